@@ -1,0 +1,43 @@
+"""celltyping: which type is this cell? Typing methods as scikit-learn estimators."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import importlib
+
+__version__ = "0.1.0.dev0"
+
+_submodules = [
+    "connectome",
+    "datasets",
+    "estimators",
+    "metrics",
+    "model_selection",
+    "plotting",
+    "transformers",
+]
+
+# Public name -> the submodule that defines it. Submodules load on first use, so that
+# ``import celltyping`` costs no more than a dictionary.
+_public = {
+    "Connectome": "connectome",
+    "NtacClassifier": "estimators",
+    "SeedShuffleSplit": "model_selection",
+    "TypeProfile": "transformers",
+    "read_edges": "connectome",
+}
+
+__all__ = sorted([*_public, *_submodules, "__version__"])
+
+
+def __dir__():
+    return __all__
+
+
+def __getattr__(name):
+    if name in _submodules:
+        return importlib.import_module(f"celltyping.{name}")
+    if name in _public:
+        module = importlib.import_module(f"celltyping.{_public[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'celltyping' has no attribute {name!r}")

@@ -1,0 +1,4 @@
+"""Estimators that type cells."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT

@@ -1,0 +1,4 @@
+"""Scores of a typing."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT

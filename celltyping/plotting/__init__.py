@@ -1,0 +1,4 @@
+"""Displays: pictures of what was computed."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT

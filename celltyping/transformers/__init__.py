@@ -1,0 +1,4 @@
+"""Transformers that re-represent cells."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
