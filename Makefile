@@ -1,0 +1,78 @@
+# What people and CI run. Every target makes the virtual environment that it needs;
+# a second call finds the stamps in it and starts at once.
+#
+#   make demo PYTHON=python3.12    another Python
+#   make test VENV=/tmp/venv       another place for the virtual environment
+
+PYTHON ?= python3
+VENV ?= .venv
+COVERAGE_FLOOR ?= 90
+BENCHMARKS ?= $(sort $(wildcard benchmarks/bench_*.py))
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	--constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test docs benchmark lint format clean
+
+help:
+	@echo "make demo       type the neurons of a larval fly brain; results in demo_output/"
+	@echo "make test       what CI runs: ruff, tests with doctests and coverage, packages"
+	@echo "make docs       the website, in docs/_build/html"
+	@echo "make benchmark  compare with other programs, print tables"
+	@echo "make lint       ruff alone, changing nothing"
+	@echo "make format     let ruff format the code and sort the imports"
+	@echo "make clean      remove everything that make has made, .venv and results too"
+
+demo: $(VENV)/.stamp-demo
+	$(BIN)/python examples/run_demo.py
+
+test: lint
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
+	rm -rf dist
+	PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m build --outdir dist .
+	$(BIN)/python .ci/check_distributions.py dist
+
+docs: $(VENV)/.stamp-docs
+	$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html
+	@echo "The website is in docs/_build/html: open index.html"
+
+benchmark: $(VENV)/.stamp-benchmark
+	@test -n "$(BENCHMARKS)" || { echo "There is no benchmarks/bench_*.py"; exit 1; }
+	set -e; for script in $(BENCHMARKS); do $(BIN)/python $$script; done
+
+lint: $(VENV)/.stamp-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.stamp-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist demo_output .coverage
+	rm -rf .pytest_cache .ruff_cache .hypothesis docs/_build docs/api
+	rm -rf docs/auto_examples docs/sg_execution_times.rst
+	find celltyping tests examples docs benchmarks -name __pycache__ -prune \
+		-exec rm -rf {} +
+
+# A pip before 25.1 does not know --group, so it is renewed first, in the virtual
+# environment alone.
+$(VENV)/.stamp-venv:
+	@command -v $(PYTHON) > /dev/null || { \
+		echo "There is no $(PYTHON) here: install Python 3.11 or newer," \
+			"or name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "celltyping needs Python 3.11 or newer, but $(PYTHON) is" \
+			"`$(PYTHON) --version 2>&1`. Name another: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP_INSTALL) pip
+	touch $@
+
+# One stamp per dependency group of pyproject.toml: the package, editable, and the group.
+$(VENV)/.stamp-%: $(VENV)/.stamp-venv pyproject.toml constraints.txt
+	@echo "Installing the group '$*' into $(VENV): minutes the first time"
+	$(PIP_INSTALL) --build-constraint constraints.txt --editable . --group $*
+	touch $@
