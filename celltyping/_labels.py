@@ -9,6 +9,9 @@
   pandas turned into floats to hold a NaN), -1 as in an integer ``y``;
 - boolean: everything is known.
 
+An object ``y`` that holds numbers beside ``None``, NaN or ``pandas.NA``, as a nullable
+column of pandas becomes, is read as those numbers.
+
 A marker that is given wins: then it alone, and ``None`` and NaN, which can never be
 the name of a type, are unknown.
 """
@@ -16,6 +19,7 @@ the name of a type, are unknown.
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import numbers
 from typing import NamedTuple
 
 import numpy as np
@@ -60,17 +64,20 @@ def is_unlabeled(y, unlabeled_marker="auto"):
     >>> is_unlabeled(np.array([1, -1, 1])).tolist()
     [False, False, False]
     """
-    y = np.asarray(y)
+    y = _as_array(y)
     mask = _is_missing(y)
+    named = ~mask
     if not (isinstance(unlabeled_marker, str) and unlabeled_marker == "auto"):
-        return mask | _equals(y, unlabeled_marker)
-    if y.dtype.kind in "OUST":
-        return mask | _equals(y, UNKNOWN)
-    if y.dtype.kind in "if":
-        known = np.unique(y[~mask])
-        whole = y.dtype.kind == "i" or np.array_equal(known, np.round(known))
-        if whole and not np.array_equal(known, [-1, 1]):
-            return mask | (y == -1)
+        mask[named] = _equals(y[named], unlabeled_marker)
+        return mask
+    known = _as_numbers(y[named])
+    if known.dtype.kind in "OUS":
+        mask[named] = _equals(known, UNKNOWN)
+    elif known.dtype.kind in "if":
+        values = np.unique(known)
+        whole = known.dtype.kind == "i" or np.array_equal(values, np.round(values))
+        if whole and not np.array_equal(values, [-1, 1]):
+            mask[named] = known == -1
     return mask
 
 
@@ -99,7 +106,7 @@ def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_typ
     ------
     ValueError
         If `y` is missing, is not one-dimensional, mixes kinds of values, is
-        continuous, has no known type or fewer than `min_types`.
+        continuous or infinite, has no known type or fewer than `min_types`.
 
     Examples
     --------
@@ -113,9 +120,9 @@ def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_typ
             f"{caller} requires y to be passed, but the target y is None: pass the "
             f"types, with {UNKNOWN!r} (or -1 among integers) where they are unknown"
         )
-    y = column_or_1d(_as_1d_array(y), warn=True)
+    y = column_or_1d(_as_array(y), warn=True)
     unknown = is_unlabeled(y, unlabeled_marker)
-    known = y[~unknown]
+    known = _as_numbers(y[~unknown])
     if known.size == 0:
         raise ValueError(
             f"{caller} needs labelled samples, but all {y.size} labels in y are "
@@ -129,12 +136,14 @@ def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_typ
             raise ValueError(
                 f"y must hold types of one kind, got a mix of {', '.join(kinds)}"
             ) from exc
+    if known.dtype.kind == "f" and np.isinf(known).any():
+        raise ValueError("Input y contains infinity: types must be finite numbers")
     check_classification_targets(known)
     classes, known_codes = np.unique(known, return_inverse=True)
     if len(classes) < min_types:
         raise ValueError(
             f"{caller} needs at least {min_types} classes, that is known types, but y "
-            f"has only one class: {classes[0]!r} ({known.size} labelled samples, "
+            f"has only one class: {classes.tolist()[0]!r} ({known.size} labelled samples, "
             f"{unknown.sum()} unknown)"
         )
     codes = np.full(y.shape, -1, dtype=np.intp)
@@ -142,11 +151,26 @@ def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_typ
     return EncodedTypes(classes, codes)
 
 
-def _as_1d_array(y):
-    """Return `y` as an array; a list of strings and None becomes an object array."""
-    if isinstance(y, (list, tuple)) and any(isinstance(value, str) for value in y):
-        return np.asarray(y, dtype=object if None in y else None)
-    return np.asarray(y)
+def _as_array(y):
+    """Return `y` as an array in which every value is still what it was.
+
+    numpy would make the strings "nan" and "1" of a NaN and a 1 in a list of strings.
+    """
+    if isinstance(y, (list, tuple)):
+        n_strings = sum(isinstance(value, str) for value in y)
+        return np.asarray(y, dtype=object if 0 < n_strings < len(y) else None)
+    y = np.asarray(y)
+    # scikit-learn does not know numpy's own dtype for strings of any length.
+    return y.astype(object) if y.dtype.kind == "T" else y
+
+
+def _as_numbers(known):
+    """Return an object array that holds nothing but numbers in a numeric dtype."""
+    if known.dtype == object and known.size > 0:
+        kinds = (numbers.Real, np.bool_)
+        if all(isinstance(value, kinds) for value in known):
+            return np.asarray(known.tolist())
+    return known
 
 
 def _is_missing(y):
@@ -170,10 +194,13 @@ def _is_missing(y):
 
 def _equals(y, marker):
     """Compare every entry with `marker`; entries of another kind are different."""
-    if y.dtype.kind in "US" and not isinstance(marker, (str, bytes)):
-        return np.zeros(y.shape, dtype=bool)
-    if y.dtype.kind in "ifub" and not np.isscalar(marker):
-        return np.zeros(y.shape, dtype=bool)
-    if y.dtype.kind in "ifub" and isinstance(marker, (str, bytes)):
+    if not np.isscalar(marker):
+        if _is_missing(np.array([marker], dtype=object))[0]:
+            return np.zeros(y.shape, dtype=bool)  # None and pandas.NA equal nothing
+        raise ValueError(
+            f"unlabeled_marker must be 'auto', None or a scalar, got {marker!r}"
+        )
+    is_text = isinstance(marker, (str, bytes))
+    if (y.dtype.kind in "US" and not is_text) or (y.dtype.kind in "ifub" and is_text):
         return np.zeros(y.shape, dtype=bool)
     return np.asarray(y == marker, dtype=bool)
