@@ -143,8 +143,8 @@ def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_typ
     if len(classes) < min_types:
         raise ValueError(
             f"{caller} needs at least {min_types} classes, that is known types, but y "
-            f"has only one class: {classes.tolist()[0]!r} ({known.size} labelled samples, "
-            f"{unknown.sum()} unknown)"
+            f"has only one class: {classes.tolist()[0]!r} ({known.size} labelled "
+            f"samples, {unknown.sum()} unknown)"
         )
     codes = np.full(y.shape, -1, dtype=np.intp)
     codes[~unknown] = known_codes
