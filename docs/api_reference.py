@@ -1,0 +1,52 @@
+"""The API page as data: what is public, section by section.
+
+`conf.py` writes the pages from this dict, and a test holds it to the `__all__` of every
+public subpackage. A section is a subpackage; its names stand in the order of the page.
+"""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+API_REFERENCE = {
+    "celltyping.connectome": {
+        "title": "The connectome",
+        "description": "Who connects to whom, and how to read it from a file.",
+        "names": ["Connectome", "read_edges"],
+    },
+    "celltyping.estimators": {
+        "title": "Estimators",
+        "description": "What gives a cell its type.",
+        "names": ["NtacClassifier"],
+    },
+    "celltyping.transformers": {
+        "title": "Transformers",
+        "description": "What turns cells into another table.",
+        "names": ["TypeProfile"],
+    },
+    "celltyping.model_selection": {
+        "title": "Model selection",
+        "description": "Choosing parameters where part of the types is unknown.",
+        "names": ["SeedShuffleSplit"],
+    },
+    "celltyping.metrics": {
+        "title": "Metrics",
+        "description": "How good a typing is.",
+        "names": [
+            "make_typed_scorer",
+            "type_report",
+            "ranked_accuracy_score",
+            "matched_accuracy_score",
+            "match_clusters",
+        ],
+    },
+    "celltyping.datasets": {
+        "title": "Data sets",
+        "description": "Real and simulated data to try things on.",
+        "names": ["load_larva_connectome", "make_connectome"],
+    },
+    "celltyping.plotting": {
+        "title": "Plots",
+        "description": "Displays: they hold what was computed and draw it on any axes.",
+        "names": [],
+    },
+}

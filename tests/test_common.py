@@ -1,0 +1,76 @@
+"""scikit-learn's common checks, for every public estimator, from one table."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import importlib
+import inspect
+
+import pytest
+from numpydoc.docscrape import ClassDoc
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from celltyping import NtacClassifier, TypeProfile
+from celltyping.datasets import make_connectome
+
+# One line per configuration: the estimator, and {check that fails: why it has to}. An
+# entry without parameters is the default configuration and has no such check.
+ESTIMATORS = [
+    (NtacClassifier(), {}),
+    (NtacClassifier(affinity="precomputed"), {}),
+    (NtacClassifier(affinity="rbf"), {}),
+    (NtacClassifier(affinity="nearest_neighbors"), {}),
+    (TypeProfile(), {}),
+]
+
+
+def expected_failures(estimator):
+    """Return the checks that `estimator`, one of the table's, is known to fail."""
+    for candidate, failures in ESTIMATORS:
+        if repr(candidate) == repr(estimator):
+            return failures
+    raise LookupError(f"{estimator} is not in ESTIMATORS")
+
+
+@parametrize_with_checks(
+    [estimator for estimator, _ in ESTIMATORS],
+    expected_failed_checks=expected_failures,
+)
+def test_common_checks(estimator, check):
+    check(estimator)
+
+
+def test_every_public_estimator_is_in_the_table(public_name):
+    module, _, name = public_name.rpartition(".")
+    public = getattr(importlib.import_module(module), name)
+    if not (inspect.isclass(public) and issubclass(public, BaseEstimator)):
+        pytest.skip("not an estimator")
+    assert public in {type(estimator) for estimator, _ in ESTIMATORS}
+
+
+@pytest.mark.parametrize(("estimator", "failures"), ESTIMATORS, ids=lambda x: repr(x))
+def test_expected_failures_have_a_reason(estimator, failures):
+    assert all(len(reason) > 10 for reason in failures.values())
+    if repr(estimator) == repr(type(estimator)()):
+        assert failures == {}, "the default configuration passes every check"
+
+
+@pytest.mark.parametrize("kind", sorted({type(e) for e, _ in ESTIMATORS}, key=repr))
+def test_learnt_attributes_are_documented(kind):
+    sample = make_connectome(n_neurons=60, n_types=3, n_edges=600, random_state=0)
+    estimator = clone(kind()).fit(sample.data, sample.target)
+    learnt = {
+        name
+        for name in vars(estimator)
+        if name.endswith("_") and not name.startswith("_")
+    }
+    documented = {
+        entry.name: " ".join(entry.desc) for entry in ClassDoc(kind)["Attributes"]
+    }
+    assert learnt <= set(documented), "fitted, but not in the docstring"
+    always = {
+        name for name, text in documented.items() if not text.startswith("Defined only")
+    }
+    missing = {name for name in always if not hasattr(estimator, name)}
+    assert missing == set(), "in the docstring, but not there after fit"

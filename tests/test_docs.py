@@ -1,0 +1,87 @@
+"""The API page is complete, and the code in the docs runs."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import doctest
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+import celltyping
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+WRITTEN = [
+    path
+    for path in sorted(DOCS.rglob("*.rst"))
+    if not {"_build", "_templates", "api", "auto_examples"}
+    & set(path.relative_to(DOCS).parts)
+]
+
+
+def api_reference():
+    """Return the dict behind the API page."""
+    spec = importlib.util.spec_from_file_location(
+        "api_reference", DOCS / "api_reference.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.API_REFERENCE
+
+
+def listed():
+    """Return the full names on the API page, in order."""
+    return [
+        f"{section}.{name}"
+        for section, entry in api_reference().items()
+        for name in entry["names"]
+    ]
+
+
+def test_every_public_object_is_on_the_api_page(public_name):
+    assert public_name in listed(), "add it to docs/api_reference.py"
+
+
+@pytest.mark.parametrize("name", listed())
+def test_everything_on_the_api_page_is_public(name):
+    section, _, name = name.rpartition(".")
+    assert name in importlib.import_module(section).__all__
+
+
+def test_nothing_is_listed_twice():
+    assert len(listed()) == len(set(listed()))
+
+
+def test_every_top_level_name_is_on_the_api_page():
+    sections = set(api_reference())
+    names = {full_name.rpartition(".")[2] for full_name in listed()}
+    for name in celltyping.__all__:
+        assert (
+            name in names or f"celltyping.{name}" in sections or name == "__version__"
+        )
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+def test_code_in_the_docs_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # an example may write a file
+    results = doctest.testfile(
+        str(path),
+        module_relative=False,
+        optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS,
+        encoding="utf-8",
+    )
+    assert results.failed == 0, f"{results.failed} examples failed, see the output"
+
+
+@pytest.mark.parametrize("name", ["getting_started.rst", "user_guide/connectomes.rst"])
+def test_pages_that_teach_have_code(name):
+    assert ">>> " in (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_every_example_says_what_it_shows():
+    examples = sorted((ROOT / "examples").glob("plot_*.py"))
+    assert examples
+    for path in examples:
+        assert path.read_text(encoding="utf-8").startswith('"""\n'), path.name

@@ -1,0 +1,95 @@
+"""`import celltyping` is light, and every public name is there."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import importlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+import celltyping
+
+HEAVY = {
+    "cupy",
+    "dask",
+    "matplotlib",
+    "networkx",
+    "numba",
+    "pyarrow",
+    "skorch",
+    "torch",
+}
+
+
+def modules_after(statement):
+    """Return the names of the modules that a fresh process holds after `statement`."""
+    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_import_loads_nothing_beyond_scikit_learn():
+    loaded = modules_after("import celltyping") - modules_after("import sklearn")
+    strangers = {name for name in loaded if name.split(".")[0] != "celltyping"}
+    assert strangers == set()
+
+
+def test_import_loads_nothing_heavy():
+    # Alone, not beside scikit-learn: that one imports pandas where it is installed,
+    # and pandas imports pyarrow.
+    top_level = {name.split(".")[0] for name in modules_after("import celltyping")}
+    assert top_level.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("from celltyping import Connectome", ["numba", "matplotlib", "networkx"]),
+        ("import celltyping.metrics", ["numba", "matplotlib", "networkx"]),
+        ("import celltyping.model_selection", ["numba", "matplotlib", "networkx"]),
+        ("import celltyping.datasets", ["numba", "matplotlib", "networkx"]),
+        ("import celltyping.plotting", ["numba", "matplotlib", "networkx"]),
+        ("from celltyping import NtacClassifier", ["torch", "matplotlib", "networkx"]),
+    ],
+)
+def test_parts_load_what_they_need_alone(statement, heavy):
+    top_level = {name.split(".")[0] for name in modules_after(statement)}
+    assert top_level.isdisjoint(heavy)
+
+
+def test_every_public_name_resolves(public_name):
+    module, _, name = public_name.rpartition(".")
+    assert getattr(importlib.import_module(module), name) is not None
+
+
+@pytest.mark.parametrize("name", celltyping.__all__)
+def test_every_top_level_name_resolves(name):
+    assert getattr(celltyping, name) is not None
+
+
+def test_lazy_names_resolve_in_a_fresh_process():
+    # In this process a submodule may be there because another test imported it.
+    code = (
+        "import celltyping\nfor name in celltyping.__all__: getattr(celltyping, name)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_star_import():
+    namespace = {}
+    exec("from celltyping import *", namespace)
+    assert set(celltyping.__all__) <= set(namespace)
+
+
+def test_dir_lists_the_public_names():
+    assert dir(celltyping) == sorted(celltyping.__all__)
+
+
+def test_unknown_attribute():
+    with pytest.raises(AttributeError, match="'celltyping' has no attribute 'Neuron'"):
+        celltyping.Neuron  # noqa: B018
