@@ -2,3 +2,8 @@
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
+
+from celltyping.connectome._connectome import Connectome
+from celltyping.connectome._io import read_edges
+
+__all__ = ["Connectome", "read_edges"]

@@ -1,0 +1,80 @@
+"""What may stand in the brackets of a Connectome."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+
+
+def as_rows(key, n_view):
+    """Turn an index into positions in a view.
+
+    Parameters
+    ----------
+    key : int, slice, array-like or tuple
+        What stands in brackets: one or more positions, a slice, a boolean mask, or one
+        of the pairs ``rows, ...``, ``rows, :`` and ``np.ix_(rows, columns)``.
+    n_view : int
+        Number of nodes in view.
+
+    Returns
+    -------
+    rows : slice or ndarray of shape (n_rows,), dtype=intp
+        The positions; negative ones count from the end.
+
+    Raises
+    ------
+    IndexError
+        If a position is out of range, a mask has the wrong length, or the index is
+        something else.
+
+    Examples
+    --------
+    >>> from celltyping.connectome._indexing import as_rows
+    >>> as_rows([True, False, True], 3)
+    array([0, 2])
+    """
+    if isinstance(key, tuple):
+        key = _rows_of_pair(key)
+    if isinstance(key, slice):
+        return key
+    rows = np.asarray(key)
+    if rows.dtype == bool and rows.ndim == 1:
+        if len(rows) != n_view:
+            raise IndexError(
+                f"a mask must have one entry per node in view ({n_view}), got "
+                f"{len(rows)}"
+            )
+        return np.flatnonzero(rows)
+    if rows.ndim == 1 and rows.size == 0:  # numpy makes floats of an empty list
+        return np.empty(0, dtype=np.intp)
+    if rows.ndim > 1 or rows.dtype.kind not in "iu":
+        raise IndexError(
+            "a Connectome is indexed with positions, a slice or a boolean mask, got "
+            f"{key!r}; con[np.isin(con.node_ids, ids)] finds nodes by id"
+        )
+    rows = rows.reshape(-1)  # con[5] is a view of one node
+    outside = rows[(rows >= n_view) | (rows < -n_view)]
+    if outside.size:
+        raise IndexError(
+            f"index {outside[0]} is out of range for a Connectome with {n_view} nodes "
+            "in view"
+        )
+    return rows.astype(np.intp, copy=False)
+
+
+def _rows_of_pair(key):
+    """Take the rows of the pairs that scikit-learn indexes with."""
+    if len(key) == 2:
+        rows, columns = key
+        if columns is Ellipsis:
+            return rows
+        if isinstance(columns, slice) and columns == slice(None):
+            return rows
+        if np.ndim(rows) == 2 and np.shape(rows)[1] == 1 and np.ndim(columns) == 2:
+            return np.ravel(rows)
+    raise IndexError(
+        "a Connectome has nodes and no columns: con[rows], con[rows, ...], con[rows, "
+        ":] and con[np.ix_(rows, columns)] give a view of the rows; con.adjacency has "
+        "the weights"
+    )
