@@ -11,6 +11,7 @@ such as "celltyping.connectome.Connectome.align".
 import importlib
 import inspect
 import pkgutil
+import re
 
 import celltyping
 
@@ -32,7 +33,10 @@ def load(name):
 
 
 def own_methods(cls):
-    """Return the names of the public methods and properties written in celltyping."""
+    """Return the names of the public methods and properties written in celltyping.
+
+    scikit-learn adds methods such as `set_fit_request` to each estimator by itself.
+    """
     names = []
     for base in inspect.getmro(cls):
         if base.__module__.startswith("celltyping"):
