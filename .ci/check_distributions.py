@@ -39,6 +39,7 @@ IN_SDIST = [
 SMOKE_TEST = """
 import sys
 from pathlib import Path
+sys.path.insert(0, sys.argv[1])
 import celltyping
 from celltyping.datasets import load_larva_connectome
 unpacked = Path(sys.argv[1]).resolve()
@@ -89,10 +90,9 @@ def main(folder):
     with tempfile.TemporaryDirectory() as unpacked:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(unpacked)
-        code = f"import sys; sys.path.insert(0, sys.argv[1])\n{SMOKE_TEST}"
-        subprocess.run(
-            [sys.executable, "-I", "-c", code, unpacked], cwd=unpacked, check=True
-        )
+        command = [sys.executable, "-I", "-c", SMOKE_TEST, unpacked]
+        if subprocess.run(command, cwd=unpacked).returncode:
+            sys.exit(f"{wheel.name}, unpacked, does not work")
     sys.stdout.write(f"{wheel.name} and {sdist.name} are complete\n")
 
 

@@ -45,6 +45,7 @@ def own_methods(cls):
                 for name, member in vars(base).items()
                 if not name.startswith("_")
                 and name not in names
+                and not re.fullmatch(r"set_\w+_request", name)
                 # Functions, properties, classmethods, available_if: all descriptors.
                 and hasattr(member, "__get__")
             ]
