@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: MIT
 
 import doctest
-import importlib.util
+import importlib
+import runpy
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,7 @@ WRITTEN = [
 
 def api_reference():
     """Return the dict behind the API page."""
-    spec = importlib.util.spec_from_file_location(
-        "api_reference", DOCS / "api_reference.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.API_REFERENCE
+    return runpy.run_path(DOCS / "api_reference.py")["API_REFERENCE"]
 
 
 def listed():
@@ -85,3 +81,27 @@ def test_every_example_says_what_it_shows():
     assert examples
     for path in examples:
         assert path.read_text(encoding="utf-8").startswith('"""\n'), path.name
+
+
+@pytest.mark.parametrize(
+    ("reference", "address"),
+    [
+        (
+            ("py", "obj", "sklearn.base.clone"),
+            "https://scikit-learn.org/stable/modules/generated/sklearn.base.clone.html",
+        ),
+        (
+            ("std", "term", "meta estimator"),
+            "https://scikit-learn.org/stable/glossary.html#term-meta-estimator",
+        ),
+        (
+            ("std", "ref", "sphx_glr_auto_examples_cluster_plot_kmeans.py"),
+            "https://scikit-learn.org/stable/auto_examples/cluster/plot_kmeans.html",
+        ),
+        (("std", "ref", "a-label-that-nobody-has"), None),
+        (("py", "obj", "celltyping.Neuron"), None),
+    ],
+)
+def test_links_to_other_projects(reference, address):
+    links = runpy.run_path(DOCS / "external_references.py")
+    assert links["address"](*reference) == address
