@@ -1,0 +1,256 @@
+"""Random splits of partly typed data into seeds and neurons to test on."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numbers
+
+import numpy as np
+from sklearn.model_selection import BaseShuffleSplit
+from sklearn.utils import check_random_state
+
+from celltyping._labels import encode_types
+
+_STRATEGIES = ("at_least_one_per_class", "uniform", "exactly_k_per_class", "stratified")
+
+
+class SeedShuffleSplit(BaseShuffleSplit):
+    """Random splits of partly typed data into seeds and tested samples.
+
+    The training fold holds the seeds: some of the samples of known type. The test fold
+    holds other samples of known type, and never one of unknown type, which could not
+    be judged. (``cv=5`` is wrong for partly typed data: it tests on samples of unknown
+    type, and trains on four fifths of the types where a user knows a twentieth.)
+
+    Parameters
+    ----------
+    n_splits : int, default=10
+        Number of splits.
+    train_size : float or int, default=0.1
+        How many seeds to draw. A float between 0 and 1 is a share of the samples of
+        known type, rounded; an int is a number of seeds, and for
+        "exactly_k_per_class", which takes no float, the number of seeds of each type.
+    strategy : {"at_least_one_per_class", "uniform", "exactly_k_per_class", \
+            "stratified"}, default="at_least_one_per_class"
+        How to draw seeds from the samples of known type:
+
+        - "at_least_one_per_class": one of each type, the others from all that are left
+          with equal chances. The sole sample of a type is always a seed and never
+          tested.
+        - "uniform": with equal chances. Small types may have no seed; they are tested
+          all the same.
+        - "exactly_k_per_class": `train_size` of each type. A type that has no more
+          than these is never tested, one that has fewer is an error.
+        - "stratified": of each type in proportion to its size, but at least one.
+
+        Fewer seeds than types are an error unless the strategy is "uniform".
+    test_size : float or int, default=None
+        How many samples to test on: a share of the samples of known type, or a number.
+        None: all that are not seeds.
+    include_unlabeled : bool, default=False
+        Add the samples of unknown type to every training fold. Without need for a
+        `Connectome`, whose unknown nodes take part through the graph in any case; but
+        rows of a table that are not in the fold cannot take part in semi-supervised
+        learning.
+    random_state : int, RandomState instance or None, default=None
+        Determines the draws. Pass an int for the same splits in every call of `split`.
+    unlabeled_marker : "auto" or scalar, default="auto"
+        What means unknown in `y`. By default "?", None and NaN among strings, -1 among
+        integers.
+
+    See Also
+    --------
+    celltyping.metrics.make_typed_scorer : A scorer for test folds of other splitters.
+    sklearn.model_selection.StratifiedShuffleSplit : For data that are fully typed.
+
+    Notes
+    -----
+    Indices come sorted. "stratified" gives out seeds one by one, first one to each
+    type and then always to the type that is largest for what it has (by the
+    Sainte-Laguë rule), with ties broken by chance. `test_size` takes the samples that
+    would have been the next seeds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from celltyping.model_selection import SeedShuffleSplit
+    >>> y = np.array(["KC", "PN", "?", "KC", "KC", "?", "PN"])
+    >>> splitter = SeedShuffleSplit(n_splits=2, train_size=2, random_state=0)
+    >>> for train, test in splitter.split(y, y):
+    ...     print(train, y[train], test, y[test])
+    [1 3] ['PN' 'KC'] [0 4 6] ['KC' 'KC' 'PN']
+    [0 1] ['KC' 'PN'] [3 4 6] ['KC' 'KC' 'PN']
+    """
+
+    def __init__(
+        self,
+        n_splits=10,
+        *,
+        train_size=0.1,
+        strategy="at_least_one_per_class",
+        test_size=None,
+        include_unlabeled=False,
+        random_state=None,
+        unlabeled_marker="auto",
+    ):
+        self.n_splits = n_splits
+        self.train_size = train_size
+        self.strategy = strategy
+        self.test_size = test_size
+        self.include_unlabeled = include_unlabeled
+        self.random_state = random_state
+        self.unlabeled_marker = unlabeled_marker
+
+    def split(self, X, y=None, groups=None):
+        """Generate the indices of training and test folds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or Connectome
+            Data; only their number counts.
+        y : array-like of shape (n_samples,), default=None
+            Types; some of them may be unknown. Not optional, in spite of its default,
+            which is scikit-learn's signature.
+        groups : object, default=None
+            Ignored; exists for compatibility.
+
+        Yields
+        ------
+        train : ndarray of shape (n_train,), dtype=intp
+            Sorted indices of the seeds, and of the samples of unknown type if
+            `include_unlabeled`.
+        test : ndarray of shape (n_test,), dtype=intp
+            Sorted indices of the samples to test on.
+
+        Raises
+        ------
+        ValueError
+            If the parameters are out of range or ask for more samples than there are,
+            or no type is known.
+        """
+        yield from super().split(X, y, groups)
+
+    def _iter_indices(self, X, y=None, groups=None):
+        """Yield the indices of each split; scikit-learn's `split` calls this."""
+        self._check_parameters()
+        classes, codes = encode_types(
+            y, self.unlabeled_marker, caller=type(self).__name__, min_types=1
+        )
+        labelled = np.flatnonzero(codes >= 0)
+        unlabelled = np.flatnonzero(codes < 0)
+        types = codes[labelled]
+        n_seeds, n_test = self._n_seeds_and_test(classes, np.bincount(types))
+        rng = check_random_state(self.random_state)
+        for _ in range(self.n_splits):
+            order = labelled[self._order(types, rng)]
+            train, test = order[:n_seeds], order[n_seeds : n_seeds + n_test]
+            if self.include_unlabeled:
+                train = np.concatenate([train, unlabelled])
+            yield np.sort(train), np.sort(test)
+
+    def _order(self, types, rng):
+        """Order labelled samples: those that come first are the seeds."""
+        shuffled = rng.permutation(types.size)
+        if self.strategy == "uniform":
+            return shuffled
+        # How many of the same type come before each sample in the shuffled order.
+        by_type = np.argsort(types[shuffled], kind="stable")
+        n_per_type = np.bincount(types)
+        starts = np.repeat(np.cumsum(n_per_type) - n_per_type, n_per_type)
+        rank = np.empty(types.size, dtype=np.intp)
+        rank[by_type] = np.arange(types.size) - starts
+        if self.strategy == "exactly_k_per_class":
+            turn = rank >= self.train_size
+        elif self.strategy == "at_least_one_per_class":
+            turn = rank > 0
+        else:
+            turn = np.where(rank == 0, 0, (rank + 0.5) / n_per_type[types[shuffled]])
+        return shuffled[np.argsort(turn, kind="stable")]
+
+    def _n_seeds_and_test(self, classes, n_per_type):
+        """Return the numbers of seeds and of tested samples, or say why not."""
+        n_labelled, n_types = n_per_type.sum(), len(classes)
+        if self.strategy == "exactly_k_per_class":
+            n_seeds = self.train_size * n_types
+            smaller = np.flatnonzero(n_per_type < self.train_size)
+            if smaller.size:
+                first = smaller[0]
+                raise ValueError(
+                    f"train_size={self.train_size} seeds per type are more than "
+                    f"{smaller.size} of the {n_types} types in y have: "
+                    f"{classes.tolist()[first]!r} has {n_per_type[first]}. Mark such "
+                    "types as unknown or use another strategy"
+                )
+        else:
+            n_seeds = _n_samples_of(self.train_size, n_labelled)
+        found = (
+            f"train_size={self.train_size} is {n_seeds} seeds of {n_labelled} samples "
+            "of known type"
+        )
+        if n_seeds < 1:
+            raise ValueError(f"{found}: it must be at least 1")
+        if self.strategy != "uniform" and n_seeds < n_types:
+            raise ValueError(
+                f"{found}, but strategy={self.strategy!r} needs at least one of each "
+                f"of the {n_types} types"
+            )
+        if n_seeds >= n_labelled:
+            raise ValueError(f"{found}: none would be left to test on")
+        if self.test_size is None:
+            return n_seeds, n_labelled - n_seeds
+        n_test = _n_samples_of(self.test_size, n_labelled)
+        if not 1 <= n_test <= n_labelled - n_seeds:
+            raise ValueError(
+                f"test_size={self.test_size} is {n_test} of {n_labelled} samples of "
+                f"known type, but with {n_seeds} seeds it must be from 1 to "
+                f"{n_labelled - n_seeds}"
+            )
+        return n_seeds, n_test
+
+    def _check_parameters(self):
+        """Refuse parameters that are wrong for any data."""
+        if not _is_int(self.n_splits) or self.n_splits < 1:
+            raise ValueError(
+                f"n_splits must be an integer of at least 1, got {self.n_splits!r}"
+            )
+        if self.strategy not in _STRATEGIES:
+            raise ValueError(
+                f"strategy must be one of {', '.join(map(repr, _STRATEGIES))}, got "
+                f"{self.strategy!r}"
+            )
+        if not isinstance(self.include_unlabeled, (bool, np.bool_)):
+            raise ValueError(
+                f"include_unlabeled must be True or False, got "
+                f"{self.include_unlabeled!r}"
+            )
+        _check_size("train_size", self.train_size)
+        if self.test_size is not None:
+            _check_size("test_size", self.test_size)
+        if self.strategy == "exactly_k_per_class" and not _is_int(self.train_size):
+            raise ValueError(
+                "train_size must be an integer, the number of seeds of each type, with "
+                f"strategy='exactly_k_per_class', got {self.train_size!r}"
+            )
+
+
+def _is_int(value):
+    """Tell whether `value` is an integer and not a truth value."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _check_size(name, size):
+    """Refuse a size that is neither a number of samples nor a share."""
+    if _is_int(size):
+        valid = size >= 1
+    else:
+        valid = isinstance(size, numbers.Real) and 0 < size < 1
+    if not valid:
+        raise ValueError(
+            f"{name} must be a float between 0 and 1 or an integer of at least 1, got "
+            f"{size!r}"
+        )
+
+
+def _n_samples_of(size, n_labelled):
+    """Turn a share into a number of samples."""
+    return size if _is_int(size) else round(size * n_labelled)
