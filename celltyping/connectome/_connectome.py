@@ -124,9 +124,10 @@ class Connectome:
         ----------
         edges : DataFrame, dict of arrays, structured array or pyarrow Table
             One row per edge; rows of the same pair are summed.
-        pre, post : str, default="pre" and "post"
-            Names of the columns with the ids of the presynaptic and postsynaptic
-            neurons.
+        pre : str, default="pre"
+            Name of the column with the ids of the presynaptic neurons.
+        post : str, default="post"
+            Name of the column with the ids of the postsynaptic neurons.
         weight : str or None, default="weight"
             Name of the column with the numbers of synapses. None: each row counts 1.
         nodes : array-like of shape (n_nodes,), default=None
@@ -464,17 +465,18 @@ class Connectome:
         # one node, each of them a sequence of itself, for ever.
         raise TypeError(
             "a Connectome does not turn into an array, since its nodes have partners "
-            "that are not in view: pass con.adjacency for the weights between the nodes "
-            "in view, or con.node_ids for their ids"
+            "that are not in view: pass con.adjacency for the weights between those "
+            "that are, or con.node_ids for their ids"
         )
+
+    def __getstate__(self):
+        # nothing that was only computed, so that joblib's caches know a view again
+        return {"_graph": self._graph, "_indices": self._indices}
 
     def __setstate__(self, state):
         # pickle, and the memory maps of joblib, do not keep arrays closed for writing
         self._graph = state["_graph"]
         self._indices = frozen(state["_indices"])
-
-    def __getstate__(self):
-        return {"_graph": self._graph, "_indices": self._indices}
 
     def __repr__(self):
         edges = f"{self.n_edges} edge{'' if self.n_edges == 1 else 's'}"

@@ -310,7 +310,9 @@ def _canonical_csr(coo, min_weight):
         # A sum of fractions depends on its order, and the hash must not.
         order = np.lexsort((weights, cols, rows))
         csr = _csr(weights[order], rows[order], cols[order], n_nodes)
-    if not np.isfinite(csr.data.sum()):
+    with np.errstate(over="ignore"):  # said by the error
+        total = csr.data.sum()
+    if not np.isfinite(total):
         raise ValueError("weights must add up to a finite number, their sum overflows")
     if min_weight is not None:
         csr.data[csr.data < min_weight] = 0

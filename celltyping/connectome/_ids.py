@@ -30,7 +30,7 @@ def as_ids(values, name="node_ids"):
     Returns
     -------
     ids : ndarray of shape (n_ids,), dtype=int64 or str
-        A new array, or `values` itself where nothing has to change.
+        A new array, whose text is as wide as its longest id.
 
     Raises
     ------
@@ -51,16 +51,16 @@ def as_ids(values, name="node_ids"):
     values = as_column(values, name)
     kind = values.dtype.kind
     if kind in "OT":
-        values = _unbox(values.astype(object), name)
+        values = _unbox(values.astype(object, copy=False), name)
         kind = values.dtype.kind
     if kind == "f":
         return _whole_floats(values, name)
     if kind == "u" and values.size and values.max() > _INT64.max:
         raise _overflow(name, values.max())
     if kind in "iu":
-        return values.astype(np.int64, copy=False)
+        return values.astype(np.int64)
     if kind == "U":
-        return values
+        return np.array(values.tolist(), dtype=str)
     raise TypeError(
         f"{name} must be integers or strings, got {values.dtype}"
         + (" (decode bytes first)" if kind == "S" else "")

@@ -50,8 +50,9 @@ def as_rows(key, n_view):
         return np.empty(0, dtype=np.intp)
     if rows.ndim > 1 or rows.dtype.kind not in "iu":
         raise IndexError(
-            "a Connectome is indexed with positions, a slice or a boolean mask, got "
-            f"{key!r}; con[np.isin(con.node_ids, ids)] finds nodes by id"
+            "a Connectome is indexed with positions, a slice or a boolean mask, got an "
+            f"index of dtype {rows.dtype} and shape {rows.shape}; "
+            "con[np.isin(con.node_ids, ids)] finds nodes by id"
         )
     rows = rows.reshape(-1)  # con[5] is a view of one node
     outside = rows[(rows >= n_view) | (rows < -n_view)]

@@ -39,8 +39,10 @@ def read_edges(
     ----------
     path : str or path-like
         A local file whose name ends in .csv, .csv.gz, .parquet or .feather.
-    pre, post : str, default="pre" and "post"
-        Names of the columns with the ids of the presynaptic and postsynaptic neurons.
+    pre : str, default="pre"
+        Name of the column with the ids of the presynaptic neurons.
+    post : str, default="post"
+        Name of the column with the ids of the postsynaptic neurons.
     weight : str or None, default="weight"
         Name of the column with the numbers of synapses. Rows of the same pair are
         summed. None: each row counts 1.

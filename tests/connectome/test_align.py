@@ -1,0 +1,148 @@
+"""Types by id come out in the order of the nodes."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from celltyping.connectome import Connectome
+
+
+@pytest.fixture
+def con():
+    return Connectome(np.ones((4, 4)), node_ids=[10, 20, 30, 40])
+
+
+@pytest.mark.parametrize("make", [dict, lambda pairs: pd.Series(dict(pairs))])
+def test_strings(con, make):
+    y = con.align(make([(40, "KC"), (10, "PN"), (20, None), (30, np.nan)]))
+    assert y.dtype == object
+    assert y.tolist() == ["PN", "?", "?", "KC"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {40: 7, 10: 3},
+        {40: 7, 10: 3, 20: None},
+        {40: 7.0, 10: 3.0, 20: np.nan},
+        {40: np.int8(7), 10: 3},
+        pd.Series({40: 7, 10: 3}),
+        pd.Series({40: 7, 10: 3, 20: np.nan}),
+        pd.Series({40: 7, 10: 3, 20: None}, dtype="Int64"),
+        pd.Series({40: 7, 10: 3}, dtype="category"),
+    ],
+)
+def test_integers(con, labels):
+    y = con.align(labels)
+    assert y.dtype == np.int64
+    assert y.tolist() == [3, -1, -1, 7]
+
+
+@pytest.mark.parametrize("dtype", [None, "string", "category", object])
+def test_dtypes_of_pandas(con, dtype):
+    labels = pd.Series(["PN", None], index=[20, 30], dtype=dtype)
+    assert con.align(labels).tolist() == ["?", "PN", "?", "?"]
+
+
+def test_nothing_known(con):
+    assert con.align({}).tolist() == ["?"] * 4
+    assert con.align({10: None}).tolist() == ["?"] * 4
+    y = con.align(pd.Series([np.nan], index=[10]))
+    assert y.dtype == np.int64
+    assert y.tolist() == [-1] * 4
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [("", ["PN", ""]), (None, ["PN", None]), (-1, ["PN", -1])],
+)
+def test_missing_is_what_is_written_beside_strings(con, missing, expected):
+    assert con[:2].align({10: "PN"}, missing=missing).tolist() == expected
+
+
+@pytest.mark.parametrize(("missing", "dtype"), [(0, np.int64), ("?", object)])
+def test_missing_is_what_is_written_beside_integers(con, missing, dtype):
+    y = con[:2].align({10: 5}, missing=missing)
+    assert y.dtype == dtype
+    assert y.tolist() == [5, missing]
+
+
+def test_a_view_takes_labels_of_the_whole_graph(con):
+    labels = {10: "PN", 20: "KC", 30: "LN", 40: "MBON"}
+    assert con[[3, 0, 0]].align(labels).tolist() == ["MBON", "PN", "PN"]
+
+
+def test_text_ids():
+    con = Connectome(np.ones((2, 2)), node_ids=["a", "bb"])
+    labels = pd.Series(["PN"], index=["bb"])
+    assert con.align(labels).tolist() == ["?", "PN"]
+
+
+def test_ids_of_18_digits():
+    ids = [720575940612345678, 720575940612345679]
+    con = Connectome(np.ones((2, 2)), node_ids=ids)
+    assert con.align({ids[1]: "PN"}).tolist() == ["?", "PN"]
+    assert con.align(pd.Series(["PN"], index=ids[:1])).tolist() == ["PN", "?"]
+
+
+def test_unknown_ids_are_refused_by_name_and_number(con):
+    message = r"4 of the 5 ids in labels are not in the connectome: 1, 2, 3, \.\.\."
+    with pytest.raises(ValueError, match=message):
+        con.align(dict.fromkeys([10, 1, 2, 3, 4], "PN"))
+    with pytest.raises(ValueError, match="1 of the 1 ids in labels"):
+        con.align({99: None})
+
+
+def test_ids_of_another_kind_are_refused(con):
+    message = r"ids in labels are strings \('10', \.\.\.\), those in the connectome int"
+    with pytest.raises(TypeError, match=message):
+        con.align({"10": "PN"})
+
+
+def test_repeated_ids_are_refused(con):
+    labels = pd.Series(["PN", "KC"], index=[10, 10])
+    with pytest.raises(ValueError, match="the ids of labels must not repeat: 1 id"):
+        con.align(labels)
+
+
+def test_labels_by_position_are_refused(con):
+    for labels in (["PN"] * 4, np.array(["PN"] * 4)):
+        with pytest.raises(TypeError, match="labels must be a Series or a dict by id"):
+            con.align(labels)
+
+
+@pytest.mark.parametrize(
+    ("types", "error", "found"),
+    [
+        ([1, "PN"], TypeError, "labels must be all integers or all strings, got int"),
+        ([True, False], TypeError, "got bool"),
+        ([("a",), ("b",)], TypeError, "got tuple"),
+        ([0.5, 1.0], ValueError, "labels must be integers or strings, got floats"),
+    ],
+)
+def test_types_of_another_kind_are_refused(con, types, error, found):
+    with pytest.raises(error, match=found):
+        con.align(dict(zip([10, 20], types, strict=True)))
+
+
+def test_minus_one_must_not_become_a_class(con):
+    message = "labels holds no types but 1 and -1, so that -1 for the 2 unknown nodes"
+    with pytest.raises(ValueError, match=message):
+        con.align({10: 1, 20: -1})
+    with pytest.raises(ValueError, match="name the types with strings"):
+        con.align({10: 1}, missing=-1)
+    # None of these is in doubt:
+    assert con.align({10: 1, 20: -1}, missing=0).tolist() == [1, -1, 0, 0]
+    assert con.align({10: 1, 20: -1, 30: 2}).tolist() == [1, -1, 2, -1]
+    assert con[:2].align({10: 1, 20: -1}).tolist() == [1, -1]
+    assert con.align({10: -1}).tolist() == [-1] * 4
+
+
+def test_labels_are_not_changed(con):
+    labels = pd.Series({40: "KC", 10: None})
+    before = labels.copy()
+    con.align(labels)[0] = "x"
+    pd.testing.assert_series_equal(labels, before)

@@ -1,0 +1,269 @@
+"""Tables of edges become graphs, or are refused with a reason."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from celltyping.connectome import Connectome
+from celltyping.connectome._edges import check_columns
+
+EDGES = {
+    "pre": np.array([30, 10, 30, 20]),
+    "post": np.array([10, 20, 10, 20]),
+    "weight": np.array([2, 5, 3, 1]),
+}
+EXPECTED = [[0, 5, 0], [0, 1, 0], [5, 0, 0]]  # of nodes 10, 20, 30
+
+
+def as_records(edges):
+    """Turn a dict of arrays into a structured array."""
+    records = np.zeros(len(edges["pre"]), dtype=[(name, "i8") for name in edges])
+    for name, column in edges.items():
+        records[name] = column
+    return records
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        dict,
+        lambda edges: {name: column.tolist() for name, column in edges.items()},
+        pd.DataFrame,
+        lambda edges: pd.DataFrame(edges, dtype="Int64"),
+        pa.table,
+        as_records,
+    ],
+)
+def test_every_kind_of_table(make):
+    con = Connectome.from_edges(make(EDGES))
+    assert con.node_ids.tolist() == [10, 20, 30]
+    assert con.adjacency.toarray().tolist() == EXPECTED
+
+
+@pytest.mark.parametrize("make", [dict, pd.DataFrame])
+def test_text_ids(make):
+    edges = EDGES | {"pre": list("caca"), "post": list("abab")}
+    con = Connectome.from_edges(make(edges))
+    assert con.node_ids.tolist() == ["a", "b", "c"]
+    assert con.adjacency.toarray().tolist() == [[0, 6, 0], [0, 0, 0], [5, 0, 0]]
+
+
+@pytest.mark.parametrize("make", [dict, pd.DataFrame])
+def test_ids_of_18_digits(make):
+    ids = 720575940612345678 + np.arange(3)
+    con = Connectome.from_edges(make({"pre": ids, "post": ids[[1, 2, 0]]}), weight=None)
+    assert con.node_ids.tolist() == ids.tolist()
+    edges = con.to_edges()
+    assert edges["pre"].tolist() == ids.tolist()
+    assert edges["post"].tolist() == ids[[1, 2, 0]].tolist()
+
+
+def test_names_of_columns():
+    edges = {"a": EDGES["pre"], "b": EDGES["post"], "c": EDGES["weight"]}
+    con = Connectome.from_edges(edges, pre="a", post="b", weight="c")
+    assert con.adjacency.toarray().tolist() == EXPECTED
+    con = Connectome.from_edges(edges, pre="b", post="a", weight="c")
+    assert con.adjacency.toarray().tolist() == np.transpose(EXPECTED).tolist()
+
+
+def test_rows_are_counted_without_weight():
+    con = Connectome.from_edges(EDGES, weight=None)
+    assert con.adjacency.toarray().tolist() == [[0, 1, 0], [0, 1, 0], [2, 0, 0]]
+    many = {"pre": np.zeros(300, int), "post": np.ones(300, int)}
+    assert Connectome.from_edges(many, weight=None).n_synapses == 300
+
+
+def test_nodes_set_the_order_and_keep_isolated_ones():
+    con = Connectome.from_edges(EDGES, nodes=[40, 30, 20, 10])
+    assert con.node_ids.tolist() == [40, 30, 20, 10]
+    assert con.adjacency.toarray()[1:, 1:][::-1, ::-1].tolist() == EXPECTED
+    assert con.adjacency.toarray()[0].tolist() == [0, 0, 0, 0]
+
+
+def test_nodes_without_edges():
+    edges = {"pre": [], "post": [], "weight": np.array([])}
+    for nodes in ([1, 2], ["a", "b"]):
+        assert Connectome.from_edges(edges, nodes=nodes).shape == (2, 2)
+    frame = pd.DataFrame(edges)
+    assert Connectome.from_edges(frame, nodes=["a"]).n_edges == 0
+
+
+def test_min_weight_is_applied_to_the_sum_and_keeps_the_nodes():
+    con = Connectome.from_edges(EDGES, min_weight=5)
+    assert con.node_ids.tolist() == [10, 20, 30]
+    assert con.adjacency.toarray().tolist() == [[0, 5, 0], [0, 0, 0], [5, 0, 0]]
+    assert Connectome.from_edges(EDGES, min_weight=6).n_edges == 0
+
+
+def test_node_features():
+    frame = pd.DataFrame({"size": [3.0, 1.0, 2.0]}, index=[30, 10, 20])
+    con = Connectome.from_edges(EDGES, node_features=frame)
+    assert con.node_features[:, 0].tolist() == [1, 2, 3]
+    by_position = frame.to_numpy()
+    con = Connectome.from_edges(EDGES, nodes=[30, 10, 20], node_features=by_position)
+    assert con.node_features[:, 0].tolist() == [3, 1, 2]
+
+
+def test_the_table_is_not_changed():
+    frame = pd.DataFrame(EDGES)
+    before = frame.copy()
+    Connectome.from_edges(frame, min_weight=2)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_unknown_endpoints_are_refused():
+    message = r"1 of the 3 ids in column 'pre' are not in nodes: 30"
+    with pytest.raises(ValueError, match=message):
+        Connectome.from_edges(EDGES, nodes=[10, 20])
+    with pytest.raises(ValueError, match=r"ids in column 'post' are not in nodes: 10"):
+        Connectome.from_edges(EDGES | {"pre": [20, 30, 20, 30]}, nodes=[20, 30])
+
+
+def test_missing_columns_are_named():
+    message = r"edges lacks the columns 'a', 'w'; it has 'pre', 'post', 'weight': name"
+    with pytest.raises(ValueError, match=message):
+        Connectome.from_edges(EDGES, pre="a", weight="w")
+    with pytest.raises(
+        ValueError, match=r"the column 'w'; .* \(weight=None counts row"
+    ):
+        Connectome.from_edges(EDGES, weight="w")
+    with pytest.raises(ValueError, match=r"x\.csv lacks .* it has none"):
+        check_columns([], pre="a", post="b", weight=None, table="x.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "error", "message"),
+    [
+        (
+            [1, -2, 3, -1],
+            ValueError,
+            "got 2 negative .* first is -2.*, from node 10 to",
+        ),
+        ([1, np.nan, 3, 1], ValueError, "got 1 NaN .* from node 10 to node 20"),
+        ([1, np.inf, 3, 1], ValueError, "got 1 infinite .* from node 10 to node 20"),
+        (["1", "2", "3", "4"], TypeError, "column 'weight' must hold numbers, got str"),
+        ([1, None, 3, 4], TypeError, "must hold numbers, got NoneType, int"),
+        (np.array(["1"] * 4), TypeError, "must hold numbers, got dtype <U1"),
+        ([1, 2], ValueError, "got 4 values in 'pre' and 2 in 'weight'"),
+    ],
+)
+def test_bad_weights_are_refused(column, error, message):
+    with pytest.raises(error, match=message):
+        Connectome.from_edges(EDGES | {"weight": column})
+
+
+@pytest.mark.parametrize(
+    ("column", "error", "message"),
+    [
+        (["a", "b", "c", "d"], TypeError, "ids in column 'pre' are strings"),
+        (
+            [1, 2, 3, None],
+            ValueError,
+            "column 'pre' must name every node, but 1 is mis",
+        ),
+        ([1, 2, 3, 2**63], ValueError, "column 'pre' must fit into int64"),
+        ([1.5, 2.0, 3.0, 4.0], ValueError, "column 'pre' must be integers or strings"),
+        ([7.2e17, 2.0, 3.0, 4.0], ValueError, "too large to be exact, such as 7.2e"),
+        ([1, 2], ValueError, "got 2 values in 'pre' and 4 in 'post'"),
+        (np.ones((4, 2)), ValueError, "column 'pre' must be one-dimensional"),
+    ],
+)
+def test_bad_ids_are_refused(column, error, message):
+    with pytest.raises(error, match=message):
+        Connectome.from_edges(EDGES | {"pre": column})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "error", "message"),
+    [
+        ([10, 20, 30, 30], ValueError, "nodes must not repeat: 1 id .* such as 30"),
+        ([], ValueError, "nodes must name at least one node"),
+        (["10", "20", "30"], TypeError, "'pre' are integers .* those in nodes strings"),
+        ([10, 20, 2**63], ValueError, "nodes must fit into int64"),
+    ],
+)
+def test_bad_nodes_are_refused(nodes, error, message):
+    with pytest.raises(error, match=message):
+        Connectome.from_edges(EDGES, nodes=nodes)
+
+
+@pytest.mark.parametrize(
+    ("min_weight", "error", "message"),
+    [
+        (-1, ValueError, "min_weight must be finite and not negative, got -1"),
+        (np.nan, ValueError, "min_weight must be finite and not negative, got nan"),
+        ("5", TypeError, "min_weight must be a number or None, got '5'"),
+        (True, TypeError, "min_weight must be a number or None, got True"),
+    ],
+)
+def test_bad_min_weight_is_refused(min_weight, error, message):
+    with pytest.raises(error, match=message):
+        Connectome.from_edges(EDGES, min_weight=min_weight)
+
+
+def test_a_table_without_rows_needs_nodes():
+    with pytest.raises(ValueError, match="edges has no rows: pass nodes="):
+        Connectome.from_edges({"pre": [], "post": [], "weight": []})
+
+
+def test_other_tables_are_refused():
+    with pytest.raises(TypeError, match=r"edges must be a DataFrame.* got list"):
+        Connectome.from_edges([(1, 2, 3)])
+
+
+def test_networkx_directed():
+    graph = nx.DiGraph()
+    graph.add_nodes_from(["c", "alone"])
+    graph.add_edge("a", "c", weight=3)
+    graph.add_edge("c", "a", weight=1)
+    graph.add_edge("a", "a")
+    con = Connectome.from_networkx(graph)
+    assert con.node_ids.tolist() == ["c", "alone", "a"]
+    assert con.adjacency.toarray().tolist() == [[0, 0, 1], [0, 0, 0], [3, 0, 1]]
+
+
+@pytest.mark.parametrize("kind", [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph])
+def test_networkx_agrees_with_networkx(kind):
+    graph = kind()
+    graph.add_nodes_from(range(6))
+    rng = np.random.default_rng(0)
+    for pre, post in rng.integers(0, 5, size=(20, 2)).tolist():
+        graph.add_edge(pre, post, size=int(rng.integers(1, 9)))
+    con = Connectome.from_networkx(graph, weight="size")
+    expected = nx.to_numpy_array(graph, weight="size")
+    assert (con.adjacency.toarray() == expected).all()
+    counted = Connectome.from_networkx(graph, weight=None)
+    assert (counted.adjacency.toarray() == nx.to_numpy_array(graph, weight=None)).all()
+    absent = Connectome.from_networkx(graph)  # no edge has a "weight"
+    assert absent.is_same_graph(counted)
+
+
+def test_networkx_min_weight_and_features():
+    graph = nx.DiGraph()
+    graph.add_edge(720575940612345678, 720575940612345679, weight=2)
+    graph.add_edge(720575940612345679, 720575940612345678, weight=5)
+    con = Connectome.from_networkx(graph, min_weight=3, node_features=[[1], [2]])
+    assert con.node_ids.tolist() == [720575940612345678, 720575940612345679]
+    assert con.adjacency.toarray().tolist() == [[0, 0], [5, 0]]
+    assert con.node_features.tolist() == [[1], [2]]
+
+
+def test_networkx_refusals():
+    with pytest.raises(TypeError, match="graph must be a networkx graph, got ndarray"):
+        Connectome.from_networkx(np.ones((2, 2)))
+    with pytest.raises(ValueError, match="nodes must name at least one node"):
+        Connectome.from_networkx(nx.DiGraph())
+    with pytest.raises(TypeError, match="must be all integers or all strings"):
+        Connectome.from_networkx(nx.path_graph(["a", 1]))
+    graph = nx.DiGraph()
+    graph.add_edge(0, 1, weight=-1)
+    with pytest.raises(ValueError, match="got 1 negative"):
+        Connectome.from_networkx(graph)
+    graph.add_edge(0, 1, weight="heavy")
+    with pytest.raises(TypeError, match="must hold numbers, got str"):
+        Connectome.from_networkx(graph)

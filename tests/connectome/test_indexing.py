@@ -1,0 +1,76 @@
+"""What may stand in the brackets, and what may not."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+import pytest
+
+from celltyping.connectome._indexing import as_rows
+
+
+@pytest.mark.parametrize(
+    ("key", "rows"),
+    [
+        (2, [2]),
+        (-1, [-1]),
+        (np.int32(2), [2]),
+        (np.array(2), [2]),
+        ([], []),
+        ([3, 0, 0], [3, 0, 0]),
+        (np.array([3, 1], dtype=np.uint8), [3, 1]),
+        (np.array([3, 1], dtype=np.uint64), [3, 1]),
+        (range(2), [0, 1]),
+        ([True, False, False, True], [0, 3]),
+        (np.array([False, True, False, False]), [1]),
+        (([3, 0], ...), [3, 0]),
+        (([3, 0], slice(None)), [3, 0]),
+        ((2, ...), [2]),
+        (np.ix_([3, 0], [1, 2, 3]), [3, 0]),
+        (np.ix_([True, False, False, True], [1]), [0, 3]),
+        (np.ix_([], [1]), []),
+    ],
+)
+def test_positions(key, rows):
+    found = as_rows(key, 4)
+    assert found.dtype == np.intp
+    assert found.tolist() == rows
+
+
+@pytest.mark.parametrize("key", [slice(1, 3), slice(None, None, -2)])
+def test_a_slice_stays(key):
+    assert as_rows(key, 4) == key
+    assert as_rows((key, ...), 4) == key
+
+
+@pytest.mark.parametrize("key", [4, -5, [0, 4], np.array([7], dtype=np.uint64)])
+def test_out_of_range(key):
+    message = r"index -?\d is out of range for a Connectome with 4 nodes in view"
+    with pytest.raises(IndexError, match=message):
+        as_rows(key, 4)
+
+
+@pytest.mark.parametrize("mask", [[True], np.ones(5, dtype=bool)])
+def test_mask_of_the_wrong_length(mask):
+    message = rf"a mask must have one entry per node in view \(4\), got {len(mask)}"
+    with pytest.raises(IndexError, match=message):
+        as_rows(mask, 4)
+
+
+@pytest.mark.parametrize(
+    "key", [1.0, [0.0, 1.0], "a", ["a"], None, True, np.zeros((2, 2), dtype=int)]
+)
+def test_other_indices_are_refused(key):
+    message = (
+        r"indexed with positions, a slice or a boolean mask, got an index of .*np\.isin"
+    )
+    with pytest.raises(IndexError, match=message):
+        as_rows(key, 4)
+
+
+@pytest.mark.parametrize(
+    "key", [(0, 1), (slice(None), [1]), ([0, 1], [1, 2]), (0,), (..., 0), (0, 1, 2)]
+)
+def test_columns_are_refused(key):
+    with pytest.raises(IndexError, match=r"nodes and no columns: .*con\.adjacency"):
+        as_rows(key, 4)

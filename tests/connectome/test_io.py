@@ -1,0 +1,170 @@
+"""Files of edges become connectomes, or are refused with a reason."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from celltyping.connectome import Connectome, read_edges
+
+LONG = 720575940612345678
+EDGES = pd.DataFrame(
+    {
+        "note": ["x", None, "y"],
+        "pre": [LONG, LONG + 1, LONG],
+        "weight": [2, 5, 3],
+        "post": [LONG + 1, LONG + 2, LONG + 1],
+    }
+)
+
+ENDINGS = [".csv", ".csv.gz", ".parquet", ".feather"]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a table and gives its path."""
+
+    def write_table(frame, ending):
+        path = tmp_path / f"edges{ending}"
+        if ".csv" in ending.lower():
+            frame.to_csv(path, index=False)
+        elif ending == ".parquet":
+            frame.to_parquet(path)
+        else:
+            frame.to_feather(path)
+        return path
+
+    return write_table
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, ".CSV"])
+def test_every_format(write, ending):
+    con = read_edges(write(EDGES, ending))
+    assert con.is_same_graph(Connectome.from_edges(EDGES))
+    assert con.node_ids.tolist() == [LONG, LONG + 1, LONG + 2]
+    assert con.n_synapses == 10
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_written_edges_are_read_back(write, ending):
+    con = Connectome.from_edges(EDGES)
+    assert read_edges(write(con.to_edges(), ending)).is_same_graph(con)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_path_may_be_a_string_and_parameters_are_passed_on(write, ending):
+    path = str(write(EDGES.rename(columns={"pre": "a", "post": "b"}), ending))
+    nodes = [LONG + 2, LONG + 1, LONG, 7]
+    con = read_edges(
+        path,
+        pre="b",
+        post="a",
+        weight=None,
+        nodes=nodes,
+        min_weight=2,
+        node_features=np.ones((4, 1)),
+    )
+    assert con.node_ids.tolist() == nodes
+    assert con.adjacency.nnz == 1
+    assert con.adjacency[1, 2] == 2
+    assert con.node_features.shape == (4, 1)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_text(write, ending):
+    frame = EDGES.assign(pre=["PN", "KC", "PN"], post=["KC", "LN", "KC"])
+    con = read_edges(write(frame, ending))
+    assert con.node_ids.tolist() == ["KC", "LN", "PN"]
+
+
+def test_text_ids_keep_leading_zeros(write):
+    frame = EDGES.assign(pre=["001", "002", "001"], post=["002", "003", "002"])
+    path = write(frame, ".csv")
+    assert read_edges(path).node_ids.tolist() == [1, 2, 3]
+    assert read_edges(path, text_ids=True).node_ids.tolist() == ["001", "002", "003"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_text_ids_of_integers(write, ending):
+    con = read_edges(write(EDGES, ending), text_ids=True)
+    assert con.node_ids.tolist() == [str(LONG), str(LONG + 1), str(LONG + 2)]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_missing_columns_are_named_beside_those_found(write, ending):
+    message = (
+        rf"edges{ending} lacks the column 'source'; it has 'note', 'pre', 'weight', "
+        "'post'"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_edges(write(EDGES, ending), pre="source")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("text_ids", [True, False])
+def test_missing_ids_are_refused(write, ending, text_ids):
+    frame = EDGES.assign(pre=pd.Series([1, None, 3], dtype="Int64"))
+    message = "column 'pre' must name every node, but 1 is missing"
+    with pytest.raises(ValueError, match=message):
+        read_edges(write(frame, ending), text_ids=text_ids)
+
+
+@pytest.mark.parametrize("too_large", [2**63, 2**64, 10**30])
+def test_csv_ids_that_overflow_are_refused(write, too_large):
+    frame = EDGES.assign(post=[str(too_large), "7", "8"])
+    path = write(frame, ".csv")
+    message = f"column 'post' must hold ids that fit into int64, .* such as {too_large}"
+    with pytest.raises(ValueError, match=message):
+        read_edges(path)
+    frame["pre"] = frame["pre"].astype(str)
+    con = read_edges(path, text_ids=True)
+    assert con.is_same_graph(Connectome.from_edges(frame))
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".feather"])
+def test_ids_that_overflow_are_refused(write, ending):
+    frame = EDGES.assign(post=np.array([2**63, 7, 8], dtype=np.uint64))
+    with pytest.raises(ValueError, match="column 'post' must fit into int64"):
+        read_edges(write(frame, ending))
+
+
+def test_bad_weights_are_refused(write):
+    with pytest.raises(ValueError, match=rf"1 negative .* from node {LONG + 1} to"):
+        read_edges(write(EDGES.assign(weight=[1, -2, 3]), ".csv"))
+    with pytest.raises(ValueError, match="got 1 NaN"):
+        read_edges(write(EDGES.assign(weight=[1, None, 3]), ".csv"))
+    with pytest.raises(TypeError, match="column 'weight' must hold numbers, got str"):
+        read_edges(write(EDGES.assign(weight=["1", "many", "3"]), ".csv"))
+
+
+def test_path_is_checked_first(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"path must end in \.csv, .* got 'edges\.xlsx'"
+    ):
+        read_edges(tmp_path / "edges.xlsx")
+    with pytest.raises(FileNotFoundError, match=r"there is no file '.*edges\.csv'"):
+        read_edges(tmp_path / "edges.csv")
+
+
+@pytest.mark.parametrize(
+    ("ending", "module"), [(".csv", "pandas"), (".parquet", "pyarrow.dataset")]
+)
+def test_the_extra_is_named(write, monkeypatch, ending, module):
+    path = write(EDGES, ending)
+    package = module.partition(".")[0]
+
+    def absent(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=package)
+
+    import importlib
+
+    original = importlib.import_module
+    monkeypatch.setattr(
+        "celltyping._optional.importlib.import_module",
+        lambda name: absent(name) if name == module else original(name),
+    )
+    message = rf"read_edges needs {package}.* pip install \"celltyping\[io\]\""
+    with pytest.raises(ImportError, match=message):
+        read_edges(path)
