@@ -74,9 +74,7 @@ def test_every_top_level_name_resolves(name):
 
 def test_lazy_names_resolve_in_a_fresh_process():
     # In this process a submodule may be there because another test imported it.
-    code = (
-        "import celltyping\nfor name in celltyping.__all__: getattr(celltyping, name)"
-    )
+    code = "import celltyping as ct\nfor name in ct.__all__: getattr(ct, name)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
