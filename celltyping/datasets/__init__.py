@@ -2,3 +2,8 @@
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
+
+from celltyping.datasets._larva import load_larva_connectome
+from celltyping.datasets._make_connectome import make_connectome
+
+__all__ = ["load_larva_connectome", "make_connectome"]
