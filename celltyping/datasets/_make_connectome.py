@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 import numbers
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -179,16 +180,17 @@ def make_connectome(
             "raise n_partner_types or noise"
         )
 
-    def draw_typed(n_pairs):
-        pre, post = _draw_typed_pairs(
-            n_pairs, types, sizes, out_propensity, in_propensity, partners, preference,
-            rng,
-        )  # fmt: skip
-        return pre * n_neurons + post
-
-    def draw_noise(n_pairs):
-        return rng.randint(n_neurons**2, size=n_pairs, dtype=np.int64)
-
+    draw_typed = partial(
+        _draw_typed_keys,
+        types=types,
+        sizes=sizes,
+        out_propensity=out_propensity,
+        in_propensity=in_propensity,
+        partners=partners,
+        preference=preference,
+        rng=rng,
+    )
+    draw_noise = partial(_draw_any_keys, n_neurons=n_neurons, rng=rng)
     nothing = np.empty(0, dtype=np.int64)
     typed = _draw_distinct(draw_typed, n_typed, nothing, rng)
     keys = np.concatenate([typed, _draw_distinct(draw_noise, n_noise, typed, rng)])
@@ -245,25 +247,42 @@ def _partner_types(n_types, n_partners, rng):
     return partners
 
 
-def _draw_typed_pairs(
-    n_pairs, types, sizes, out_propensity, in_propensity, partners, preference, rng
+def _draw_typed_keys(
+    n_keys,
+    *,
+    types,
+    sizes,
+    out_propensity,
+    in_propensity,
+    partners,
+    preference,
+    rng,
 ):
-    """Draw pairs of neurons by propensity, from types to their partner types."""
+    """Draw edges by propensity, from types to their partner types.
+
+    An edge is one integer, its key: pre * n_neurons + post.
+    """
     n_types, n_partners = partners.shape
-    all_neurons = np.array([0, types.size])
-    everywhere = np.zeros(n_pairs, dtype=np.int64)
-    pre = _draw_in_groups(out_propensity, all_neurons, everywhere, rng)
+    n_neurons = types.size
+    everywhere = np.zeros(n_keys, dtype=np.int64)
+    pre = _draw_in_groups(out_propensity, np.array([0, n_neurons]), everywhere, rng)
 
     attraction = np.bincount(types, weights=in_propensity, minlength=n_types)
-    slots = np.arange(n_types + 1) * n_partners
     weights = (preference * attraction[partners]).ravel()
-    slot = _draw_in_groups(weights, slots, types[pre], rng)
-    post_type = partners.ravel()[slot]
+    slot_bounds = np.arange(n_types + 1) * n_partners
+    slot = _draw_in_groups(weights, slot_bounds, types[pre], rng)
 
     by_type = np.argsort(types, kind="stable")
-    bounds = np.concatenate([[0], np.cumsum(sizes)])
-    place = _draw_in_groups(in_propensity[by_type], bounds, post_type, rng)
-    return pre, by_type[place]
+    type_bounds = np.concatenate([[0], np.cumsum(sizes)])
+    place = _draw_in_groups(
+        in_propensity[by_type], type_bounds, partners.ravel()[slot], rng
+    )
+    return pre * n_neurons + by_type[place]
+
+
+def _draw_any_keys(n_keys, *, n_neurons, rng):
+    """Draw edges with equal chances of all pairs of neurons."""
+    return rng.randint(n_neurons**2, size=n_keys, dtype=np.int64)
 
 
 def _draw_in_groups(weights, bounds, group, rng):
@@ -330,7 +349,7 @@ def _zero_truncated_poisson(mean, size, rng):
 
 
 def _adjacency(keys, weights, n_neurons):
-    """Turn sorted keys, pre * n_neurons + post, into a CSR matrix."""
+    """Turn sorted keys into a CSR matrix."""
     pre, post = np.divmod(keys, n_neurons)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=n_neurons))])
     return csr_array((weights, post, indptr), shape=(n_neurons, n_neurons))

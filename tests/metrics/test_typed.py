@@ -23,6 +23,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.semi_supervised import LabelPropagation
 
+from celltyping import Connectome
 from celltyping.metrics import make_typed_scorer, ranked_accuracy_score, type_report
 
 TYPES = ["KC", "LHN", "PN"]
@@ -48,21 +49,6 @@ class Recorder(ClassifierMixin, BaseEstimator):
         return np.full(len(X), "KC")
 
 
-class View:
-    """A container that can be sliced as `Connectome` can, and nothing else."""
-
-    def __init__(self, indices):
-        self.indices = np.asarray(indices)
-        self.shape = (len(indices), len(indices))
-
-    def __len__(self):
-        return len(self.indices)
-
-    def __getitem__(self, key):
-        rows = key[0] if isinstance(key, tuple) else key
-        return View(self.indices[rows])
-
-
 def test_scorer_equals_the_metric_on_known_samples(table):
     X, y = table
     known = y != "?"
@@ -83,12 +69,13 @@ def test_scorer_predicts_for_known_samples_alone(table):
     assert np.array_equal(model.asked, X[y != "?"])
 
 
-def test_scorer_slices_a_view():
+def test_scorer_slices_a_connectome():
+    con = Connectome(np.ones((10, 10)))
     model = Recorder()
-    score = make_typed_scorer(accuracy_score)(model, View([4, 2, 9]), ["KC", "?", "PN"])
-    assert score == 0.5
-    assert isinstance(model.asked, View)
-    assert model.asked.indices.tolist() == [4, 9]
+    view = con[[4, 2, 9]]
+    assert make_typed_scorer(accuracy_score)(model, view, ["KC", "?", "PN"]) == 0.5
+    assert model.asked.graph is con.graph
+    assert model.asked.node_ids.tolist() == [4, 9]
 
 
 def test_scorer_leaves_x_alone_where_all_is_known(table):

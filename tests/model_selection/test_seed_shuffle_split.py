@@ -14,6 +14,7 @@ from sklearn.model_selection import BaseShuffleSplit, GridSearchCV, cross_val_sc
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.semi_supervised import LabelPropagation
 
+from celltyping import Connectome
 from celltyping.metrics import make_typed_scorer
 from celltyping.model_selection import SeedShuffleSplit
 
@@ -246,6 +247,13 @@ def test_unlabelled_rows_of_a_table_help_in_semi_supervised_learning():
     scores = cross_val_score(model, X, y, cv=cv, scoring=scorer)
     assert scores.tolist() == [1, 1, 1]
     assert len(next(cv.split(X, y))[0]) == 78
+
+
+def test_folds_of_a_connectome_are_views_of_it():
+    con = Connectome(np.ones((len(Y), len(Y))))
+    for train, test in SeedShuffleSplit(3, random_state=0).split(con, Y):
+        assert con[train].graph is con[test].graph is con.graph
+        assert con[test].node_ids.tolist() == test.tolist()
 
 
 @pytest.mark.parametrize(
