@@ -23,7 +23,6 @@ import numbers
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 # What `Connectome.align` writes for a neuron without a type. None and NaN would not
@@ -138,7 +137,13 @@ def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_typ
             ) from exc
     if known.dtype.kind == "f" and np.isinf(known).any():
         raise ValueError("Input y contains infinity: types must be finite numbers")
-    check_classification_targets(known)
+    # scikit-learn's own check also warns of many classes with few samples each, which
+    # is how the first typed neurons of a brain look.
+    if known.dtype.kind == "f" and np.any(known != np.round(known)):
+        raise ValueError(
+            "Unknown label type: continuous. y must hold types, got numbers such as "
+            f"{known[known != np.round(known)][0]}"
+        )
     classes, known_codes = np.unique(known, return_inverse=True)
     if len(classes) < min_types:
         raise ValueError(

@@ -2,3 +2,7 @@
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
+
+from celltyping.estimators._ntac_classifier import NtacClassifier
+
+__all__ = ["NtacClassifier"]

@@ -1,0 +1,543 @@
+"""NTAC: types of neurons from who connects to whom, with some types known."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import Parallel
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score
+from sklearn.utils import Bunch, gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from celltyping._compat import Interval, StrOptions, _fit_context
+from celltyping._kernels import _ntac
+from celltyping._labels import encode_types, is_unlabeled
+from celltyping._progress import progress_bar
+from celltyping._wiring import WiringMixin
+from celltyping.connectome import Connectome
+
+# The second-order block joins when fewer than this share of the nodes changes in a
+# step: before, it repeats first guesses, costs the most, and gains nothing.
+SETTLED = 0.05
+
+# Rows for which a dense table of all types is held at once.
+BATCH = 4096
+
+
+class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
+    """Neuronal type assignment from connectivity, with some types known.
+
+    Neurons of one type have partners of the same types. Each neuron is described by
+    how many synapses it gets from, and makes onto, each type; it takes the type of the
+    typed neuron that is described most alike; and since that types more partners, the
+    descriptions sharpen, until few neurons change.
+
+    The published method [1]_ is ``NtacClassifier(edge_weighting="linear",
+    membership="hard", second_order_weight=0, consensus_weight=0)``. The defaults type
+    the neurons of the brains that were tried better; the user guide has the figures.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=1
+        1: a neuron takes the type of the most similar typed neuron. More: that many
+        vote, each with weight log(1 + s / (1 - s)) for similarity s.
+    membership : {"soft", "hard"}, default="soft"
+        "hard": a neuron counts as a partner of its type alone. "soft": it counts in
+        its `max_memberships` best types, each with a share that falls with similarity.
+        Neurons of known type always count in that alone.
+    sharpness : float, default=20.0
+        Shares are proportional to exp(sharpness * similarity). They are also the
+        probabilities of `predict_proba`.
+    max_memberships : int, default=4
+        In how many types a neuron counts at most. Shares under a tenth of the best
+        are left out.
+    second_order_weight : float, default=0.5
+        Weight of a second block of the description, relative to the first: the mean
+        description of the partners, that is, which types *their* partners have. 0: off.
+    consensus_weight : float, default=0.5
+        At the end, a neuron that counts in several types mixes its probabilities with
+        those of the two neurons, typed or not, that are wired most alike: often its
+        twin on the other side of the brain. This is their part in the mixture. 0: off.
+    feature_weight : float, default=1.0
+        Factor of the node features of a Connectome, which must be nonnegative; they
+        are compared along with the counts. 0: not used.
+    edge_weighting : {"sqrt", "linear", "log1p"}, default="sqrt"
+        How the number of synapses of an edge counts.
+    learning_rate : float, default=1.0
+        New description = (1 - learning_rate) * old + learning_rate * new counts.
+    max_iter : int, default=30
+        Largest number of steps.
+    tol : float, default=0.01
+        The steps stop when at most this share of the nodes changes type.
+    affinity : {"auto", "precomputed", "rbf", "nearest_neighbors"}, default="auto"
+        What a plain matrix is. "auto" and "rbf": a table of features, from which an
+        RBF affinity graph is made. "nearest_neighbors": a table of features, dense or
+        sparse, from which a graph of nearest neighbours is made. "precomputed": the
+        graph's adjacency matrix. A Connectome is always a graph.
+    gamma : float, default=None
+        Of the RBF affinity exp(-gamma * d²). None: 1 / (n_features * X.var()).
+    n_graph_neighbors : int, default=15
+        Neighbours of each row in the nearest-neighbour graph.
+    unlabeled_marker : "auto" or scalar, default="auto"
+        What in `y` means that the type is unknown. "auto": "?", None and NaN among
+        strings, -1 among integers, except that y with exactly the values -1 and 1 is
+        a binary problem.
+    n_jobs : int, default=None
+        Number of threads, as in joblib. The result is the same for any number.
+    verbose : bool, default=False
+        Whether to show a progress bar over the steps.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_types,)
+        The known types, sorted.
+    transduction_ : ndarray of shape (n_samples,)
+        The type of each sample that was fitted: for labelled ones that of `y`.
+    label_confidence_ : ndarray of shape (n_samples,)
+        Probability of that type, as in `predict_proba`; but 0, not the share of the
+        type, for samples that are similar to no labelled one.
+    n_iter_ : int
+        Number of steps.
+    history_ : Bunch
+        Per step: `changed`, the share of nodes that changed type, and
+        `similarity`, the mean score of the best type.
+    n_features_in_ : int
+        Number of nodes of a Connectome's graph, or of columns of a matrix.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Defined only if a table with column names was fitted.
+
+    See Also
+    --------
+    celltyping.TypeProfile : The description alone, as a transformer.
+    celltyping.SeedShuffleSplit : Cross-validation with partly typed data.
+
+    Notes
+    -----
+    Samples whose type is unknown have to be there at `fit`: they are part of the
+    wiring. A Connectome brings all its nodes, also those not in view.
+
+    `predict` on a view of the fitted graph gives the joint answer. New rows of a plain
+    matrix are typed one by one from their edges *to* the fitted nodes, because the
+    edges *from* those are not there.
+
+    Nodes without a similar labelled one, such as isolated ones, get the most frequent
+    type, the shares of the types among the labelled ones as probabilities, and a
+    confidence of 0.
+
+    References
+    ----------
+    .. [1] G. Schwartzman, B. Jourdan, D. García-Soriano, A. Matsliah. "NTAC: Neuronal
+       Type Assignment from Connectivity." Nature Communications 17, 1284 (2026).
+
+    Examples
+    --------
+    >>> from celltyping import NtacClassifier
+    >>> from celltyping.datasets import make_connectome
+    >>> sample = make_connectome(300, n_types=4, n_edges=6000, random_state=0)
+    >>> y = sample.target.copy()
+    >>> y[40:] = "?"
+    >>> ntac = NtacClassifier().fit(sample.data, y)
+    >>> float((ntac.transduction_ == sample.target).mean()) > 0.9
+    True
+    """
+
+    _parameter_constraints = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "membership": [StrOptions({"hard", "soft"})],
+        "sharpness": [Interval(Real, 0, None, closed="neither")],
+        "max_memberships": [Interval(Integral, 1, None, closed="left")],
+        "second_order_weight": [Interval(Real, 0, None, closed="left")],
+        "consensus_weight": [Interval(Real, 0, 1, closed="both")],
+        "feature_weight": [Interval(Real, 0, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, 1, closed="right")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, 1, closed="left")],
+        "unlabeled_marker": "no_validation",
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+        **WiringMixin._wiring_constraints,
+    }
+
+    def __init__(
+        self,
+        n_neighbors=1,
+        *,
+        membership="soft",
+        sharpness=20.0,
+        max_memberships=4,
+        second_order_weight=0.5,
+        consensus_weight=0.5,
+        feature_weight=1.0,
+        edge_weighting="sqrt",
+        learning_rate=1.0,
+        max_iter=30,
+        tol=0.01,
+        affinity="auto",
+        gamma=None,
+        n_graph_neighbors=15,
+        unlabeled_marker="auto",
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.n_neighbors = n_neighbors
+        self.membership = membership
+        self.sharpness = sharpness
+        self.max_memberships = max_memberships
+        self.second_order_weight = second_order_weight
+        self.consensus_weight = consensus_weight
+        self.feature_weight = feature_weight
+        self.edge_weighting = edge_weighting
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.tol = tol
+        self.affinity = affinity
+        self.gamma = gamma
+        self.n_graph_neighbors = n_graph_neighbors
+        self.unlabeled_marker = unlabeled_marker
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Type the samples whose type is unknown.
+
+        Parameters
+        ----------
+        X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
+            A view of a connectome, or what `affinity` says.
+        y : array-like of shape (n_samples,)
+            Types, unknown ones marked as `unlabeled_marker` says.
+
+        Returns
+        -------
+        self : NtacClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If no type or only one is known, y has the wrong length, or X is no graph
+            where one is meant.
+        TypeError
+            If X is sparse and `affinity` does not say what it is.
+        """
+        name = type(self).__name__
+        self.classes_, codes = encode_types(y, self.unlabeled_marker, caller=name)
+        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+        if n_samples != len(codes):
+            raise ValueError(
+                f"y must have one type per sample of X: found {len(codes)} types for "
+                f"{n_samples} samples (inconsistent numbers of samples)"
+            )
+        wiring = self._fit_wiring(X)
+        known = codes >= 0
+        self._labels = np.full(wiring.adjacency.shape[0], -1, dtype=np.int32)
+        self._labels[wiring.in_view[known]] = codes[known]
+        counts = np.bincount(codes[known], minlength=len(self.classes_))
+        self._prior = counts / counts.sum()
+        # Labelled nodes in ascending order of their types, as the kernels expect.
+        order = np.argsort(self._labels, kind="stable")
+        n_unlabelled = np.count_nonzero(self._labels < 0)
+        self._unlabelled, self._labelled = np.split(order, [n_unlabelled])
+        edges = _ntac.Edges.from_csr(wiring.adjacency, wiring.transpose)
+        with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
+            best, scores = self._propagate(edges, wiring.node_features, parallel)
+            self._conclude(best, scores, edges, parallel)
+        self.transduction_ = self.classes_[self._types[wiring.in_view]]
+        largest = self._probabilities.max(axis=1).toarray().ravel()
+        self.label_confidence_ = largest[wiring.in_view]
+        return self
+
+    def _propagate(self, edges, node_features, parallel):
+        """Repeat the step until few nodes change their type; return the last scores."""
+        n_nodes, n_types = len(self._labels), len(self.classes_)
+        n_best = min(self.max_memberships, n_types) if self.membership == "soft" else 1
+        nobody = np.full((len(self._unlabelled), n_best), -1, dtype=np.int32)
+        best, scores = nobody, np.zeros(nobody.shape, dtype=np.float32)
+        counts = None
+        settled = self.second_order_weight == 0
+        self.history_ = Bunch(changed=[], similarity=[])
+        with progress_bar(
+            self.max_iter, description="NTAC steps", verbose=self.verbose
+        ) as bar:
+            for self.n_iter_ in range(1, self.max_iter + 1):
+                memberships = self._memberships(best, scores)
+                new_counts = _ntac.count_partners(edges, memberships, n_types, parallel)
+                counts = self._blend(counts, new_counts)
+                self._embed(counts, edges, node_features, settled, parallel)
+                old_types = best[:, 0]
+                best, scores = self._score(self._unlabelled, n_best, parallel)
+                changed = np.count_nonzero(best[:, 0] != old_types) / n_nodes
+                self.history_.changed.append(changed)
+                self.history_.similarity.append(float(scores[:, 0].sum() / n_nodes))
+                bar.update()
+                bar.set_postfix(changed=f"{changed:.2%}")
+                if settled and changed <= self.tol:
+                    break
+                settled = settled or changed <= max(SETTLED, self.tol)
+            else:
+                if changed > self.tol:
+                    warnings.warn(
+                        f"{type(self).__name__} stopped after max_iter={self.max_iter} "
+                        f"steps, in the last of which {changed:.2%} of the nodes "
+                        f"changed their type (tol={self.tol:.2%}): raise max_iter or "
+                        "tol, or lower learning_rate",
+                        ConvergenceWarning,
+                        stacklevel=4,
+                    )
+        # What new rows of a matrix are compared with: edges out, types as last counted.
+        self._counted = _ntac.to_csr(memberships, n_types)
+        self._out_references = _ntac.gather_references(
+            counts[:, n_types:], self._labelled, self._labels[self._labelled]
+        )
+        return best, scores
+
+    def _conclude(self, best, scores, edges, parallel):
+        """Turn the last scores into probabilities; let similar nodes agree on them."""
+        n_types = len(self.classes_)
+        if self.membership == "hard":  # the steps asked for the best type alone
+            best, scores = self._score(self._unlabelled, self.max_memberships, parallel)
+        memberships = self._memberships(best, scores, soft=True)
+        self._probabilities = _ntac.to_csr(memberships, n_types)
+        if self.consensus_weight > 0:
+            types = self._labels.copy()
+            types[self._unlabelled] = best[:, 0]
+            partition = _ntac.Memberships(
+                types[:, np.newaxis], np.ones((len(types), 1), dtype=np.float32)
+            )
+            counts = _ntac.count_partners(edges, partition, n_types, parallel)
+            in_doubt = np.flatnonzero(memberships.types[:, 1:2].ravel() >= 0)
+            self._probabilities = _ntac.agree(
+                counts, in_doubt, self._probabilities, self.consensus_weight, parallel
+            )
+        types = _ntac.most_likely(self._probabilities)
+        self._types = np.where(types >= 0, types, np.argmax(self._prior))
+
+    def _memberships(self, best, scores, *, soft=None):
+        """Put the types in which each node counts together, labelled or not."""
+        if self.membership == "soft" or soft:
+            shares = _ntac.share_out(best, scores, self.sharpness)
+        else:
+            shares = _ntac.Memberships(
+                best[:, :1], (best[:, :1] >= 0).astype(np.float32)
+            )
+        n_best = shares.types.shape[1]
+        types = np.full((len(self._labels), n_best), -1, dtype=np.int32)
+        types[:, 0] = self._labels
+        weights = np.zeros(types.shape, dtype=np.float32)
+        weights[self._labelled, 0] = 1.0
+        types[self._unlabelled] = shares.types
+        weights[self._unlabelled] = shares.shares
+        return _ntac.Memberships(types, weights)
+
+    def _blend(self, old_counts, new_counts):
+        """Move the counts towards the new ones as fast as `learning_rate` says."""
+        if old_counts is None or self.learning_rate == 1:
+            return new_counts
+        rate = np.float32(self.learning_rate)
+        return sparse.csr_array((1 - rate) * old_counts + rate * new_counts)
+
+    def _embed(self, counts, edges, node_features, settled, parallel):
+        """Describe the nodes by counts, partners' profiles and features."""
+        embedding = counts
+        if settled and self.second_order_weight > 0:
+            embedding = _ntac.add_second_order(
+                counts, edges, self.second_order_weight, parallel
+            )
+        if node_features is not None and self.feature_weight > 0:
+            features = sparse.csr_array(self.feature_weight * node_features)
+            embedding = sparse.hstack(
+                [embedding, features.astype(np.float32)], format="csr"
+            )
+        self._embedding = embedding
+        self._sums = _ntac.row_sums(embedding)
+        self._references = _ntac.gather_references(
+            embedding, self._labelled, self._labels[self._labelled]
+        )
+
+    def _score(self, rows, n_best, parallel, new_rows=None):
+        """Find the best types of nodes, or of `new_rows` by their edges out."""
+        matrix, sums, references = self._embedding, self._sums, self._references
+        if new_rows is not None:
+            matrix, sums = new_rows, _ntac.row_sums(new_rows)
+            references = self._out_references
+        return _ntac.score_types(
+            rows,
+            matrix,
+            sums,
+            references,
+            self.n_neighbors,
+            min(n_best, len(self.classes_)),
+            np.log(1 / _ntac.LEAST_SHARE) / self.sharpness,
+            parallel,
+        )
+
+    def predict(self, X):
+        """Give the types of a view's nodes, or of new rows.
+
+        Parameters
+        ----------
+        X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
+            A view of the connectome that was fitted; or new rows, which are typed one
+            by one: features, or weights of edges to the fitted nodes.
+
+        Returns
+        -------
+        types : ndarray of shape (n_samples,)
+            Types; for labelled nodes of the fitted connectome the ones given.
+
+        Raises
+        ------
+        ValueError
+            If X is a view of another graph.
+        """
+        check_is_fitted(self)
+        if isinstance(X, Connectome):
+            return self.classes_[self._types[self._positions(X)]]
+        types = [
+            np.where(largest >= 0, largest, np.argmax(self._prior))
+            for largest in map(_ntac.most_likely, self._row_probabilities(X))
+        ]
+        return self.classes_[np.concatenate(types)]
+
+    def predict_proba(self, X):
+        """Give the probabilities of the types; `predict` takes the largest.
+
+        Parameters
+        ----------
+        X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `predict`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_types)
+            Probabilities in the order of `classes_`; rows sum to 1. Types that are not
+            among the best have 0, and labelled nodes have 1 for their type.
+        """
+        check_is_fitted(self)
+        if isinstance(X, Connectome):
+            return self._filled(self._probabilities[self._positions(X)])
+        return np.concatenate([self._filled(P) for P in self._row_probabilities(X)])
+
+    def rank_types(self, X, k=3):
+        """Give the k most probable types and how similar each is.
+
+        Parameters
+        ----------
+        X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `predict`.
+        k : int, default=3
+            How many types to give, at most the number of known types.
+
+        Returns
+        -------
+        types : ndarray of shape (n_samples, k)
+            Types by falling probability, and by falling similarity where that is 0;
+            the first is what `predict` gives.
+        similarities : ndarray of shape (n_samples, k)
+            Weighted Jaccard similarity to the most similar labelled node of the type.
+
+        Raises
+        ------
+        ValueError
+            If k is not between 1 and the number of known types.
+        """
+        check_is_fitted(self)
+        n_types = len(self.classes_)
+        if not isinstance(k, Integral) or not 1 <= k <= n_types:
+            raise ValueError(
+                f"k must be an integer between 1 and the number of known types "
+                f"({n_types}), got {k!r}"
+            )
+        ranked, similarities = [], []
+        with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
+            for rows, probabilities, *compared in self._ranking_batches(X):
+                table = _ntac.score_all_types(rows, *compared, n_types, parallel)
+                # Types without a probability come after all that have one.
+                key = np.where(probabilities > 0, 2 + probabilities, table)
+                best = np.argsort(-key, axis=1, kind="stable")[:, :k]
+                ranked.append(best)
+                similarities.append(np.take_along_axis(table, best, axis=1))
+        return self.classes_[np.concatenate(ranked)], np.concatenate(similarities)
+
+    def score(self, X, y, sample_weight=None):
+        """Give the accuracy on the samples whose type is known.
+
+        Parameters
+        ----------
+        X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
+            As in `predict`.
+        y : array-like of shape (n_samples,)
+            True types; samples of unknown type are not judged.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        accuracy : float
+            Share of the known types that are predicted.
+        """
+        known = ~is_unlabeled(y, self.unlabeled_marker)
+        if not known.any():
+            raise ValueError("score needs known types, but all types in y are unknown")
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)[known]
+        return accuracy_score(
+            np.asarray(y)[known], self.predict(X)[known], sample_weight=sample_weight
+        )
+
+    def _filled(self, probabilities):
+        """Write probabilities as a table; nodes without any have the shares of types."""
+        table = probabilities.toarray()
+        table[np.diff(probabilities.indptr) == 0] = self._prior
+        return table
+
+    def _new_rows(self, X):
+        """Describe new rows by their edges to the fitted nodes, batch by batch."""
+        X = self._read_matrix(X, reset=False)
+        for batch in gen_batches(X.shape[0], BATCH):
+            rows = sparse.csr_array(self._out_edges(X[batch]) @ self._counted)
+            rows.sort_indices()
+            yield rows.astype(np.float32)
+
+    def _row_probabilities(self, X):
+        """Score new rows, batch by batch."""
+        with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
+            for rows in self._new_rows(X):
+                best, scores = self._score(
+                    np.arange(rows.shape[0]), self.max_memberships, parallel, rows
+                )
+                shares = _ntac.share_out(best, scores, self.sharpness)
+                yield _ntac.to_csr(shares, len(self.classes_))
+
+    def _ranking_batches(self, X):
+        """Yield rows, their probabilities, and what their similarities come from."""
+        if isinstance(X, Connectome):
+            positions = self._positions(X)
+            for batch in gen_batches(len(positions), BATCH):
+                rows = positions[batch]
+                probabilities = self._filled(self._probabilities[rows])
+                yield (
+                    rows,
+                    probabilities,
+                    self._embedding,
+                    self._sums,
+                    self._references,
+                )
+            return
+        for rows, probabilities in zip(
+            self._new_rows(X), self._row_probabilities(X), strict=True
+        ):
+            yield (
+                np.arange(rows.shape[0]),
+                self._filled(probabilities),
+                rows,
+                _ntac.row_sums(rows),
+                self._out_references,
+            )
