@@ -63,13 +63,13 @@ def is_unlabeled(y, unlabeled_marker="auto"):
     >>> is_unlabeled(np.array([1, -1, 1])).tolist()
     [False, False, False]
     """
-    y = _as_array(y)
-    mask = _is_missing(y)
+    y = as_array(y)
+    mask = is_missing(y)
     named = ~mask
     if not (isinstance(unlabeled_marker, str) and unlabeled_marker == "auto"):
         mask[named] = _equals(y[named], unlabeled_marker)
         return mask
-    known = _as_numbers(y[named])
+    known = as_numbers(y[named])
     if known.dtype.kind in "OUS":
         mask[named] = _equals(known, UNKNOWN)
     elif known.dtype.kind in "if":
@@ -80,7 +80,9 @@ def is_unlabeled(y, unlabeled_marker="auto"):
     return mask
 
 
-def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_types=2):
+def encode_types(
+    y, unlabeled_marker="auto", *, caller="NtacClassifier", found="", min_types=2
+):
     """Turn types into integers, unknown ones into -1.
 
     Parameters
@@ -91,6 +93,8 @@ def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_typ
         What means unknown.
     caller : str, default="NtacClassifier"
         The estimator's name, for the messages.
+    found : str, default=""
+        What came with `y`, such as the shape of X, for the messages.
     min_types : int, default=2
         The least number of known types.
 
@@ -119,9 +123,9 @@ def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_typ
             f"{caller} requires y to be passed, but the target y is None: pass the "
             f"types, with {UNKNOWN!r} (or -1 among integers) where they are unknown"
         )
-    y = column_or_1d(_as_array(y), warn=True)
+    y = column_or_1d(as_array(y), warn=True)
     unknown = is_unlabeled(y, unlabeled_marker)
-    known = _as_numbers(y[~unknown])
+    known = as_numbers(y[~unknown])
     if known.size == 0:
         raise ValueError(
             f"{caller} needs labelled samples, but all {y.size} labels in y are "
@@ -149,14 +153,14 @@ def encode_types(y, unlabeled_marker="auto", *, caller="NtacClassifier", min_typ
         raise ValueError(
             f"{caller} needs at least {min_types} classes, that is known types, but y "
             f"has only one class: {classes.tolist()[0]!r} ({known.size} labelled "
-            f"samples, {unknown.sum()} unknown)"
+            f"samples, {unknown.sum()} unknown){found and f'; {found}'}"
         )
     codes = np.full(y.shape, -1, dtype=np.intp)
     codes[~unknown] = known_codes
     return EncodedTypes(classes, codes)
 
 
-def _as_array(y):
+def as_array(y):
     """Return `y` as an array in which every value is still what it was.
 
     numpy would make the strings "nan" and "1" of a NaN and a 1 in a list of strings.
@@ -169,7 +173,7 @@ def _as_array(y):
     return y.astype(object) if y.dtype.kind == "T" else y
 
 
-def _as_numbers(known):
+def as_numbers(known):
     """Return an object array that holds nothing but numbers in a numeric dtype."""
     if known.dtype == object and known.size > 0:
         kinds = (numbers.Real, np.bool_)
@@ -178,7 +182,7 @@ def _as_numbers(known):
     return known
 
 
-def _is_missing(y):
+def is_missing(y):
     """Mark None, NaN and pandas.NA in an array of any dtype."""
     if y.dtype.kind == "f":
         return np.isnan(y)
@@ -200,7 +204,7 @@ def _is_missing(y):
 def _equals(y, marker):
     """Compare every entry with `marker`; entries of another kind are different."""
     if not np.isscalar(marker):
-        if _is_missing(np.array([marker], dtype=object))[0]:
+        if is_missing(np.array([marker], dtype=object))[0]:
             return np.zeros(y.shape, dtype=bool)  # None and pandas.NA equal nothing
         raise ValueError(
             f"unlabeled_marker must be 'auto', None or a scalar, got {marker!r}"

@@ -98,9 +98,10 @@ class WiringMixin:
         """Validate a plain matrix as `affinity` says."""
         if self.affinity == "auto" and sparse.issparse(X) and not self._is_rows(reset):
             raise TypeError(
-                "X is a sparse matrix, and affinity='auto' does not guess what sparse "
-                "data is: pass Connectome(X) or affinity='precomputed' if it is an "
-                "adjacency matrix, affinity='nearest_neighbors' if its rows are features"
+                "X is a sparse matrix, and affinity='auto' does not guess what it "
+                "holds: pass Connectome(X) or affinity='precomputed' if it is an "
+                "adjacency matrix, affinity='nearest_neighbors' if it is a table of "
+                "features"
             )
         takes_sparse = self.affinity != "rbf"
         X = validate_data(
@@ -118,7 +119,7 @@ class WiringMixin:
         if self.affinity == "precomputed" and X.shape[0] != X.shape[1]:
             raise ValueError(
                 "affinity='precomputed' takes a square matrix of weights between the "
-                f"samples, got shape {X.shape}"
+                f"samples, got n_samples = {X.shape[0]}, n_features = {X.shape[1]}"
             )
         if self.affinity == "auto" and _may_be_adjacency(X):
             warnings.warn(
@@ -195,7 +196,7 @@ class WiringMixin:
         return self._weighted(edges)
 
     def _weighted(self, adjacency):
-        """Transform weights as `edge_weighting` says, in float32, closed for writing."""
+        """Transform weights as `edge_weighting` says; float32, closed for writing."""
         transform = {"linear": np.array, "sqrt": np.sqrt, "log1p": np.log1p}
         data = transform[self.edge_weighting](adjacency.data).astype(
             np.float32, copy=False
@@ -226,8 +227,8 @@ class WiringMixin:
         name = type(self).__name__
         if self._graph_hash is None:
             raise ValueError(
-                f"this {name} was fitted on a matrix of {self.n_features_in_} features, "
-                "and cannot answer for a Connectome"
+                f"this {name} was fitted on a matrix with {self.n_features_in_} "
+                "columns, and cannot answer for a Connectome"
             )
         if X.graph.content_hash != self._graph_hash:
             raise ValueError(

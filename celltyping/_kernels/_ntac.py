@@ -48,6 +48,10 @@ LEAST_SHARE = 0.1
 N_PEERS = 2
 
 
+# An id that no row has.
+NOBODY = np.iinfo(np.uint32).max
+
+
 class Edges(NamedTuple):
     """A graph as two CSR matrices, by source and by target."""
 
@@ -278,7 +282,7 @@ def score_types(rows, matrix, sums, references, n_neighbors, n_best, drop, paral
         matrix,
         sums,
         *refs,
-        references.ids,
+        np.full_like(references.ids, NOBODY),  # no row scored is a reference
         n_neighbors,
     )
     return vote(*nearest, references.types, n_best)

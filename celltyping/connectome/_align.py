@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from celltyping._labels import UNKNOWN, _is_missing
+from celltyping._labels import UNKNOWN, is_missing
 from celltyping.connectome._ids import as_column, as_ids, check_unique
 
 
@@ -42,7 +42,7 @@ def align_labels(labels, graph, indices, missing="auto"):
     """
     ids, types = _split_labels(labels)
     positions = graph.find(ids, "labels")
-    known = ~_is_missing(types)
+    known = ~is_missing(types)
     types = _as_types(types[known])
     if isinstance(missing, str) and missing == "auto":
         missing = UNKNOWN if types.dtype == object else -1

@@ -7,7 +7,7 @@ import numbers
 
 import numpy as np
 
-from celltyping._labels import _is_missing
+from celltyping._labels import is_missing
 
 _INT64 = np.iinfo(np.int64)
 
@@ -277,7 +277,7 @@ def some(ids, limit=3):
 
 def _unbox(values, name):
     """Turn an object array of ids of one kind into an array of that kind."""
-    n_missing = np.count_nonzero(_is_missing(values))
+    n_missing = np.count_nonzero(is_missing(values))
     if n_missing:
         raise _missing(name, n_missing)
     kinds = set(map(type, values))

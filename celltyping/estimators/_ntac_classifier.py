@@ -227,15 +227,19 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         TypeError
             If X is sparse and `affinity` does not say what it is.
         """
-        name = type(self).__name__
-        self.classes_, codes = encode_types(y, self.unlabeled_marker, caller=name)
-        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-        if n_samples != len(codes):
-            raise ValueError(
-                f"y must have one type per sample of X: found {len(codes)} types for "
-                f"{n_samples} samples (inconsistent numbers of samples)"
-            )
         wiring = self._fit_wiring(X)
+        self.classes_, codes = encode_types(
+            y,
+            self.unlabeled_marker,
+            caller=type(self).__name__,
+            found=f"X has n_samples = {len(wiring.in_view)}, n_features = "
+            f"{self.n_features_in_}",
+        )
+        if len(codes) != len(wiring.in_view):
+            raise ValueError(
+                f"y must have one type per sample of X: got {len(codes)} types for "
+                f"{len(wiring.in_view)} samples (inconsistent numbers of samples)"
+            )
         known = codes >= 0
         self._labels = np.full(wiring.adjacency.shape[0], -1, dtype=np.int32)
         self._labels[wiring.in_view[known]] = codes[known]
@@ -266,7 +270,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         with progress_bar(
             self.max_iter, description="NTAC steps", verbose=self.verbose
         ) as bar:
-            for self.n_iter_ in range(1, self.max_iter + 1):
+            for _ in range(self.max_iter):
                 memberships = self._memberships(best, scores)
                 new_counts = _ntac.count_partners(edges, memberships, n_types, parallel)
                 counts = self._blend(counts, new_counts)
@@ -291,6 +295,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
                         ConvergenceWarning,
                         stacklevel=4,
                     )
+        self.n_iter_ = len(self.history_.changed)
         # What new rows of a matrix are compared with: edges out, types as last counted.
         self._counted = _ntac.to_csr(memberships, n_types)
         self._out_references = _ntac.gather_references(
@@ -493,7 +498,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         )
 
     def _filled(self, probabilities):
-        """Write probabilities as a table; nodes without any have the shares of types."""
+        """Write probabilities as a table; an empty row gets the shares of the types."""
         table = probabilities.toarray()
         table[np.diff(probabilities.indptr) == 0] = self._prior
         return table

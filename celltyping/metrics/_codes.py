@@ -6,7 +6,7 @@
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._labels import _as_array, encode_types
+from celltyping._labels import as_array, encode_types
 
 
 def encode_pair(y_true, y_pred, unlabeled_marker, *, caller):
@@ -48,8 +48,8 @@ def encode_pair(y_true, y_pred, unlabeled_marker, *, caller):
     (['KC', 'LHN', 'PN'], [0, 2], [0, 1])
     """
     check_consistent_length(y_true, y_pred)
-    y_true = column_or_1d(_as_array(y_true))
-    y_pred = _as_array(y_pred)
+    y_true = column_or_1d(as_array(y_true))
+    y_pred = as_array(y_pred)
     flat = y_pred.ravel()
     if (y_true.dtype.kind in "OUS") != (flat.dtype.kind in "OUS"):
         # Joined as they are, numbers would become text.

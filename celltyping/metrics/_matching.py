@@ -8,7 +8,7 @@ from scipy.sparse import csr_array, eye_array, hstack
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._labels import _as_array, encode_types, is_unlabeled
+from celltyping._labels import as_array, encode_types, is_unlabeled
 
 
 def match_clusters(labels_true, labels_pred, *, unlabeled_marker="auto"):
@@ -122,7 +122,7 @@ def _match(labels_true, labels_pred, unlabeled_marker, *, caller):
     types, type_codes = encode_types(
         labels_true, unlabeled_marker, caller=caller, min_types=1
     )
-    labels_pred = column_or_1d(_as_array(labels_pred))
+    labels_pred = column_or_1d(as_array(labels_pred))
     counted = (type_codes >= 0) & ~is_unlabeled(labels_pred)
     clusters, cluster_codes = np.unique(labels_pred[counted], return_inverse=True)
     n_shared = csr_array(

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.metrics import make_scorer
 from sklearn.utils import Bunch, _safe_indexing, check_consistent_length
 
-from celltyping._labels import _as_array, _as_numbers, is_unlabeled
+from celltyping._labels import as_array, as_numbers, is_unlabeled
 from celltyping._optional import import_optional
 from celltyping.metrics._codes import encode_pair
 
@@ -111,7 +111,7 @@ class _TypedScorer:
     def __call__(self, estimator, X, y):
         """Return the score of `estimator` on the samples whose type is known."""
         check_consistent_length(X, y)
-        y = _as_array(y)
+        y = as_array(y)
         known = np.flatnonzero(~is_unlabeled(y, self.unlabeled_marker))
         if known.size == 0:
             raise ValueError(
@@ -120,7 +120,7 @@ class _TypedScorer:
             )
         if known.size < len(y):
             X = _safe_indexing(X, known)
-        y = _as_numbers(y[known])
+        y = as_numbers(y[known])
         if self.response_method == "predict":
             # Straight, since scikit-learn's scorer wants a `pos_label` of two types
             # even where the metric, say a macro average, has no use for it.

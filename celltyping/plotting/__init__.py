@@ -2,3 +2,17 @@
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
+
+from celltyping.plotting._confused_types import ConfusedTypesDisplay
+from celltyping.plotting._type_accuracy import TypeAccuracyDisplay
+from celltyping.plotting._type_composition import TypeCompositionDisplay
+from celltyping.plotting._type_connectivity import TypeConnectivityDisplay
+from celltyping.plotting._type_embedding import TypeEmbeddingDisplay
+
+__all__ = [
+    "ConfusedTypesDisplay",
+    "TypeAccuracyDisplay",
+    "TypeCompositionDisplay",
+    "TypeConnectivityDisplay",
+    "TypeEmbeddingDisplay",
+]

@@ -2,3 +2,7 @@
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
+
+from celltyping.transformers._type_profile import TypeProfile
+
+__all__ = ["TypeProfile"]

@@ -1,0 +1,325 @@
+"""Texts in axes: labels, legends and titles that can be read and cover nothing."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import math
+import textwrap
+
+import numpy as np
+
+from celltyping._optional import import_optional
+
+# Smaller letters cannot be read on paper, larger ones look like headings.
+SMALLEST, LARGEST = 5.0, 10.0
+
+# Where a name may stand around its point: the direction and how the text is aligned.
+AROUND = [
+    (1, 0, "left", "center"),
+    (-1, 0, "right", "center"),
+    (0, 1, "center", "bottom"),
+    (0, -1, "center", "top"),
+    (0.8, 0.8, "left", "bottom"),
+    (0.8, -0.8, "left", "top"),
+    (-0.8, 0.8, "right", "bottom"),
+    (-0.8, -0.8, "right", "top"),
+]
+DISTANCES = (5, 11, 18, 27, 38)  # in points; beyond the first, a line leads there
+
+
+def label_cells(ax, rows, columns):
+    """Name the rows and columns of a matrix that `imshow` drew, in letters that fit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The axes of the picture; row i is at y = i.
+    rows, columns : list of str
+        The names. Where there are too many, every second, third, ... is written.
+
+    Returns
+    -------
+    size : float
+        Size of the letters in points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import label_cells
+    >>> ax = Figure(figsize=(4, 3)).subplots()
+    >>> image = ax.imshow(np.eye(2))
+    >>> label_cells(ax, ["KC", "PN"], ["KC", "PN"])
+    10.0
+    """
+    ax.set_xticks(range(len(columns)), columns, rotation=90, fontsize=SMALLEST)
+    ax.set_yticks(range(len(rows)), rows, fontsize=SMALLEST)
+    for _ in range(2):  # the room depends on the letters, and they on the room
+        width, height = axes_size(ax)
+        cell = min(width / len(columns), height / len(rows))
+        # Lines of text are 1.2 times as high as their letters.
+        size = float(np.clip(cell / 1.2, SMALLEST, LARGEST))
+        ax.tick_params(labelsize=size)
+    step = math.ceil(1.2 * SMALLEST / cell)
+    ax.set_xticks(range(0, len(columns), step), columns[::step], rotation=90)
+    ax.set_yticks(range(0, len(rows), step), rows[::step])
+    if step == 1 and widest(ax.get_xticklabels()) < 0.9 * cell:
+        ax.tick_params(axis="x", rotation=0)
+    return size
+
+
+def label_rows(ax, names):
+    """Name the rows of a chart with one category per row, in letters that fit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes whose y axis goes from -0.5 to ``len(names)`` - 0.5.
+    names : list of str
+        Where there are too many, every second, third, ... is written.
+
+    Returns
+    -------
+    size : float
+        Size of the letters in points.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import label_rows
+    >>> ax = Figure(figsize=(4, 3)).subplots()
+    >>> label_rows(ax, ["KC", "PN"])
+    10.0
+    """
+    ax.set_yticks(range(len(names)), names, fontsize=SMALLEST)
+    _, height = axes_size(ax)
+    size = float(np.clip(height / len(names) / 1.2, SMALLEST, LARGEST))
+    step = math.ceil(1.2 * SMALLEST * len(names) / height)
+    ax.set_yticks(range(0, len(names), step), names[::step], fontsize=size)
+    return size
+
+
+def legend_below(ax, handles):
+    """Put the legend below the axes, where it covers nothing.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes with a label below.
+    handles : list of matplotlib.artist.Artist or None
+        What the legend explains, by their labels; None is left out.
+
+    Returns
+    -------
+    legend : matplotlib.legend.Legend
+        The legend, in one row if that is not wider than the axes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import legend_below
+    >>> ax = Figure(figsize=(4, 3)).subplots()
+    >>> legend = legend_below(ax, [ax.axhline(0.5, label="half"), None])
+    >>> [text.get_text() for text in legend.get_texts()]
+    ['half']
+    """
+    transforms = import_optional(
+        "matplotlib.transforms", extra="plot", needed_by="plotting"
+    )
+    # In points, as the ticks and the axis label above it are.
+    down = transforms.ScaledTranslation(0, -36 / 72, ax.figure.dpi_scale_trans)
+    handles = [handle for handle in handles if handle is not None]
+    # Measured without the legend: a legend wider than the figure breaks the layout.
+    width, _ = axes_size(ax)
+    for n_columns in (len(handles), 1):
+        legend = ax.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            bbox_transform=ax.transAxes + down,
+            ncols=n_columns,
+            frameon=False,
+            fontsize="small",
+        )
+        if legend.get_window_extent().width * 72 / ax.figure.figure.dpi <= width:
+            break
+    return legend
+
+
+def title_that_fits(ax, title):
+    """Set a title, broken into lines that are no wider than the axes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The axes, after everything else is drawn.
+    title : str
+        The title.
+
+    Returns
+    -------
+    text : matplotlib.text.Text
+        The title.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import title_that_fits
+    >>> ax = Figure(figsize=(2, 2)).subplots()
+    >>> title_that_fits(ax, "More words than fit on one line").get_text().count("\\n")
+    1
+    """
+    text = ax.set_title(title, fontsize="medium")
+    width, _ = axes_size(ax)
+    room = int(len(title) * width / widest([text]))
+    if room < len(title):
+        lines = textwrap.wrap(title, max(room, 12), break_long_words=False)
+        text.set_text("\n".join(lines))
+    return text
+
+
+def name_points(ax, x, y, names, chosen):
+    """Write the names of some points beside them, not on top of other points or names.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes with the points.
+    x, y : ndarray of shape (n_points,)
+        The points, all of which are kept free.
+    names : list of str
+        Names of all points.
+    chosen : iterable of int
+        Which points get their name; the first ones get the best places.
+
+    Returns
+    -------
+    texts : list of matplotlib.text.Annotation
+        The names, in the order of `chosen`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import name_points
+    >>> ax = Figure(figsize=(4, 3)).subplots()
+    >>> points = np.array([0.0, 1.0])
+    >>> dots = ax.scatter(points, points)
+    >>> [text.get_text() for text in name_points(ax, points, points, ["a", "b"], [1])]
+    ['b']
+    """
+    axes_size(ax)  # lets the layout settle
+    pixels = ax.figure.figure.dpi / 72
+    centres = ax.transData.transform(np.column_stack([x, y]))
+    # Boxes are (left, bottom, right, top) in pixels; a point is some 6 points wide.
+    taken = [(*(centre - 3 * pixels), *(centre + 3 * pixels)) for centre in centres]
+    frame = ax.get_window_extent().extents
+    texts = []
+    for index in chosen:
+        text = ax.annotate(
+            names[index],
+            (x[index], y[index]),
+            xytext=(0, 0),
+            textcoords="offset points",
+            fontsize=8,
+            color="0.15",
+            arrowprops={
+                "arrowstyle": "-",
+                "color": "0.6",
+                "linewidth": 0.6,
+                "shrinkB": 3,
+            },
+            ha="left",
+            va="bottom",
+            zorder=4,
+        )
+        extent = text.get_window_extent()
+        size = np.array([extent.width, extent.height])
+        offset, box = _free_place(centres[index], size, pixels, taken, frame)
+        text.xyann = offset
+        taken.append(box)
+        texts.append(text)
+    return texts
+
+
+def axes_size(ax):
+    """Measure axes after the layout.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The axes.
+
+    Returns
+    -------
+    width, height : float
+        In points.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import axes_size
+    >>> ax = Figure(figsize=(4, 3)).subplots()
+    >>> width, height = axes_size(ax)
+    >>> 200 < width < 4 * 72
+    True
+    """
+    figure = ax.figure.figure  # of a subfigure, the figure it is in
+    figure.draw_without_rendering()
+    box = ax.get_window_extent()
+    return float(box.width) * 72 / figure.dpi, float(box.height) * 72 / figure.dpi
+
+
+def widest(texts):
+    """Return the width in points of the widest text, as if it were not rotated.
+
+    Parameters
+    ----------
+    texts : list of matplotlib.text.Text
+        Texts.
+
+    Returns
+    -------
+    width : float
+        In points.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import widest
+    >>> ax = Figure(figsize=(4, 3)).subplots()
+    >>> 10 < widest([ax.text(0, 0, "KC-1claw", fontsize=10)]) < 100
+    True
+    """
+    width = 0.0
+    for text in texts:
+        rotation = text.get_rotation()
+        text.set_rotation(0)
+        width = max(width, float(text.get_window_extent().width))
+        text.set_rotation(rotation)
+    return width * 72 / texts[0].figure.figure.dpi if texts else 0.0
+
+
+def _free_place(centre, size, pixels, taken, frame):
+    """Find the nearest place around a point where a box covers the least."""
+    best = None
+    for distance in DISTANCES:
+        for right, up, ha, va in AROUND:
+            corner = centre + np.array([right, up]) * distance * pixels
+            corner[0] -= {"left": 0, "center": size[0] / 2, "right": size[0]}[ha]
+            corner[1] -= {"bottom": 0, "center": size[1] / 2, "top": size[1]}[va]
+            box = (*corner, *(corner + size))
+            covered = sum(_overlap(box, other) for other in taken)
+            outside = size.prod() - _overlap(box, frame)
+            if best is None or covered + outside < best[0]:
+                best = (covered + outside, tuple((corner - centre) / pixels), box)
+            if best[0] <= 0:
+                return best[1:]
+    return best[1:]
+
+
+def _overlap(a, b):
+    """Return the area that two boxes share."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return max(width, 0) * max(height, 0)

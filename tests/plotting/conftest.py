@@ -1,0 +1,97 @@
+"""Plots are drawn into memory, and closed after each test."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import matplotlib
+import numpy as np
+import pytest
+
+from celltyping import Connectome
+
+
+@pytest.fixture(autouse=True)
+def pyplot():
+    """Give pyplot without a window; close the figures that a test leaves."""
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    yield plt
+    plt.close("all")
+
+
+@pytest.fixture
+def wiring():
+    """Give a small connectome and its types, two of them unknown."""
+    rng = np.random.RandomState(0)
+    adjacency = rng.poisson(0.4, (40, 40)) * rng.randint(1, 6, (40, 40))
+    types = np.array(["KC"] * 20 + ["PN"] * 10 + ["LHN"] * 8 + ["?"] * 2, dtype=object)
+    return Connectome(adjacency), types
+
+
+@pytest.fixture
+def predictions():
+    """Give true and predicted types of 30 neurons, three of them of unknown type."""
+    y_true = ["KC"] * 12 + ["PN"] * 8 + ["LHN"] * 4 + ["CN"] * 3 + ["?"] * 3
+    y_pred = ["KC"] * 10 + ["PN"] * 2 + ["PN"] * 5 + ["KC"] * 3
+    y_pred += ["LHN"] * 2 + ["CN", "PN"] + ["CN"] * 3 + ["KC", "KC", "PN"]
+    return np.array(y_true, dtype=object), np.array(y_pred, dtype=object)
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch):
+    """Pretend that matplotlib is not installed."""
+    import sys
+
+    for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+class Oracle:
+    """An estimator that predicts what it was made with."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def predict(self, X):
+        """Return the answers."""
+        return self.answers
+
+
+@pytest.fixture
+def oracle():
+    """Give the class of an estimator that predicts what it was made with."""
+    return Oracle
+
+
+def outside(figure):
+    """Return what of a figure's texts lies outside it, so would be cut off."""
+    figure.draw_without_rendering()
+    frame = figure.bbox
+    found = []
+    for ax in figure.axes:
+        texts = [ax.title, ax.xaxis.label, ax.yaxis.label]
+        texts += ax.get_xticklabels() + ax.get_yticklabels() + list(ax.texts)
+        legend = ax.get_legend()
+        texts += [] if legend is None else list(legend.get_texts())
+        for text in texts:
+            box = text.get_window_extent()
+            # Ticks beyond the limits of the axes have labels that are not drawn.
+            if (
+                text.get_text()
+                and text.get_visible()
+                and (
+                    box.x0 < frame.x0 - 1
+                    or box.y0 < frame.y0 - 1
+                    or box.x1 > frame.x1 + 1
+                    or box.y1 > frame.y1 + 1
+                )
+            ):
+                found.append(text.get_text())
+    return found
+
+
+@pytest.fixture
+def clipped():
+    """Give a function that lists the texts that do not fit into a figure."""
+    return outside

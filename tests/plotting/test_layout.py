@@ -1,0 +1,142 @@
+"""Texts in axes fit and cover nothing."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+import pytest
+
+from celltyping.plotting._layout import (
+    LARGEST,
+    SMALLEST,
+    axes_size,
+    label_cells,
+    label_rows,
+    legend_below,
+    name_points,
+    title_that_fits,
+    widest,
+)
+
+
+def matrix_axes(pyplot, n, side):
+    """Return axes with the picture of an n × n matrix."""
+    _, ax = pyplot.subplots(figsize=(side, side), layout="compressed")
+    ax.imshow(np.eye(n))
+    return ax
+
+
+def boxes(texts):
+    """Return the boxes of texts in pixels, as rows x0, y0, x1, y1."""
+    return np.array([text.get_window_extent().extents for text in texts])
+
+
+def overlapping_pairs(found):
+    """Count the pairs of boxes that overlap by more than a pixel."""
+    count = 0
+    for i in range(len(found)):
+        for j in range(i):
+            low = np.maximum(found[i, :2], found[j, :2])
+            high = np.minimum(found[i, 2:], found[j, 2:])
+            count += bool((high - low > 1).all())
+    return count
+
+
+@pytest.mark.parametrize(("n", "side"), [(3, 4), (20, 5), (59, 10), (150, 5)])
+def test_names_of_cells_do_not_touch(pyplot, n, side):
+    ax = matrix_axes(pyplot, n, side)
+    names = [f"type-{i}" for i in range(n)]
+    size = label_cells(ax, names, names)
+    assert SMALLEST <= size <= LARGEST
+    ax.figure.draw_without_rendering()
+    assert overlapping_pairs(boxes(ax.get_yticklabels())) == 0
+    assert overlapping_pairs(boxes(ax.get_xticklabels())) == 0
+
+
+def test_many_cells_get_some_of_their_names_at_the_right_places(pyplot):
+    ax = matrix_axes(pyplot, 400, 5)
+    names = [str(i) for i in range(400)]
+    label_cells(ax, names, names)
+    labels = ax.get_yticklabels()
+    assert 10 < len(labels) < 100
+    assert [int(label.get_text()) for label in labels] == ax.get_yticks().tolist()
+
+
+def test_short_names_of_columns_stay_upright(pyplot):
+    ax = matrix_axes(pyplot, 3, 4)
+    label_cells(ax, ["a", "b", "c"], ["a", "b", "c"])
+    assert {label.get_rotation() for label in ax.get_xticklabels()} == {0}
+    label_cells(ax, ["a", "b", "c"], ["a long name of a type", "b", "c"])
+    assert {label.get_rotation() for label in ax.get_xticklabels()} == {90}
+
+
+@pytest.mark.parametrize("n", [2, 30, 200])
+def test_names_of_rows_do_not_touch(pyplot, n):
+    _, ax = pyplot.subplots(figsize=(4, 5), layout="compressed")
+    ax.set_ylim(n - 0.5, -0.5)
+    label_rows(ax, [f"type-{i}" for i in range(n)])
+    ax.figure.draw_without_rendering()
+    assert overlapping_pairs(boxes(ax.get_yticklabels())) == 0
+
+
+def test_legend_is_below_and_fits(pyplot):
+    _, ax = pyplot.subplots(figsize=(3, 3), layout="compressed")
+    ax.set_xlabel("Neurons")
+    lines = [ax.axhline(i, label=f"a line with a long name {i}") for i in range(3)]
+    legend = legend_below(ax, [*lines, None])
+    ax.figure.draw_without_rendering()
+    assert legend.get_window_extent().y1 <= ax.xaxis.label.get_window_extent().y0 + 1
+    assert legend.get_window_extent().y0 >= -1
+    assert legend._ncols == 1
+
+
+def test_legend_with_room_is_one_row(pyplot):
+    _, ax = pyplot.subplots(figsize=(8, 3))
+    lines = [ax.axhline(i, label=f"line {i}") for i in range(3)]
+    assert legend_below(ax, lines)._ncols == 3
+
+
+@pytest.mark.parametrize("words", [2, 40])
+def test_title_is_no_wider_than_the_axes(pyplot, words):
+    _, ax = pyplot.subplots(figsize=(4, 4), layout="compressed")
+    text = title_that_fits(ax, "neuron " * words)
+    width, _ = axes_size(ax)
+    assert widest([text]) <= 1.05 * width
+    assert ("\n" in text.get_text()) == (words == 40)
+
+
+def test_names_of_points_cover_neither_points_nor_each_other(pyplot):
+    _, ax = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    rng = np.random.RandomState(0)
+    x, y = rng.rand(2, 40)
+    ax.scatter(x, y, s=30)
+    texts = name_points(ax, x, y, [f"type-{i}" for i in range(40)], range(12))
+    found = np.array([ax_text_box(text) for text in texts])
+    assert overlapping_pairs(found) == 0
+    centres = ax.transData.transform(np.column_stack([x, y]))
+    covered = (found[:, None, :2] < centres) & (centres < found[:, None, 2:])
+    assert not covered.all(axis=2).any()
+
+
+def ax_text_box(annotation):
+    """Return the box of an annotation's text without its line."""
+    annotation.update_positions(annotation.figure.canvas.get_renderer())
+    return super(type(annotation), annotation).get_window_extent().extents
+
+
+def test_names_in_a_crowd_are_all_written(pyplot):
+    _, ax = pyplot.subplots(figsize=(2, 2))
+    x = y = np.zeros(30)
+    ax.scatter(x, y)
+    assert len(name_points(ax, x, y, ["type"] * 30, range(30))) == 30
+
+
+def test_axes_in_a_subfigure(pyplot):
+    figure = pyplot.figure(layout="constrained")
+    ax = figure.subfigures(1, 2)[0].subplots()
+    width, height = axes_size(ax)
+    assert 0 < width < height
+
+
+def test_widest_of_nothing():
+    assert widest([]) == 0
