@@ -102,7 +102,10 @@ def style(defaults, given, artist):
     module, _, name = artist.rpartition(".")
     kind = getattr(import_optional(module, extra="plot", needed_by="plotting"), name)
     cbook = import_optional("matplotlib.cbook", extra="plot", needed_by="plotting")
-    return defaults | cbook.normalize_kwargs(given or {}, kind)
+    merged = defaults | cbook.normalize_kwargs(given or {}, kind)
+    if "c" in merged:  # of a scatter plot, which refuses the two together
+        del merged["color"]
+    return merged
 
 
 def type_names(types):

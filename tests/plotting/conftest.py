@@ -64,30 +64,35 @@ def oracle():
     return Oracle
 
 
+def drawn_ticks(axis):
+    """Return the labels of the ticks within the limits of an axis: of those drawn."""
+    low, high = sorted(axis.get_view_interval())
+    where = axis.get_ticklocs()
+    labels = axis.get_ticklabels()
+    return [text for x, text in zip(where, labels, strict=True) if low <= x <= high]
+
+
 def outside(figure):
     """Return what of a figure's texts lies outside it, so would be cut off."""
     figure.draw_without_rendering()
     frame = figure.bbox
-    found = []
+    texts = []
     for ax in figure.axes:
-        texts = [ax.title, ax.xaxis.label, ax.yaxis.label]
-        texts += ax.get_xticklabels() + ax.get_yticklabels() + list(ax.texts)
-        legend = ax.get_legend()
-        texts += [] if legend is None else list(legend.get_texts())
-        for text in texts:
-            box = text.get_window_extent()
-            # Ticks beyond the limits of the axes have labels that are not drawn.
-            if (
-                text.get_text()
-                and text.get_visible()
-                and (
-                    box.x0 < frame.x0 - 1
-                    or box.y0 < frame.y0 - 1
-                    or box.x1 > frame.x1 + 1
-                    or box.y1 > frame.y1 + 1
-                )
-            ):
-                found.append(text.get_text())
+        texts += [ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts]
+        texts += drawn_ticks(ax.xaxis) + drawn_ticks(ax.yaxis)
+        if ax.get_legend() is not None:
+            texts += ax.get_legend().get_texts()
+    found = []
+    for text in texts:
+        box = text.get_window_extent()
+        inside = (
+            frame.x0 - 1 <= box.x0
+            and frame.y0 - 1 <= box.y0
+            and box.x1 <= frame.x1 + 1
+            and box.y1 <= frame.y1 + 1
+        )
+        if text.get_text() and not inside:
+            found.append(text.get_text())
     return found
 
 
