@@ -47,6 +47,12 @@ API_REFERENCE = {
     "celltyping.plotting": {
         "title": "Plots",
         "description": "Displays: they hold what was computed and draw it on any axes.",
-        "names": [],
+        "names": [
+            "TypeAccuracyDisplay",
+            "ConfusedTypesDisplay",
+            "TypeConnectivityDisplay",
+            "TypeEmbeddingDisplay",
+            "TypeCompositionDisplay",
+        ],
     },
 }

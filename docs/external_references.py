@@ -1,8 +1,9 @@
-"""Links to the docs of other projects, without fetching their inventories.
+"""Links that Sphinx does not find by itself: other projects, short names.
 
 intersphinx needs the network at build time; this does not. A name of another project is
-turned into the address that this project's pages have followed for years. It is a
-Sphinx extension: add ``"external_references"`` to ``extensions``.
+turned into the address that this project's pages have followed for years. And what
+stands on the pages as ``celltyping.estimators.NtacClassifier`` may be called
+``celltyping.NtacClassifier`` in docstrings.
 """
 
 # Authors: the celltyping developers
@@ -11,6 +12,8 @@ Sphinx extension: add ``"external_references"`` to ``extensions``.
 import re
 
 from docutils import nodes
+
+import celltyping
 
 # Full names of objects: the first pattern that matches gives the address.
 OBJECTS = [
@@ -67,6 +70,25 @@ def address(domain, kind, target):
     return None
 
 
+def resolve_short_name(app, env, node, contnode):
+    """Link `celltyping.Name` to the page of the subpackage that defines the name."""
+    package, _, rest = node["reftarget"].partition(".")
+    name, dot, member = rest.partition(".")
+    if node.get("refdomain") != "py" or package != "celltyping":
+        return None
+    if name not in celltyping._public:
+        return None
+    return env.domains["py"].resolve_xref(
+        env,
+        node["refdoc"],
+        app.builder,
+        node["reftype"],
+        f"celltyping.{celltyping._public[name]}.{name}{dot}{member}",
+        node,
+        contnode,
+    )
+
+
 def resolve(app, env, node, contnode):
     """Turn a reference that Sphinx could not resolve into a link to another site."""
     found = address(node.get("refdomain"), node["reftype"], node["reftarget"])
@@ -77,5 +99,6 @@ def resolve(app, env, node, contnode):
 
 def setup(app):
     """Register with Sphinx."""
+    app.connect("missing-reference", resolve_short_name)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
