@@ -202,6 +202,10 @@ class WiringMixin:
             np.float32, copy=False
         )
         parts = data, adjacency.indices.view(), adjacency.indptr.view()
+        if not data.all():  # too small for float32: no edge, as the kernels expect
+            nonzero = sparse.csr_array(parts, shape=adjacency.shape, copy=True)
+            nonzero.eliminate_zeros()
+            parts = nonzero.data, nonzero.indices, nonzero.indptr
         for part in parts:
             part.flags.writeable = False
         return sparse.csr_array(parts, shape=adjacency.shape)
