@@ -43,6 +43,9 @@ SKLEARN_LABELS = {
     "accuracy_score": (
         "https://scikit-learn.org/stable/modules/model_evaluation.html#accuracy-score"
     ),
+    "df_output_transform": (
+        "https://scikit-learn.org/stable/modules/df_output_transform.html"
+    ),
     "metadata_routing": "https://scikit-learn.org/stable/metadata_routing.html",
 }
 SKLEARN_EXAMPLE = re.compile(

@@ -91,3 +91,15 @@ def test_constraints_are_those_of_the_signature(public_name):
     if constraints is None:
         pytest.skip("declares no constraints")
     assert set(constraints) == set(defaults(public))
+
+
+def test_types_are_valid_markup(public_callable_name):
+    # `n_features_in_` without backticks is a link to nowhere; Sphinx would stop.
+    public = load(public_callable_name)
+    parsed = ClassDoc(public) if inspect.isclass(public) else FunctionDoc(public)
+    sections = ["Parameters", "Returns", "Yields"]
+    sections += ["Attributes"] if inspect.isclass(public) else []
+    for section in sections:
+        for entry in parsed[section]:
+            bare = re.search(r"(?<![`\w])\w+_(?![`\w])", entry.type)
+            assert bare is None, f"put backticks around {bare[0]} in {entry.name}"
