@@ -55,8 +55,7 @@ clean:
 	rm -rf $(VENV) build dist demo_output .coverage
 	rm -rf .pytest_cache .ruff_cache .hypothesis docs/_build docs/api
 	rm -rf docs/auto_examples docs/sg_execution_times.rst
-	find celltyping tests examples docs benchmarks -name __pycache__ -prune \
-		-exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A pip before 25.1 does not know --group, so it is renewed first, in the virtual
 # environment alone.
