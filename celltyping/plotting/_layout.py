@@ -13,18 +13,10 @@ from celltyping._optional import import_optional
 # Smaller letters cannot be read on paper, larger ones look like headings.
 SMALLEST, LARGEST = 5.0, 10.0
 
-# Where a name may stand around its point: the direction and how the text is aligned.
-AROUND = [
-    (1, 0, "left", "center"),
-    (-1, 0, "right", "center"),
-    (0, 1, "center", "bottom"),
-    (0, -1, "center", "top"),
-    (0.8, 0.8, "left", "bottom"),
-    (0.8, -0.8, "left", "top"),
-    (-0.8, 0.8, "right", "bottom"),
-    (-0.8, -0.8, "right", "top"),
-]
-DISTANCES = (5, 11, 18, 27, 38)  # in points; beyond the first, a line leads there
+# Where a name may stand around its point, the best places first: directions in degrees,
+# and distances in points. Beyond the first distance, a line leads to the point.
+DIRECTIONS = np.array([0, 180, 90, 270, 45, 315, 135, 225, *range(15, 360, 30)])
+DISTANCES = (5, 11, 18, 27, 38, 50)
 
 
 def label_cells(ax, rows, columns):
@@ -178,8 +170,8 @@ def title_that_fits(ax, title):
     return text
 
 
-def name_points(ax, x, y, names, chosen):
-    """Write the names of some points beside them, not on top of other points or names.
+def name_points(ax, x, y, names, chosen, *, levels=()):
+    """Write the names of some points beside them, where they cover nothing.
 
     Parameters
     ----------
@@ -191,6 +183,8 @@ def name_points(ax, x, y, names, chosen):
         Names of all points.
     chosen : iterable of int
         Which points get their name; the first ones get the best places.
+    levels : iterable of float, default=()
+        Where horizontal lines are that are kept free, too.
 
     Returns
     -------
@@ -208,38 +202,83 @@ def name_points(ax, x, y, names, chosen):
     >>> [text.get_text() for text in name_points(ax, points, points, ["a", "b"], [1])]
     ['b']
     """
+    effects = import_optional(
+        "matplotlib.patheffects", extra="plot", needed_by="plotting"
+    )
+    halo = effects.withStroke(linewidth=2, foreground="white")
     axes_size(ax)  # lets the layout settle
     pixels = ax.figure.figure.dpi / 72
     centres = ax.transData.transform(np.column_stack([x, y]))
+    frame = ax.get_window_extent().extents
     # Boxes are (left, bottom, right, top) in pixels; a point is some 6 points wide.
     taken = [(*(centre - 3 * pixels), *(centre + 3 * pixels)) for centre in centres]
-    frame = ax.get_window_extent().extents
+    for level in levels:
+        _, height = ax.transData.transform((x[0], level))
+        taken.append((frame[0], height - 2 * pixels, frame[2], height + 2 * pixels))
     texts = []
     for index in chosen:
-        text = ax.annotate(
-            names[index],
-            (x[index], y[index]),
-            xytext=(0, 0),
-            textcoords="offset points",
-            fontsize=8,
-            color="0.15",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": "0.6",
-                "linewidth": 0.6,
-                "shrinkB": 3,
-            },
-            ha="left",
-            va="bottom",
-            zorder=4,
-        )
-        extent = text.get_window_extent()
+        look = {"fontsize": 8, "color": "0.15", "ha": "left", "va": "bottom"}
+        sample = ax.text(x[index], y[index], names[index], **look)
+        extent = sample.get_window_extent()
+        sample.remove()
         size = np.array([extent.width, extent.height])
-        offset, box = _free_place(centres[index], size, pixels, taken, frame)
-        text.xyann = offset
+        offset, box, is_near = _free_place(centres, index, size, pixels, taken, frame)
+        line = {"arrowstyle": "-", "color": "0.4", "linewidth": 0.6, "shrinkB": 3}
+        texts.append(
+            ax.annotate(
+                names[index],
+                (x[index], y[index]),
+                xytext=offset,
+                textcoords="offset points",
+                arrowprops=None if is_near else line,
+                path_effects=[halo],
+                zorder=4,
+                **look,
+            )
+        )
         taken.append(box)
-        texts.append(text)
     return texts
+
+
+def _free_place(centres, index, size, pixels, taken, frame):
+    """Find the nearest place around a point where a box covers the least."""
+    centre, others = centres[index], np.delete(centres, index, axis=0)
+    best = None
+    for distance in DISTANCES:
+        is_near = distance == DISTANCES[0]
+        for angle in np.deg2rad(DIRECTIONS):
+            way = np.array([np.cos(angle), np.sin(angle)])
+            # From a text beside the point to one above it, without a jump.
+            middle = centre + way * distance * pixels
+            middle += np.clip(1.5 * way, -1, 1) * size / 2
+            corner = middle - size / 2
+            box = (*corner, *(corner + size))
+            cost = sum(_overlap(box, other) for other in taken)
+            cost += size.prod() - _overlap(box, frame)
+            if len(others) > 0:
+                # A name that is as near to another point may be of that one, all the
+                # more where no line leads from the name to its point.
+                nearest = np.hypot(*(others - np.clip(others, *_corners(box))).T).min()
+                free = (2 if is_near else 1) * distance * pixels
+                cost += size.prod() * (nearest < free)
+            if best is None or cost < best[0]:
+                offset = tuple((corner - centre) / pixels)
+                best = (cost, offset, box, is_near)
+            if best[0] <= 0:
+                return best[1:]
+    return best[1:]
+
+
+def _corners(box):
+    """Return the lower left and the upper right corner of a box."""
+    return np.array(box[:2]), np.array(box[2:])
+
+
+def _overlap(a, b):
+    """Return the area that two boxes share."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return max(width, 0) * max(height, 0)
 
 
 def axes_size(ax):
@@ -298,28 +337,3 @@ def widest(texts):
         width = max(width, float(text.get_window_extent().width))
         text.set_rotation(rotation)
     return width * 72 / texts[0].figure.figure.dpi if texts else 0.0
-
-
-def _free_place(centre, size, pixels, taken, frame):
-    """Find the nearest place around a point where a box covers the least."""
-    best = None
-    for distance in DISTANCES:
-        for right, up, ha, va in AROUND:
-            corner = centre + np.array([right, up]) * distance * pixels
-            corner[0] -= {"left": 0, "center": size[0] / 2, "right": size[0]}[ha]
-            corner[1] -= {"bottom": 0, "center": size[1] / 2, "top": size[1]}[va]
-            box = (*corner, *(corner + size))
-            covered = sum(_overlap(box, other) for other in taken)
-            outside = size.prod() - _overlap(box, frame)
-            if best is None or covered + outside < best[0]:
-                best = (covered + outside, tuple((corner - centre) / pixels), box)
-            if best[0] <= 0:
-                return best[1:]
-    return best[1:]
-
-
-def _overlap(a, b):
-    """Return the area that two boxes share."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    return max(width, 0) * max(height, 0)

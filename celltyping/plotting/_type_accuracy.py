@@ -146,7 +146,7 @@ class TypeAccuracyDisplay:
         self.ax_ = ax
         sizes = _spread(self.n_neurons, self.accuracy)
         ax.set_xscale("log")
-        ax.set_xlim(min(sizes.min() * 0.8, 0.9), sizes.max() * 1.25)
+        ax.set_xlim(min(sizes.min() * 0.8, 0.9), sizes.max() * 1.4)
         ax.set_ylim(-0.05, 1.05)
         _plain_log_ticks(ax.xaxis)
 
@@ -191,7 +191,12 @@ class TypeAccuracyDisplay:
         errors = np.asarray(self.n_neurons) - np.asarray(self.n_correct)
         worst = np.argsort(-errors, kind="stable")[:n_names]
         self.names_ = name_points(
-            ax, sizes, self.accuracy, type_names(self.types), worst
+            ax,
+            sizes,
+            self.accuracy,
+            type_names(self.types),
+            worst,
+            levels=(self.overall_accuracy, self.mean_accuracy),
         )
         return self
 
