@@ -24,6 +24,9 @@ from celltyping.connectome import Connectome
 # An RBF affinity has an edge for every pair of rows: at this many rows, 0.8 GB.
 MAX_RBF_ROWS = 10_000
 
+# Weights that add up to no more than this leave room for every float32 sum of sums.
+MAX_TOTAL_WEIGHT = 1e30
+
 
 class Wiring(NamedTuple):
     """A graph, and which of its nodes are in view."""
@@ -127,7 +130,7 @@ class WiringMixin:
                 "takes its rows as features; if it is an adjacency matrix, pass "
                 "Connectome(X) or affinity='precomputed'",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         if self.affinity in ("auto", "rbf") and X.shape[0] > MAX_RBF_ROWS:
             raise ValueError(
@@ -198,9 +201,15 @@ class WiringMixin:
     def _weighted(self, adjacency):
         """Transform weights as `edge_weighting` says; float32, closed for writing."""
         transform = {"linear": np.array, "sqrt": np.sqrt, "log1p": np.log1p}
-        data = transform[self.edge_weighting](adjacency.data).astype(
-            np.float32, copy=False
-        )
+        data = transform[self.edge_weighting](adjacency.data)
+        total = data.sum(dtype=np.float64)
+        if total > MAX_TOTAL_WEIGHT:
+            raise ValueError(
+                f"the weights of X add up to {total:.3g} (under edge_weighting="
+                f"{self.edge_weighting!r}), but float32 sums need at most "
+                f"{MAX_TOTAL_WEIGHT:g}: scale them down"
+            )
+        data = data.astype(np.float32, copy=False)
         parts = data, adjacency.indices.view(), adjacency.indptr.view()
         if not data.all():  # too small for float32: no edge, as the kernels expect
             nonzero = sparse.csr_array(parts, shape=adjacency.shape, copy=True)

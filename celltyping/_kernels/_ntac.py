@@ -306,7 +306,8 @@ def share_out(types, scores, sharpness):
         Shares that sum to 1 in each row that has a type, those under `LEAST_SHARE` of
         the best left out.
     """
-    shares = np.exp(sharpness * (scores - scores[:, :1]), dtype=np.float32)
+    below_best = scores.astype(np.float64) - scores[:, :1]
+    shares = np.exp(sharpness * below_best).astype(np.float32)
     left_out = (types < 0) | (shares < LEAST_SHARE)
     shares[left_out] = 0.0
     total = shares.sum(axis=1, keepdims=True)
@@ -346,7 +347,7 @@ def agree(matrix, rows, probabilities, weight, parallel):
     total = strength.sum(axis=1, keepdims=True)
     strength = np.divide(strength, total, out=strength, where=total > 0)
     own = np.ones(n_nodes)
-    own[rows] = 1.0 - weight
+    own[rows] = np.where(total[:, 0] > 0, 1.0 - weight, 1.0)
     mixing = sparse.csr_array(
         (
             np.concatenate([own, weight * strength[peers >= 0]]),

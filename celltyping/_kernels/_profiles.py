@@ -157,7 +157,7 @@ def _keep_strongest(cols, values, n_keep, kept_cols, kept_values, end):
             kept_cols[end] = cols[k]
             kept_values[end] = values[k]
             end += 1
-    if n_at_threshold > 0:
+    if n_at_threshold > 0 and threshold > 0:
         # Only equals compete for the last places: the lower columns get them.
         equal = cols[values == threshold]
         equal.sort()

@@ -12,14 +12,14 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
-from sklearn.utils import Bunch, gen_batches
+from sklearn.utils import Bunch, check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from celltyping._compat import Interval, StrOptions, _fit_context
 from celltyping._kernels import _ntac
-from celltyping._labels import encode_types, is_unlabeled
+from celltyping._labels import as_array, as_numbers, encode_types, is_unlabeled
 from celltyping._progress import progress_bar
-from celltyping._wiring import WiringMixin
+from celltyping._wiring import MAX_TOTAL_WEIGHT, WiringMixin
 from celltyping.connectome import Connectome
 
 # The second-order block joins when fewer than this share of the nodes changes in a
@@ -357,6 +357,12 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
             )
         if node_features is not None and self.feature_weight > 0:
             features = sparse.csr_array(self.feature_weight * node_features)
+            if features.sum() > MAX_TOTAL_WEIGHT:
+                raise ValueError(
+                    f"the node features times feature_weight={self.feature_weight:g} "
+                    f"add up to {features.sum():.3g}, but float32 sums need at most "
+                    f"{MAX_TOTAL_WEIGHT:g}: scale them down"
+                )
             embedding = sparse.hstack(
                 [embedding, features.astype(np.float32)], format="csr"
             )
@@ -465,7 +471,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
             for rows, probabilities, *compared in self._ranking_batches(X):
                 table = _ntac.score_all_types(rows, *compared, n_types, parallel)
                 # Types without a probability come after all that have one.
-                key = np.where(probabilities > 0, 2 + probabilities, table)
+                key = np.where(probabilities > 0, probabilities, table - 2.0)
                 best = np.argsort(-key, axis=1, kind="stable")[:, :k]
                 ranked.append(best)
                 similarities.append(np.take_along_axis(table, best, axis=1))
@@ -488,14 +494,25 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         accuracy : float
             Share of the known types that are predicted.
         """
-        known = ~is_unlabeled(y, self.unlabeled_marker)
+        check_is_fitted(self)
+        check_consistent_length(X, y)
+        y = as_array(y)
+        known = ~is_unlabeled(y, self._marker())
         if not known.any():
             raise ValueError("score needs known types, but all types in y are unknown")
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)[known]
         return accuracy_score(
-            np.asarray(y)[known], self.predict(X)[known], sample_weight=sample_weight
+            as_numbers(y[known]), self.predict(X)[known], sample_weight=sample_weight
         )
+
+    def _marker(self):
+        """Return what means unknown in a `y` that may lack some of the types."""
+        marker = self.unlabeled_marker
+        is_auto = isinstance(marker, str) and marker == "auto"
+        if is_auto and self.classes_.dtype.kind in "iuf":
+            return None if -1 in self.classes_ else -1
+        return marker
 
     def _filled(self, probabilities):
         """Write probabilities as a table; an empty row gets the shares of the types."""
@@ -525,7 +542,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         """Yield rows, their probabilities, and what their similarities come from."""
         if isinstance(X, Connectome):
             positions = self._positions(X)
-            for batch in gen_batches(len(positions), BATCH):
+            for batch in gen_batches(max(len(positions), 1), BATCH):
                 rows = positions[batch]
                 probabilities = self._filled(self._probabilities[rows])
                 yield (
