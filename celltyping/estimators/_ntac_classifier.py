@@ -139,9 +139,9 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
     --------
     >>> from celltyping import NtacClassifier
     >>> from celltyping.datasets import make_connectome
-    >>> sample = make_connectome(300, n_types=4, n_edges=6000, random_state=0)
+    >>> sample = make_connectome(300, n_types=4, n_edges=12000, random_state=0)
     >>> y = sample.target.copy()
-    >>> y[40:] = "?"
+    >>> y[100:] = "?"
     >>> ntac = NtacClassifier().fit(sample.data, y)
     >>> float((ntac.transduction_ == sample.target).mean()) > 0.9
     True
