@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import ast
 import doctest
 import importlib
 import runpy
@@ -76,11 +77,18 @@ def test_pages_that_teach_have_code(name):
     assert ">>> " in (DOCS / name).read_text(encoding="utf-8")
 
 
-def test_every_example_says_what_it_shows():
-    examples = sorted((ROOT / "examples").glob("plot_*.py"))
-    assert examples
-    for path in examples:
-        assert path.read_text(encoding="utf-8").startswith('"""\n'), path.name
+EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
+
+
+def test_there_are_examples():
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_has_a_title(path):
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    overline, title, underline = docstring.splitlines()[:3]
+    assert overline == underline == len(title) * "=", "the lines fit the title"
 
 
 @pytest.mark.parametrize(
