@@ -1,0 +1,126 @@
+"""
+=======================================
+Carry the types of one brain to another
+=======================================
+
+One brain is typed, another is not. There is no synapse between the two, but the types
+are the same, and so are their partners. :meth:`~celltyping.Connectome.concat` puts the
+brains side by side, and a few seeds in the new one do the rest.
+"""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+# %%
+# Two brains made of one
+# ----------------------
+# The two halves of the larva's brain have the same types. We cut them apart and drop
+# all synapses between them: two small brains, each with half of its wiring gone, which
+# is harder than two whole ones would be.
+
+import numpy as np
+
+from celltyping import Connectome, NtacClassifier
+from celltyping.datasets import load_larva_connectome
+
+larva = load_larva_connectome()
+hemisphere = larva.frame["hemisphere"].to_numpy()
+
+
+def half(side):
+    """Return the wiring within one half of the brain, and its types."""
+    inside = hemisphere == side
+    view = larva.data[inside]
+    return Connectome(view.adjacency, view.node_ids), larva.target[inside]
+
+
+typed_brain, typed_y = half("L")
+new_brain, new_y = half("R")
+both = Connectome.concat([typed_brain, new_brain])
+print(typed_brain, new_brain, both, sep="\n")
+
+# %%
+# Some neurons of the new brain need a type, because only with them do its neurons have
+# partners of known type. Without any, nothing speaks for one type or another, and all
+# of its neurons get the most frequent one with a confidence of 0.
+
+all_y = np.concatenate([typed_y, np.full_like(new_y, "?")])
+model = NtacClassifier(learning_rate=0.5, tol=0.02).fit(both, all_y)
+in_new = np.arange(len(typed_brain), len(both))
+print(np.unique(model.predict(both[in_new])), model.label_confidence_[in_new].max())
+
+# %%
+# A few seeds
+# -----------
+# Let somebody type one, two, ... neurons of each type in the new brain. Then we type
+# the others, once with the new brain alone and once with the typed brain beside it.
+
+
+def draw_seeds(n_per_type, random_state):
+    """Draw so many neurons of each type in the new brain."""
+    rng = np.random.RandomState(random_state)
+    seeds = []
+    for name in np.unique(new_y[new_y != "?"]):
+        members = np.flatnonzero(new_y == name)
+        seeds.extend(rng.permutation(members)[:n_per_type])
+    return np.array(seeds, dtype=int)
+
+
+numbers = [1, 2, 4, 8]
+accuracy = {"new brain alone": [], "with the typed brain": []}
+for n_per_type in numbers:
+    seeds = draw_seeds(n_per_type, random_state=0)
+    given = np.full_like(new_y, "?")
+    given[seeds] = new_y[seeds]
+    judged = (new_y != "?") & (given == "?")
+
+    alone = NtacClassifier(learning_rate=0.5, tol=0.02).fit(new_brain, given)
+    accuracy["new brain alone"].append(
+        np.mean(alone.transduction_[judged] == new_y[judged])
+    )
+    beside = NtacClassifier(learning_rate=0.5, tol=0.02).fit(
+        both, np.concatenate([typed_y, given])
+    )
+    predicted = beside.transduction_[in_new]
+    accuracy["with the typed brain"].append(np.mean(predicted[judged] == new_y[judged]))
+    print(
+        f"{n_per_type} per type: {accuracy['new brain alone'][-1]:.3f} alone, "
+        f"{accuracy['with the typed brain'][-1]:.3f} with the typed brain"
+    )
+
+# %%
+# The typed brain is worth many seeds.
+
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
+looks = [("#D55E00", "s"), ("#0072B2", "o")]
+for (name, values), (color, marker) in zip(accuracy.items(), looks, strict=True):
+    ax.plot(numbers, values, color=color, marker=marker, label=name)
+ax.set_xscale("log", base=2)
+ax.set_xticks(numbers, numbers)
+ax.set(
+    xlabel="Neurons typed by hand in the new brain, per type (at most)",
+    ylabel="Accuracy on its other neurons",
+    ylim=(0, 1),
+)
+ax.spines[["top", "right"]].set_visible(False)
+ax.legend(frameon=False)
+
+# %%
+# In one brain
+# ------------
+# Nothing has to be cut, of course. Synapses cross the midline, so the typed half tells
+# about the other one even without a seed there; with one seed per type, it tells far
+# more:
+
+right = np.flatnonzero(hemisphere == "R")
+for n_per_type in [0, 1]:
+    given = larva.target.copy()
+    given[right] = "?"
+    seeds = right[draw_seeds(n_per_type, random_state=0)]
+    given[seeds] = larva.target[seeds]
+    model = NtacClassifier(learning_rate=0.5, tol=0.02).fit(larva.data, given)
+    judged = (larva.target != "?") & (given == "?")
+    accuracy = model.score(larva.data[judged], larva.target[judged])
+    print(f"{len(seeds):3} seeds: {accuracy:.3f}")

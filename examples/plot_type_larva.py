@@ -1,0 +1,122 @@
+"""
+===========================================
+Type the neurons of a brain from its wiring
+===========================================
+
+The connectome of a fly larva's brain, a tenth of its known types, and
+:class:`~celltyping.NtacClassifier`: which type is each of the other neurons, how sure
+is that, and where does it go wrong?
+"""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+# %%
+# The data
+# --------
+# About half of the 3,554 neurons have one of 59 known types. The others have ``"?"``.
+
+import numpy as np
+
+from celltyping import NtacClassifier, SeedShuffleSplit
+from celltyping.datasets import load_larva_connectome
+
+larva = load_larva_connectome()
+connectome, y = larva.data, larva.target
+print(connectome)
+print(f"{np.sum(y != '?'):,} of {len(y):,} neurons are typed")
+
+# %%
+# To see how well the method does, nine tenths of the known types are hidden. The rest
+# are the *seeds*: at least one per type.
+
+splitter = SeedShuffleSplit(n_splits=1, train_size=0.1, random_state=0)
+seeds, hidden = next(splitter.split(connectome, y))
+given = np.full_like(y, "?")
+given[seeds] = y[seeds]
+print(f"{len(seeds)} seeds, {len(hidden):,} hidden types")
+
+# %%
+# Fit
+# ---
+# All neurons take part, typed or not, since the untyped ones are partners, too.
+
+model = NtacClassifier().fit(connectome, given)
+print(f"{model.n_iter_} steps")
+
+# %%
+# The answer for all neurons is in ``transduction_``. With
+# :meth:`~celltyping.Connectome.to_series` it goes back to the ids of the neurons:
+
+import pandas as pd
+
+ranked, similarities = model.rank_types(connectome, k=3)
+table = pd.DataFrame(
+    {
+        "type": connectome.to_series(model.transduction_),
+        "confidence": connectome.to_series(model.label_confidence_),
+        "second": connectome.to_series(ranked[:, 1]),
+        "third": connectome.to_series(ranked[:, 2]),
+        "known": connectome.to_series(y),
+    }
+)
+table.head(8).round(2)
+
+# %%
+# How good is it?
+# ---------------
+# Judged on the hidden types alone:
+
+from celltyping.metrics import ranked_accuracy_score
+
+print(f"right:                  {model.score(connectome[hidden], y[hidden]):.3f}")
+print(
+    f"right among the first 3: {ranked_accuracy_score(y[hidden], ranked[hidden]):.3f}"
+)
+
+# %%
+# One number hides a lot. Each point below is a type; those with the most errors have
+# their names. Small types are found surprisingly often; several large ones are the
+# trouble.
+
+from celltyping.plotting import TypeAccuracyDisplay
+
+TypeAccuracyDisplay.from_estimator(model, connectome[hidden], y[hidden])
+
+# %%
+# Which types are taken for which? The numbers are neurons. Most errors stay within a
+# family: Kenyon cells by their number of claws, neurons that are sensory, neurons that
+# descend.
+
+from celltyping.plotting import ConfusedTypesDisplay
+
+ConfusedTypesDisplay.from_estimator(model, connectome[hidden], y[hidden])
+
+# %%
+# What is inside one predicted type? Those neurons that are of another type have bars of
+# another colour.
+
+from celltyping.plotting import TypeCompositionDisplay
+
+TypeCompositionDisplay.from_estimator(
+    model, connectome[hidden], y[hidden], predicted_type="CN"
+)
+
+# %%
+# Why are ``LHN`` and ``LHN;CN`` confused? Because they have the same partners, in much
+# the same numbers, and neurons within either type differ widely.
+
+from celltyping.plotting import TypeEmbeddingDisplay
+
+TypeEmbeddingDisplay.from_predictions(connectome, y, compare=("LHN", "LHN;CN"))
+
+# %%
+# The wiring of types
+# -------------------
+# With every neuron typed, all 376,091 synapses can be summed up from type to type.
+# Types with like partners stand side by side. Among the blocks are the mushroom body
+# (``KC``, ``MBIN``, ``MBON``) and the antennal lobe (``sens-ORN``, ``uPN``, ``pLN``).
+
+from celltyping.plotting import TypeConnectivityDisplay
+
+TypeConnectivityDisplay.from_estimator(model, connectome, given)
