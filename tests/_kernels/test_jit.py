@@ -1,0 +1,61 @@
+"""Kernels compile lazily, and also where nothing can be written."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import os
+import subprocess
+import sys
+
+import numba
+import numpy as np
+import pytest
+
+from celltyping._kernels import _jit
+
+
+def double(x):
+    return 2 * x
+
+
+def test_a_kernel_compiles_on_first_use():
+    kernel = _jit.jit(double)
+    assert kernel.signatures == []
+    assert kernel(np.float32(3)) == 6
+    assert len(kernel.signatures) == 1
+    assert kernel.targetoptions["nogil"]
+
+
+def test_nothing_that_reorders_sums_is_allowed():
+    assert not _jit.FLOAT_FLAGS & {"reassoc", "fast", "arcp", "contract"}
+
+
+def test_without_a_folder_for_the_cache_kernels_still_compile(monkeypatch):
+    njit = numba.njit
+
+    def njit_that_cannot_write(*, cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**options)
+
+    monkeypatch.setattr(numba, "njit", njit_that_cannot_write)
+    monkeypatch.setattr(_jit, "CACHE", True)
+    assert _jit.jit(double)(4) == 8
+
+
+@pytest.mark.parametrize(("setting", "cached"), [("0", False), ("1", True)])
+def test_the_cache_can_be_switched_off(setting, cached, tmp_path):
+    script = (
+        "from celltyping._kernels import _jit, _similarity\n"
+        "print(_jit.CACHE, type(_similarity.vote._cache).__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "CELLTYPING_NUMBA_CACHE": setting},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    switch, cache = done.stdout.split()
+    assert switch == str(cached)
+    assert (cache == "NullCache") is not cached

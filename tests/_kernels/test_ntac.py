@@ -1,0 +1,327 @@
+"""The steps of NTAC agree with dense ones, in blocks of any size and on threads."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from joblib import Parallel
+from scipy import sparse
+
+from celltyping._kernels import _ntac
+
+N_TYPES = 4
+
+
+@pytest.fixture(scope="module")
+def serial():
+    return Parallel(n_jobs=1)
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids="{} threads".format)
+def parallel(request):
+    with Parallel(n_jobs=request.param, prefer="threads") as parallel:
+        yield parallel
+
+
+def labelled_rows(draw, n_rows):
+    """Draw references: rows in ascending order of their types."""
+    rows = np.array(draw(st.permutations(range(n_rows))), dtype=np.intp)
+    rows = rows[: draw(st.integers(0, n_rows))]
+    types = np.sort(draw(st.lists(st.integers(0, N_TYPES - 1)))[: len(rows)])
+    return rows[: len(types)], types.astype(np.int32)
+
+
+def assert_same(found, expected):
+    """Check that two matrices, or tuples of arrays, are equal to the bit."""
+    if sparse.issparse(found):
+        found = found.data, found.indices, found.indptr
+        expected = expected.data, expected.indices, expected.indptr
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("block", [1, 5, 1024])
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_count_partners(plain, parallel, block, data):
+    adjacency = data.draw(plain.graphs())
+    types, shares = data.draw(plain.memberships(len(adjacency), N_TYPES))
+    memberships = _ntac.Memberships(*plain.closed(types, shares))
+    with patch.object(_ntac, "BLOCK", block):
+        counts = _ntac.count_partners(
+            plain.as_edges(adjacency), memberships, N_TYPES, parallel
+        )
+    assert counts.dtype == np.float32
+    assert counts.indptr.dtype == np.int32
+    assert counts.has_sorted_indices
+    np.testing.assert_array_equal(
+        counts.toarray(), plain.count_partners(adjacency, types, shares, N_TYPES)
+    )
+
+
+@pytest.mark.parametrize("block", [1, 5, 1024])
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_add_second_order(plain, parallel, block, data):
+    adjacency = data.draw(plain.graphs())
+    types, shares = data.draw(plain.memberships(len(adjacency), N_TYPES))
+    counts = plain.count_partners(adjacency, types, shares, N_TYPES)
+    n_entries, n_keep = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 17))
+    weight = data.draw(st.floats(0.1, 2))
+    with (
+        patch.object(_ntac, "BLOCK", block),
+        patch.object(_ntac, "N_PROFILE_ENTRIES", n_entries),
+        patch.object(_ntac, "N_SECOND_ORDER_ENTRIES", n_keep),
+    ):
+        embedding = _ntac.add_second_order(
+            plain.as_csr(counts), plain.as_edges(adjacency), weight, parallel
+        )
+    assert embedding.shape == (len(adjacency), 6 * N_TYPES)
+    assert embedding.dtype == np.float32
+    expected = plain.second_order(counts, adjacency, weight, n_entries, n_keep)
+    np.testing.assert_allclose(embedding.toarray(), expected, rtol=1e-5)
+
+
+def test_the_second_order_block_weighs_what_it_should(plain, serial):
+    rng = np.random.default_rng(0)
+    adjacency = rng.integers(0, 3, (20, 20)).astype(np.float32)
+    counts = plain.as_csr(rng.integers(1, 9, (20, 2 * N_TYPES)))
+    embedding = _ntac.add_second_order(counts, plain.as_edges(adjacency), 0.5, serial)
+    sums = _ntac.row_sums(embedding)
+    np.testing.assert_allclose(sums, 1.5 * _ntac.row_sums(counts), rtol=1e-6)
+
+
+def test_row_sums_are_summed_in_double_precision():
+    matrix = sparse.csr_array(np.array([[2**24, 1, 1], [0, 0, 0]], dtype=np.float32))
+    sums = _ntac.row_sums(matrix)
+    assert sums.dtype == np.float32
+    assert sums.tolist() == [2**24 + 2, 0]
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_gather_references(plain, data):
+    table = data.draw(plain.tables())
+    rows, types = labelled_rows(data.draw, len(table))
+    references = _ntac.gather_references(plain.as_csr(table), rows, types)
+    by_column = sparse.csc_array(
+        (references.values, references.rows.view(np.int32), references.ptr),
+        shape=(len(rows), table.shape[1]),
+    )
+    np.testing.assert_array_equal(by_column.toarray(), table[rows])
+    assert references.sums.tolist() == table[rows].sum(axis=1).tolist()
+    assert references.ids.tolist() == rows.tolist()
+    assert references.types.tolist() == types.tolist()
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 3, 7])
+@pytest.mark.parametrize("block", [2, 1024])
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_score_types(plain, parallel, block, n_neighbors, data):
+    table = data.draw(plain.tables(max_rows=30))
+    labelled, types_of = labelled_rows(data.draw, len(table))
+    rows = np.setdiff1d(np.arange(len(table)), labelled)
+    n_best = data.draw(st.integers(1, N_TYPES))
+    matrix = plain.as_csr(table)
+    references = _ntac.gather_references(matrix, labelled, types_of)
+    with patch.object(_ntac, "BLOCK", block):
+        types, scores = _ntac.score_types(
+            rows,
+            matrix,
+            _ntac.row_sums(matrix),
+            references,
+            n_neighbors,
+            n_best,
+            0.0,
+            parallel,
+        )
+    assert types.shape == scores.shape == (len(rows), n_best)
+    similarities = plain.jaccard(table[rows], table[labelled])
+    if n_neighbors == 1:
+        expected = plain.best_per_type(similarities, types_of, N_TYPES)
+        assert_same((types, scores), plain.top_list(expected, n_best))
+    else:
+        expected = plain.vote(similarities, types_of, n_neighbors, N_TYPES)
+        _, values = plain.top_list(expected, n_best)
+        np.testing.assert_allclose(scores, values, rtol=1e-5, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_score_all_types(plain, parallel, data):
+    table = data.draw(plain.tables())
+    labelled, types_of = labelled_rows(data.draw, len(table))
+    rows = np.arange(len(table))[::-1]
+    matrix = plain.as_csr(table)
+    with patch.object(_ntac, "BLOCK", 3):
+        found = _ntac.score_all_types(
+            rows,
+            matrix,
+            _ntac.row_sums(matrix),
+            _ntac.gather_references(matrix, labelled, types_of),
+            N_TYPES,
+            parallel,
+        )
+    similarities = plain.jaccard(table[rows], table[labelled])
+    expected = plain.best_per_type(similarities, types_of, N_TYPES)
+    np.testing.assert_array_equal(found, expected)
+
+
+def sorted_scores(draw, n_best):
+    """Draw what `score_types` may return."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n_rows = draw(st.integers(0, 8))
+    scores = -np.sort(-rng.random((n_rows, n_best), dtype=np.float32), axis=1)
+    types = rng.permuted(np.tile(np.arange(n_best), (n_rows, 1)), axis=1)
+    absent = np.sort(rng.integers(0, 2, (n_rows, n_best)), axis=1).astype(bool)
+    scores[absent] = 0
+    types[absent] = -1
+    return types.astype(np.int32), scores
+
+
+@settings(deadline=None)
+@given(data=st.data(), sharpness=st.sampled_from([0.5, 1.0, 8.0, 50.0]))
+def test_share_out(plain, data, sharpness):
+    types, scores = plain.closed(*sorted_scores(data.draw, 4))
+    memberships = _ntac.share_out(types, scores, sharpness)
+    shares = (
+        scores / np.where(scores > 0, scores, 1).max(axis=1, initial=0)[:, None]
+    ) ** sharpness
+    assert memberships.types.dtype == np.int32
+    assert memberships.shares.dtype == np.float32
+    edge = np.abs(shares - _ntac.LEAST_SHARE) < 1e-5
+    kept = shares >= _ntac.LEAST_SHARE
+    assert ((memberships.types == np.where(kept, types, -1)) | edge).all()
+    if not edge.any():
+        expected = plain.shares_of(np.where(kept, shares, 0))
+        np.testing.assert_allclose(memberships.shares, expected, rtol=1e-4)
+    there = types[:, 0] >= 0
+    np.testing.assert_allclose(memberships.shares.sum(axis=1), there, rtol=1e-6)
+
+
+@pytest.mark.parametrize("sharpness", [1e-3, 1e3, 1e30, 1e39, 1e300])
+@pytest.mark.parametrize("best", [1.0, 1e-3, 1e-30])
+def test_shares_are_finite_for_any_sharpness(sharpness, best):
+    types = np.array([[0, 1, -1], [2, -1, -1], [-1, -1, -1]], dtype=np.int32)
+    scores = best * np.array([[1, 0.5, 0], [0.9, 0, 0], [0, 0, 0]], dtype=np.float32)
+    shares = _ntac.share_out(types, scores, sharpness).shares
+    np.testing.assert_allclose(shares.sum(axis=1), [1, 1, 0])
+    if sharpness > 1:
+        assert shares.tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0]]
+    else:
+        assert 0.499 < shares[0, 1] < shares[0, 0]
+
+
+def mixtures(draw, plain, n_nodes):
+    """Draw probabilities, some rows empty, and which rows agree."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    probabilities = rng.integers(0, 3, (n_nodes, N_TYPES)).astype(float)
+    rows = np.flatnonzero(rng.integers(0, 2, n_nodes))
+    return plain.shares_of(probabilities), rows
+
+
+@pytest.mark.parametrize("tile", [1, 4, 4096])
+@settings(deadline=None, max_examples=50)
+@given(data=st.data(), weight=st.sampled_from([0.25, 0.5, 1.0]))
+def test_agree(plain, parallel, tile, data, weight):
+    table = data.draw(plain.tables(min_rows=1))
+    probabilities, rows = mixtures(data.draw, plain, len(table))
+    before = sparse.csr_array(probabilities)
+    plain.closed(before.data, before.indices, before.indptr)
+    with patch.object(_ntac, "TILE", tile), patch.object(_ntac, "BLOCK", 3):
+        found = _ntac.agree(plain.as_csr(table), rows, before, weight, parallel)
+    assert found.has_canonical_format
+    expected = plain.agree(table, rows, probabilities, weight, _ntac.N_PEERS)
+    np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_tiles_do_not_show(plain, serial, data):
+    table = plain.as_csr(data.draw(plain.tables(min_rows=1, max_rows=20)))
+    rows = np.arange(table.shape[0])
+    expected = _ntac._find_peers(table, rows, serial)
+    for tile in [1, 3, 7]:
+        with patch.object(_ntac, "TILE", tile):
+            assert_same(_ntac._find_peers(table, rows, serial), expected)
+
+
+def test_a_node_without_peers_keeps_its_probabilities(plain, serial):
+    counts = plain.as_csr([[1, 0], [0, 1], [0, 0]])
+    probabilities = sparse.csr_array([[0.7, 0.3], [0.5, 0.5], [0.2, 0.8]])
+    found = _ntac.agree(counts, np.arange(3), probabilities, 1.0, serial)
+    np.testing.assert_allclose(found.toarray(), probabilities.toarray())
+
+
+def test_normalize_rows():
+    matrix = sparse.csr_array(np.array([[1.0, 3], [0, 0], [0, 0.1]]))
+    found = _ntac.normalize_rows(matrix)
+    assert found.toarray().tolist() == [[0.25, 0.75], [0, 0], [0, 1]]
+    assert matrix.toarray().tolist() == [[1, 3], [0, 0], [0, 0.1]]
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_to_csr_and_most_likely(plain, data):
+    types, shares = data.draw(plain.memberships(6, N_TYPES))
+    matrix = _ntac.to_csr(_ntac.Memberships(*plain.closed(types, shares)), N_TYPES)
+    assert matrix.dtype == np.float64
+    assert matrix.has_sorted_indices
+    dense = plain.one_hot(types, shares, N_TYPES)
+    np.testing.assert_array_equal(matrix.toarray(), dense)
+    expected = np.where(dense.any(axis=1), dense.argmax(axis=1), -1)
+    assert _ntac.most_likely(matrix).tolist() == expected.tolist()
+
+
+@pytest.fixture(scope="module")
+def brain():
+    """Give a random graph of 300 nodes with fractional weights, and its labels."""
+    rng = np.random.default_rng(0)
+    weights = rng.random((300, 300)) * (rng.random((300, 300)) < 0.05)
+    return weights.astype(np.float32), np.sort(rng.integers(0, N_TYPES, 300))
+
+
+def one_step(plain, brain, n_neighbors, parallel):
+    """Do all that a step and the end of a fit do."""
+    weights, labels = brain
+    edges = plain.as_edges(weights)
+    labelled, unlabelled = (
+        np.arange(0, 300, 3),
+        np.setdiff1d(range(300), range(0, 300, 3)),
+    )
+    types = np.full((300, 1), -1, dtype=np.int32)
+    types[labelled, 0] = labels[labelled]
+    memberships = _ntac.Memberships(types, np.ones((300, 1), dtype=np.float32))
+    counts = _ntac.count_partners(edges, memberships, N_TYPES, parallel)
+    embedding = _ntac.add_second_order(counts, edges, 0.5, parallel)
+    references = _ntac.gather_references(embedding, labelled, labels[labelled])
+    scored = unlabelled, embedding, _ntac.row_sums(embedding), references
+    best, scores = _ntac.score_types(*scored, n_neighbors, 3, 0.5, parallel)
+    every = _ntac.score_all_types(*scored, N_TYPES, parallel)
+    shares = _ntac.share_out(best, scores, 8.0)
+    types, weights = np.full((2, 300, 3), -1.0)
+    types[unlabelled], weights[unlabelled] = shares
+    probabilities = _ntac.to_csr(
+        _ntac.Memberships(types.astype(np.int32), weights), N_TYPES
+    )
+    mixed = _ntac.agree(counts, unlabelled, probabilities, 0.5, parallel)
+    parts = [counts, embedding, probabilities, mixed]
+    return [*(part.data for part in parts), best, scores, every]
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 3])
+@pytest.mark.parametrize(("block", "tile"), [(1024, 4096), (7, 50), (64, 64)])
+def test_threads_blocks_and_tiles_change_no_bit(
+    plain, brain, parallel, serial, n_neighbors, block, tile
+):
+    expected = one_step(plain, brain, n_neighbors, serial)
+    with patch.object(_ntac, "BLOCK", block), patch.object(_ntac, "TILE", tile):
+        for _ in range(2):
+            assert_same(one_step(plain, brain, n_neighbors, parallel), expected)
