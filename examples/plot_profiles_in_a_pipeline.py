@@ -102,7 +102,7 @@ ax.set(
 ax.set_xticks(shares, [f"{share:.0%}" for share in shares])
 ax.minorticks_off()
 ax.spines[["top", "right"]].set_visible(False)
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %%
 # The pipelines know a neuron by those of its partners that are seeds, and these are

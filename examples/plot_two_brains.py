@@ -105,7 +105,7 @@ ax.set(
     ylim=(0, 1),
 )
 ax.spines[["top", "right"]].set_visible(False)
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %%
 # In one brain

@@ -81,7 +81,7 @@ print(
 
 from celltyping.plotting import TypeAccuracyDisplay
 
-TypeAccuracyDisplay.from_estimator(model, connectome[hidden], y[hidden])
+_ = TypeAccuracyDisplay.from_estimator(model, connectome[hidden], y[hidden])
 
 # %%
 # Which types are taken for which? The numbers are neurons. Most errors stay within a
@@ -90,7 +90,7 @@ TypeAccuracyDisplay.from_estimator(model, connectome[hidden], y[hidden])
 
 from celltyping.plotting import ConfusedTypesDisplay
 
-ConfusedTypesDisplay.from_estimator(model, connectome[hidden], y[hidden])
+_ = ConfusedTypesDisplay.from_estimator(model, connectome[hidden], y[hidden])
 
 # %%
 # What is inside one predicted type? Those neurons that are of another type have bars of
@@ -98,7 +98,7 @@ ConfusedTypesDisplay.from_estimator(model, connectome[hidden], y[hidden])
 
 from celltyping.plotting import TypeCompositionDisplay
 
-TypeCompositionDisplay.from_estimator(
+_ = TypeCompositionDisplay.from_estimator(
     model, connectome[hidden], y[hidden], predicted_type="CN"
 )
 
@@ -108,7 +108,7 @@ TypeCompositionDisplay.from_estimator(
 
 from celltyping.plotting import TypeEmbeddingDisplay
 
-TypeEmbeddingDisplay.from_predictions(connectome, y, compare=("LHN", "LHN;CN"))
+_ = TypeEmbeddingDisplay.from_predictions(connectome, y, compare=("LHN", "LHN;CN"))
 
 # %%
 # The wiring of types
@@ -119,4 +119,4 @@ TypeEmbeddingDisplay.from_predictions(connectome, y, compare=("LHN", "LHN;CN"))
 
 from celltyping.plotting import TypeConnectivityDisplay
 
-TypeConnectivityDisplay.from_estimator(model, connectome, given)
+_ = TypeConnectivityDisplay.from_estimator(model, connectome, given)

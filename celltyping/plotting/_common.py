@@ -136,6 +136,30 @@ def type_names(types):
     return names
 
 
+def counted(number, thing):
+    """Write how many of a thing there are.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    thing : str
+        One of them.
+
+    Returns
+    -------
+    text : str
+        Such as "1 type" or "1,939 neurons".
+
+    Examples
+    --------
+    >>> from celltyping.plotting._common import counted
+    >>> counted(1, "type"), counted(1939, "neuron")
+    ('1 type', '1,939 neurons')
+    """
+    return f"{number:,.15g} {thing}{'' if number == 1 else 's'}"
+
+
 def predict_types(estimator, X, y, caller):
     """Predict for a display, after a look at what it got.
 

@@ -13,6 +13,7 @@ from celltyping.metrics import type_report
 from celltyping.plotting._common import (
     BLUE,
     GREY,
+    counted,
     figure_and_axes,
     predict_types,
     pyplot,
@@ -202,7 +203,8 @@ class TypeAccuracyDisplay:
 
     def _title(self, name):
         """Say how much is shown."""
-        title = f"{len(self.types)} types, {np.sum(self.n_neurons):,} judged neurons"
+        neurons = counted(np.sum(self.n_neurons), "judged neuron")
+        title = f"{counted(len(self.types), 'type')}, {neurons}"
         return title if name is None else f"{name}: {title}"
 
     @classmethod

@@ -13,6 +13,7 @@ from celltyping.plotting._common import (
     BLUE,
     GREY,
     ORANGE,
+    counted,
     figure_and_axes,
     predict_types,
     pyplot,
@@ -146,7 +147,7 @@ class TypeCompositionDisplay:
     def _title(self, name):
         """Say what is inside which type."""
         title = f"Predicted {type_names([self.predicted_type])[0]}: "
-        title += f"{np.sum(self.counts):,} neurons of known type"
+        title += f"{counted(np.sum(self.counts), 'neuron')} of known type"
         if self.n_unknown:
             title += f", {self.n_unknown:,} of unknown"
         return title if name is None else f"{name}: {title[0].lower()}{title[1:]}"

@@ -11,6 +11,7 @@ from celltyping._labels import encode_types
 from celltyping._optional import import_optional
 from celltyping.plotting._common import (
     check_connectome,
+    counted,
     figure_and_axes,
     order_by_likeness,
     predict_types,
@@ -64,6 +65,9 @@ class TypeConnectivityDisplay:
     -----
     Only synapses between two neurons of known type count, also in the shares: a type's
     outputs are those to typed neurons that are in view.
+
+    A matrix of more than some hundred types cannot be read, and takes memory that grows
+    with the square of their number. Pass a view of the connectome that shows fewer.
 
     Examples
     --------
@@ -174,9 +178,12 @@ class TypeConnectivityDisplay:
 
     def _title(self, name):
         """Say how much is shown."""
-        title = (
-            f"{len(self.types)} types, {np.sum(self.n_neurons):,} neurons, "
-            f"{np.sum(self.synapses):,.15g} synapses"
+        title = ", ".join(
+            [
+                counted(len(self.types), "type"),
+                counted(np.sum(self.n_neurons), "neuron"),
+                counted(np.sum(self.synapses), "synapse"),
+            ]
         )
         return title if name is None else f"{name}: {title}"
 

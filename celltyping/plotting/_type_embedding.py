@@ -14,6 +14,7 @@ from celltyping.plotting._common import (
     BLUE,
     ORANGE,
     check_connectome,
+    counted,
     figure_and_axes,
     predict_types,
     pyplot,
@@ -141,8 +142,7 @@ class TypeEmbeddingDisplay:
         ax.barh(rows[1::2], 1, height=1, color="0.96", transform=_across(ax), zorder=0)
         self.containers_ = []
         for i, (color, marker) in enumerate([(BLUE, "o"), (ORANGE, "s")]):
-            count = int(self.n_neurons[i])
-            count = f"{count:,} neuron{'' if count == 1 else 's'}"
+            count = counted(self.n_neurons[i], "neuron")
             properties = {"color": color, "marker": marker, "markersize": 5}
             self.containers_.append(
                 ax.errorbar(

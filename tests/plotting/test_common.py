@@ -10,6 +10,7 @@ import pytest
 
 from celltyping.plotting._common import (
     check_connectome,
+    counted,
     figure_and_axes,
     order_by_likeness,
     predict_types,
@@ -117,3 +118,11 @@ def test_order_by_likeness_of_very_many_types_skips_the_best_order(monkeypatch):
     monkeypatch.setattr("celltyping.plotting._common.MOST_LEAVES", 3)
     profiles = np.random.RandomState(0).rand(6, 6)
     assert sorted(order_by_likeness(profiles)) == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 types"), (np.int64(1), "1 type"), (1234.0, "1,234 types")],
+)
+def test_counted(number, text):
+    assert counted(number, "type") == text

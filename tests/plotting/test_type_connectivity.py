@@ -130,7 +130,7 @@ def test_from_estimator_takes_known_types_first(wiring, oracle):
         oracle(predicted), connectome
     )
     assert only_predicted.types.tolist() == ["KC"]
-    assert only_predicted.ax_.get_title().startswith("Oracle: 1 types, 40 neurons")
+    assert only_predicted.ax_.get_title().startswith("Oracle: 1 type, 40 neurons")
     both = TypeConnectivityDisplay.from_estimator(
         oracle(predicted), connectome, types, order="size", name="Larva"
     )
