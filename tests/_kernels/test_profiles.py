@@ -25,7 +25,7 @@ N_TYPES = [1, 4, 300]
 
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
 @pytest.mark.parametrize("n_types", N_TYPES)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_count_types(plain, n_types, index_dtype, data):
     adjacency = data.draw(plain.graphs())
@@ -72,7 +72,7 @@ def test_count_types_does_not_depend_on_the_order_of_edges(plain):
 
 
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_strongest_entries(plain, index_dtype, data):
     table = data.draw(plain.tables(max_cols=8))
@@ -100,7 +100,7 @@ def test_strongest_entries_are_never_stored_zeros(n_keep):
 
 
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_count_partner_profiles(plain, index_dtype, data):
     adjacency = data.draw(plain.graphs())
