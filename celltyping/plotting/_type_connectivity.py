@@ -19,7 +19,7 @@ from celltyping.plotting._common import (
     type_names,
     with_known,
 )
-from celltyping.plotting._layout import label_cells, title_that_fits
+from celltyping.plotting._layout import axes_size, label_cells, title_that_fits
 
 ORDERS = ("similarity", "size", "name")
 WHAT = {
@@ -27,6 +27,9 @@ WHAT = {
     "pre": "Share of the presynaptic type's outputs",
     "post": "Share of the postsynaptic type's inputs",
 }
+
+# Cells of that many points or less would be hidden by the lines between them.
+FINEST_GRID = 3
 
 
 class TypeConnectivityDisplay:
@@ -160,10 +163,12 @@ class TypeConnectivityDisplay:
         names = type_names(self.types)
         label_cells(ax, names, names)
         title_that_fits(ax, self._title(name))
-        # Faint lines lead the eye from a cell to its two names.
-        lines = np.arange(1, n_types) - 0.5
-        ax.hlines(lines, -0.5, n_types - 0.5, color="0.9", linewidth=0.3, zorder=2)
-        ax.vlines(lines, -0.5, n_types - 0.5, color="0.9", linewidth=0.3, zorder=2)
+        if axes_size(ax)[0] / n_types > FINEST_GRID:
+            # Faint lines lead the eye from a cell to its two names.
+            lines = np.arange(1, n_types) - 0.5
+            look = {"color": "0.9", "linewidth": 0.3, "zorder": 2}
+            ax.hlines(lines, -0.5, n_types - 0.5, **look)
+            ax.vlines(lines, -0.5, n_types - 0.5, **look)
         return self
 
     def _shares(self, normalize):

@@ -160,6 +160,14 @@ def test_options_reach_the_plot(wiring, oracle, pyplot):
     assert display.colorbar_ is None
 
 
+def test_lines_do_not_hide_small_cells(wiring, pyplot):
+    display = TypeConnectivityDisplay.from_predictions(*wiring)
+    assert len(display.ax_.collections) == 2
+    figure = pyplot.figure()
+    display.plot(ax=figure.add_axes((0.5, 0.5, 0.01, 0.01)), colorbar=False)
+    assert len(display.ax_.collections) == 0
+
+
 def test_nothing_is_clipped(clipped):
     rng = np.random.RandomState(0)
     types = np.array([f"a type with a name {i}" for i in range(30)])
