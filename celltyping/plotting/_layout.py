@@ -256,10 +256,10 @@ def _free_place(centres, index, size, pixels, taken, frame):
             cost = sum(_overlap(box, other) for other in taken)
             cost += size.prod() - _overlap(box, frame)
             if len(others) > 0:
-                # A name that is as near to another point may be of that one, all the
-                # more where no line leads from the name to its point.
+                # A name that is about as near to another point may be of that one; less
+                # so where a line leads from the name to its point.
                 nearest = np.hypot(*(others - np.clip(others, *_corners(box))).T).min()
-                free = (2 if is_near else 1) * distance * pixels
+                free = (2 * distance if is_near else 8) * pixels
                 cost += size.prod() * (nearest < free)
             if best is None or cost < best[0]:
                 offset = tuple((corner - centre) / pixels)
