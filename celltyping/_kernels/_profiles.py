@@ -25,6 +25,7 @@ def count_types(
     types,
     shares,
     n_types,
+    least,
 ):
     """Count the types of the in-partners and the out-partners of a block of nodes.
 
@@ -42,6 +43,8 @@ def count_types(
         How much of the node counts in each of them.
     n_types : int
         Number of types.
+    least : float
+        Entries under this part of a node's sum are left out.
 
     Returns
     -------
@@ -66,6 +69,8 @@ def count_types(
     total = np.zeros(n_types, np.float64)
     end = 0
     for i in range(start, stop):
+        row_begin = end
+        row_sum = 0.0
         for part in range(2):
             if part == 0:
                 edge_ptr, partners, weights = in_ptr, in_nodes, in_weights
@@ -94,8 +99,18 @@ def count_types(
             for k in range(begin, end):
                 c = cols[k]
                 values[k] = total[c]
+                row_sum += total[c]
                 total[c] = 0.0
                 cols[k] = c + part * n_types
+        if least > 0.0:
+            bound = np.float32(least * row_sum)
+            kept = row_begin
+            for k in range(row_begin, end):
+                if values[k] >= bound:
+                    cols[kept] = cols[k]
+                    values[kept] = values[k]
+                    kept += 1
+            end = kept
         ptr[i - start + 1] = end
     return ptr, cols[:end].copy(), values[:end].copy()
 

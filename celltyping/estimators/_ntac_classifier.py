@@ -22,8 +22,9 @@ from celltyping._progress import progress_bar
 from celltyping._wiring import MAX_TOTAL_WEIGHT, WiringMixin
 from celltyping.connectome import Connectome
 
-# The second-order block joins when fewer than this share of the nodes changes in a
-# step: before, it repeats first guesses, costs the most, and gains nothing.
+# The second-order block joins when at most this share of the nodes changes in a step,
+# or no fewer than in the step before. Earlier, it would repeat first guesses, at the
+# highest cost and without a gain.
 SETTLED = 0.05
 
 # Rows for which a dense table of all types is held at once.
@@ -51,15 +52,17 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         "hard": a neuron counts as a partner of its type alone. "soft": it counts in
         its `max_memberships` best types, each with a share that falls with similarity.
         Neurons of known type always count in that alone.
-    sharpness : float, default=20.0
-        Shares are proportional to exp(sharpness * similarity). They are also the
-        probabilities of `predict_proba`.
+    sharpness : float, default=8.0
+        Shares are proportional to exp(sharpness * s / m) for similarity s, where m is
+        the mean similarity of the neurons of unknown type to their best. They are also
+        the probabilities of `predict_proba`.
     max_memberships : int, default=4
         In how many types a neuron counts at most. Shares under a tenth of the best
         are left out.
     second_order_weight : float, default=0.5
         Weight of a second block of the description, relative to the first: the mean
-        description of the partners, that is, which types *their* partners have. 0: off.
+        description of the partners, that is, which types *their* partners have. It
+        joins once the first block has settled. 0: off.
     consensus_weight : float, default=0.5
         At the end, a neuron that counts in several types mixes its probabilities with
         those of the two neurons, typed or not, that are wired most alike: often its
@@ -70,7 +73,9 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
     edge_weighting : {"sqrt", "linear", "log1p"}, default="sqrt"
         How the number of synapses of an edge counts.
     learning_rate : float, default=1.0
-        New description = (1 - learning_rate) * old + learning_rate * new counts.
+        New description = (1 - learning_rate) * old + learning_rate * new counts. It is
+        halved after each step in which more nodes change than in the one before, so
+        that types which oscillate come to rest.
     max_iter : int, default=30
         Largest number of steps.
     tol : float, default=0.01
@@ -109,7 +114,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         `similarity`, the mean score of the best type.
     n_features_in_ : int
         Number of nodes of a Connectome's graph, or of columns of a matrix.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Defined only if a table with column names was fitted.
 
     See Also
@@ -134,6 +139,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
     ----------
     .. [1] G. Schwartzman, B. Jourdan, D. García-Soriano, A. Matsliah. "NTAC: Neuronal
        Type Assignment from Connectivity." Nature Communications 17, 1284 (2026).
+       :doi:`10.1038/s41467-025-68044-1`
 
     Examples
     --------
@@ -169,7 +175,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         n_neighbors=1,
         *,
         membership="soft",
-        sharpness=20.0,
+        sharpness=8.0,
         max_memberships=4,
         second_order_weight=0.5,
         consensus_weight=0.5,
@@ -266,6 +272,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         best, scores = nobody, np.zeros(nobody.shape, dtype=np.float32)
         counts = None
         settled = self.second_order_weight == 0
+        last_changed, rate = 1.0, self.learning_rate
         self.history_ = Bunch(changed=[], similarity=[])
         with progress_bar(
             self.max_iter, description="NTAC steps", verbose=self.verbose
@@ -273,7 +280,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
             for _ in range(self.max_iter):
                 memberships = self._memberships(best, scores)
                 new_counts = _ntac.count_partners(edges, memberships, n_types, parallel)
-                counts = self._blend(counts, new_counts)
+                counts = self._blend(counts, new_counts, rate)
                 self._embed(counts, edges, node_features, settled, parallel)
                 old_types = best[:, 0]
                 best, scores = self._score(self._unlabelled, n_best, parallel)
@@ -284,7 +291,10 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
                 bar.set_postfix(changed=f"{changed:.2%}")
                 if settled and changed <= self.tol:
                     break
-                settled = settled or changed <= max(SETTLED, self.tol)
+                if settled and changed >= last_changed:
+                    rate /= 2
+                settled = settled or changed <= SETTLED or changed >= last_changed
+                last_changed = changed
             else:
                 if changed > self.tol:
                     warnings.warn(
@@ -327,7 +337,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
     def _memberships(self, best, scores, *, soft=None):
         """Put the types in which each node counts together, labelled or not."""
         if self.membership == "soft" or soft:
-            shares = _ntac.share_out(best, scores, self.sharpness)
+            shares = _ntac.share_out(best, scores, self._sharpness_of(scores))
         else:
             shares = _ntac.Memberships(
                 best[:, :1], (best[:, :1] >= 0).astype(np.float32)
@@ -341,11 +351,19 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         weights[self._unlabelled] = shares.shares
         return _ntac.Memberships(types, weights)
 
-    def _blend(self, old_counts, new_counts):
-        """Move the counts towards the new ones as fast as `learning_rate` says."""
-        if old_counts is None or self.learning_rate == 1:
+    def _sharpness_of(self, scores):
+        """Turn `sharpness` into units of the mean score of the best types."""
+        scored = scores[:, 0] > 0
+        if not scored.any():
+            return self.sharpness
+        return self.sharpness / float(scores[scored, 0].mean(dtype=float))
+
+    @staticmethod
+    def _blend(old_counts, new_counts, rate):
+        """Move the counts towards the new ones."""
+        if old_counts is None or rate == 1:
             return new_counts
-        rate = np.float32(self.learning_rate)
+        rate = np.float32(rate)
         return sparse.csr_array((1 - rate) * old_counts + rate * new_counts)
 
     def _embed(self, counts, edges, node_features, settled, parallel):
@@ -385,7 +403,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
             references,
             self.n_neighbors,
             min(n_best, len(self.classes_)),
-            np.log(1 / _ntac.LEAST_SHARE) / self.sharpness,
+            np.log(1 / _ntac.LEAST_SHARE) / self.sharpness,  # scores are at most 1
             parallel,
         )
 

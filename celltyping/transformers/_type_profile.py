@@ -49,7 +49,7 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
         The known types, sorted; the order of the columns.
     n_features_in_ : int
         Number of nodes of a Connectome's graph, or of columns of a matrix.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Defined only if a table with column names was fitted.
 
     See Also
@@ -175,7 +175,7 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : None
+        input_features : None, default=None
             Not used, since the columns are types; here for scikit-learn's conventions.
 
         Returns
