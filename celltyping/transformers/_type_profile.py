@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from numbers import Integral
+
 import numpy as np
 from joblib import Parallel
 from scipy import sparse
@@ -78,7 +80,7 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {
         "unlabeled_marker": "no_validation",
-        "n_jobs": [int, None],
+        "n_jobs": [Integral, None],
         **WiringMixin._wiring_constraints,
     }
 
