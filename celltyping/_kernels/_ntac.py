@@ -44,9 +44,9 @@ N_SECOND_ORDER_ENTRIES = 32
 # A type whose share would be under this part of the best one's is left out.
 LEAST_SHARE = 0.1
 
-# With soft memberships, entries under this part of a node's sum are left out: they are
-# many and say little. The time of a step falls to a third; the larva's accuracy is the
-# same to within the noise of the splits.
+# With soft memberships, entries under this part of a node's sum (and under a tenth of
+# its largest) are left out: they are many and say little. The time of a step falls to a
+# third; the larva's accuracy is the same to within the noise of the splits.
 LEAST_ENTRY = 0.005
 
 # How many of the most similar nodes a node agrees with, see `agree`.

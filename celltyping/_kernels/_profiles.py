@@ -44,7 +44,8 @@ def count_types(
     n_types : int
         Number of types.
     least : float
-        Entries under this part of a node's sum are left out.
+        Entries under this part of a node's sum are left out, if they are also under a
+        tenth of its largest: a hub may have many partner types, each a small part.
 
     Returns
     -------
@@ -71,6 +72,7 @@ def count_types(
     for i in range(start, stop):
         row_begin = end
         row_sum = 0.0
+        row_max = 0.0
         for part in range(2):
             if part == 0:
                 edge_ptr, partners, weights = in_ptr, in_nodes, in_weights
@@ -100,10 +102,11 @@ def count_types(
                 c = cols[k]
                 values[k] = total[c]
                 row_sum += total[c]
+                row_max = max(row_max, total[c])
                 total[c] = 0.0
                 cols[k] = c + part * n_types
         if least > 0.0:
-            bound = np.float32(least * row_sum)
+            bound = np.float32(min(least * row_sum, 0.1 * row_max))
             kept = row_begin
             for k in range(row_begin, end):
                 if values[k] >= bound:

@@ -319,6 +319,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         if self.membership == "hard":  # the steps asked for the best type alone
             best, scores = self._score(self._unlabelled, self.max_memberships, parallel)
         memberships = self._memberships(best, scores, soft=True)
+        self._sharpness = self._sharpness_of(scores)  # new rows come without a mean
         self._probabilities = _ntac.to_csr(memberships, n_types)
         if self.consensus_weight > 0:
             types = self._labels.copy()
@@ -553,7 +554,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
                 best, scores = self._score(
                     np.arange(rows.shape[0]), self.max_memberships, parallel, rows
                 )
-                shares = _ntac.share_out(best, scores, self.sharpness)
+                shares = _ntac.share_out(best, scores, self._sharpness)
                 yield _ntac.to_csr(shares, len(self.classes_))
 
     def _ranking_batches(self, X):
