@@ -120,11 +120,18 @@ def one_hot(types, shares, n_types):
     return table
 
 
-def count_partners(adjacency, types, shares, n_types):
-    """Multiply the adjacency and its transpose with the memberships."""
+def count_partners(adjacency, types, shares, n_types, least=0.0):
+    """Multiply the adjacency and its transpose with the memberships.
+
+    Entries under the part `least` of their row's sum, and under a tenth of its largest,
+    are left out.
+    """
     members = one_hot(types, shares, n_types)
     adjacency = adjacency.astype(float)
-    return np.hstack([adjacency.T @ members, adjacency @ members])
+    counts = np.hstack([adjacency.T @ members, adjacency @ members])
+    bounds = np.minimum(least * counts.sum(axis=1), 0.1 * counts.max(axis=1))
+    counts[counts < bounds.astype(np.float32)[:, np.newaxis]] = 0
+    return counts
 
 
 def strongest(table, n_keep):

@@ -51,18 +51,19 @@ def assert_same(found, expected):
 @given(data=st.data())
 def test_count_partners(plain, serial, block, data):
     adjacency = data.draw(plain.graphs())
-    types, shares = data.draw(plain.memberships(len(adjacency), N_TYPES))
+    n_memberships = data.draw(st.integers(1, 3))
+    types, shares = data.draw(plain.memberships(len(adjacency), N_TYPES, n_memberships))
     memberships = _ntac.Memberships(*plain.closed(types, shares))
-    with patch.object(_ntac, "BLOCK", block):
+    with patch.object(_ntac, "BLOCK", block), patch.object(_ntac, "LEAST_ENTRY", 0.2):
         counts = _ntac.count_partners(
             plain.as_edges(adjacency), memberships, N_TYPES, serial
         )
     assert counts.dtype == np.float32
     assert counts.indptr.dtype == np.int32
     assert counts.has_sorted_indices
-    np.testing.assert_array_equal(
-        counts.toarray(), plain.count_partners(adjacency, types, shares, N_TYPES)
-    )
+    least = 0.2 if n_memberships > 1 else 0.0
+    expected = plain.count_partners(adjacency, types, shares, N_TYPES, least)
+    np.testing.assert_array_equal(counts.toarray(), expected)
 
 
 @pytest.mark.parametrize("block", [5, 1024])

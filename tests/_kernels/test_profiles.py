@@ -33,15 +33,16 @@ def test_count_types(plain, n_types, index_dtype, data):
     types, shares = plain.closed(*data.draw(plain.memberships(n_nodes, n_types)))
     start = data.draw(st.integers(0, n_nodes))
     stop = data.draw(st.integers(start, n_nodes))
+    least = data.draw(st.sampled_from([0.0, 0.05, 0.25]))
     edges = plain.as_edges(adjacency, index_dtype)
-    ptr, cols, values = count_types(start, stop, *edges, types, shares, n_types)
+    ptr, cols, values = count_types(start, stop, *edges, types, shares, n_types, least)
     assert (ptr.dtype, cols.dtype, values.dtype) == (np.int64, np.int32, np.float32)
     assert ptr[-1] == len(cols) == len(values)
     for begin, end in itertools.pairwise(ptr):
         assert (np.diff(cols[begin:end]) > 0).all()
-    expected = plain.count_partners(adjacency, types, shares, n_types)[start:stop]
+    expected = plain.count_partners(adjacency, types, shares, n_types, least)
     np.testing.assert_array_equal(
-        plain.from_blocks(ptr, cols, values, 2 * n_types), expected
+        plain.from_blocks(ptr, cols, values, 2 * n_types), expected[start:stop]
     )
 
 
@@ -49,7 +50,7 @@ def test_count_types_keeps_the_parts_apart(plain):
     adjacency = np.array([[7, 2, 0], [0, 0, 3], [0, 0, 0]], dtype=np.float32)
     types = np.array([[0], [1], [-1]], dtype=np.int32)
     shares = np.array([[1], [1], [0]], dtype=np.float32)
-    parts = count_types(0, 3, *plain.as_edges(adjacency), types, shares, 2)
+    parts = count_types(0, 3, *plain.as_edges(adjacency), types, shares, 2, 0.0)
     assert plain.from_blocks(*parts, 4).tolist() == [
         [7, 0, 7, 2],  # a self loop counts on both sides
         [2, 0, 0, 0],  # its partner out of no type counts nowhere
@@ -62,13 +63,26 @@ def test_count_types_does_not_depend_on_the_order_of_edges(plain):
     adjacency = rng.random((40, 40), dtype=np.float32) + 0.1
     types = rng.integers(0, 3, (40, 1)).astype(np.int32)
     shares = np.ones((40, 1), dtype=np.float32)
-    expected = count_types(0, 40, *plain.as_edges(adjacency), types, shares, 3)
+    expected = count_types(0, 40, *plain.as_edges(adjacency), types, shares, 3, 0.0)
     order = rng.permutation(40)
     edges = plain.as_edges(adjacency[np.ix_(order, order)])
-    found = count_types(0, 40, *edges, types[order], shares, 3)
+    found = count_types(0, 40, *edges, types[order], shares, 3, 0.0)
     np.testing.assert_array_equal(
         plain.from_blocks(*found, 6), plain.from_blocks(*expected, 6)[order]
     )
+
+
+@pytest.mark.parametrize("n_partners", [10, 1000])
+def test_a_hub_with_many_equal_partners_loses_none(plain, n_partners):
+    adjacency = np.zeros((n_partners + 1, n_partners + 1), dtype=np.float32)
+    adjacency[:-1, -1] = 1
+    types = np.arange(n_partners + 1, dtype=np.int32)[:, np.newaxis]
+    shares = np.ones_like(types, dtype=np.float32)
+    edges = plain.as_edges(adjacency)
+    parts = count_types(
+        n_partners, n_partners + 1, *edges, types, shares, n_partners + 1, 0.005
+    )
+    assert parts[2].tolist() == [1] * n_partners
 
 
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)

@@ -99,21 +99,22 @@ def one_hot(codes, n_types):
     return (codes[:, np.newaxis] == np.arange(n_types)).astype(float)
 
 
-def count(adjacency, members):
-    return np.hstack([adjacency.T @ members, adjacency @ members])
-
-
-def dense_ntac(adjacency, codes, learning_rate, tol, sharpness=None, n_best=4):
+def dense_ntac(adjacency, codes, learning_rate, tol, sharpness=None):
     """Do NTAC the plain way: dense, on float64, hard, or soft if there is sharpness."""
     known = codes >= 0
     n_types = codes.max() + 1
     members = one_hot(codes, n_types)
-    types, embedding, history = codes.copy(), None, []
-    while not history or history[-1] > tol:
-        counts = count(adjacency, members)
+    types, embedding, history = codes.copy(), None, [1.0]
+    while history[-1] > tol:
+        counted = members
+        counts = np.hstack([adjacency.T @ members, adjacency @ members])
+        if sharpness is not None:
+            sums, largest = counts.sum(axis=1), counts.max(axis=1)
+            bounds = np.minimum(_ntac.LEAST_ENTRY * sums, 0.1 * largest)
+            counts[counts < bounds[:, np.newaxis]] = 0
         if embedding is not None:
             counts = (1 - learning_rate) * embedding + learning_rate * counts
-        embedding, counted = counts, members
+        embedding = counts
         similarities = jaccard(embedding, embedding[known])
         per_type = np.stack(
             [similarities[:, codes[known] == c].max(axis=1) for c in range(n_types)], 1
@@ -121,30 +122,32 @@ def dense_ntac(adjacency, codes, learning_rate, tol, sharpness=None, n_best=4):
         new_types = np.where(known, codes, per_type.argmax(axis=1))
         members = one_hot(new_types, n_types)
         if sharpness is not None:
-            shares = np.exp(sharpness * (per_type - per_type.max(axis=1)[:, None]))
-            shares[shares < np.sort(shares)[:, [-n_best]]] = 0
+            best = per_type.max(axis=1, keepdims=True)
+            shares = np.exp(sharpness / best[~known].mean() * (per_type - best))
             shares[shares < _ntac.LEAST_SHARE] = 0
             shares /= shares.sum(axis=1, keepdims=True)
             members[~known] = shares[~known]
         history.append(np.mean(new_types != types))
+        if history[-1] >= history[-2]:
+            learning_rate /= 2  # the types oscillate
         types = new_types
-    return types, per_type, history, members, counted
+    return types, per_type, history[1:], members, counted
 
 
-@pytest.mark.parametrize("membership", ["hard"])
+@pytest.mark.parametrize("membership", ["hard", "soft"])
 @pytest.mark.parametrize("learning_rate", [1.0, 0.5])
 def test_the_published_method(brain, learning_rate, membership):
     con, y, _ = brain
     classes, codes = np.unique(y, return_inverse=True)
     assert classes[0] == "?"
     adjacency = con.adjacency.toarray().astype(float)
-    sharpness = None if membership == "hard" else 20.0
+    sharpness = None if membership == "hard" else 6.0
     types, similarities, history, members, _ = dense_ntac(
         adjacency, codes - 1, learning_rate, tol=0.03, sharpness=sharpness
     )
     ntac = NtacClassifier(
         **{**PUBLISHED, "membership": membership},
-        sharpness=20.0,
+        sharpness=6.0,
         learning_rate=learning_rate,
         tol=0.03,
     ).fit(con, y)
