@@ -241,11 +241,20 @@ def vote(nearest, similarities, ref_types, n_best):
                 weights[place] = 0.0
                 n_voted += 1
             weights[place] += weight
-        order = np.argsort(voted[:n_voted])
-        for k in order:  # ascending types, so that the lower wins among equals
-            score = np.float32(1.0 - np.exp(-weights[k]))
-            if score > scores[i, n_best - 1]:
-                _enter(types[i], scores[i], voted[k], score)
+        by_type = np.argsort(voted[:n_voted])  # the lower wins among equals
+        ranked = by_type[np.argsort(-weights[by_type], kind="mergesort")]
+        for m in range(min(n_voted, n_best)):
+            k = ranked[m]
+            if weights[k] <= 0.0:  # similarities that vanish beside 1
+                break
+            types[i, m] = voted[k]
+            scores[i, m] = 1.0 - np.exp(-weights[k])
+            if m > 0:
+                # Many votes round to 1, but more of them have to win all the same.
+                limit = scores[i, m - 1]
+                if weights[k] < weights[ranked[m - 1]]:
+                    limit = np.nextafter(limit, np.float32(0.0))
+                scores[i, m] = min(scores[i, m], limit)
     return types, scores
 
 
