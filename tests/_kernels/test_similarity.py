@@ -242,6 +242,17 @@ def test_one_vote_scores_its_similarity(plain, data):
     np.testing.assert_allclose(scores, similarities, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("similarity", [0.9, 0.999, 1.0])
+def test_more_votes_win_where_scores_round_to_1(similarity):
+    ref_types = np.array([0] * 8 + [1] * 9 + [2] * 8, dtype=np.int32)
+    nearest = np.arange(25, dtype=np.int32)[np.newaxis]
+    similarities = np.full((1, 25), similarity, dtype=np.float32)
+    types, scores = vote(nearest, similarities, ref_types, 3)
+    assert types.tolist() == [[1, 0, 2]]
+    assert scores[0, 0] > scores[0, 1] == scores[0, 2]
+    np.testing.assert_allclose(scores, 1, rtol=1e-6)
+
+
 def test_the_lower_type_wins_among_equal_votes():
     nearest = np.array([[1, 0, -1]], dtype=np.int32)
     similarities = np.array([[0.5, 0.5, 0]], dtype=np.float32)

@@ -434,6 +434,16 @@ def test_max_memberships_bounds_the_types_of_a_node(brain, membership):
     assert (n_types[y == "?"] == 4).all()
 
 
+def test_the_majority_wins_among_equal_neighbors():
+    # Nodes 0-5 have the same description; with five votes, three Bs beat two As.
+    adjacency = np.zeros((8, 8))
+    adjacency[:6, 6] = 1
+    y = ["A", "A", "B", "B", "B", "?", "P", "Q"]
+    ntac = NtacClassifier(5, affinity="precomputed", consensus_weight=0)
+    ntac.fit(adjacency, y)
+    assert ntac.transduction_[5] == "B"
+
+
 def test_too_few_steps_warn(brain):
     con, y, _ = brain
     with pytest.warns(ConvergenceWarning) as record:
