@@ -131,11 +131,6 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
     matrix are typed one by one from their edges *to* the fitted nodes, because the
     edges *from* those are not there.
 
-    Partners whose type is not known yet count in a column of their own. The published
-    method leaves them out, and its program counts them to the first type; in the first
-    step they are most partners, and their number says much: on the larva it is worth
-    one point of accuracy.
-
     Nodes without a similar labelled one, such as isolated ones, get the most frequent
     type, the shares of the types among the labelled ones as probabilities, and a
     confidence of 0.
@@ -286,7 +281,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
                 memberships = self._memberships(best, scores)
                 # Partners of no known type count in a last column of their own.
                 memberships.types[memberships.types[:, 0] < 0, 0] = n_types
-                memberships.shares[memberships.types[:, 0] == n_types, 0] = 1.0
+                memberships.shares[memberships.types[:, 0] == n_types, 0] = 0
                 new_counts = _ntac.count_partners(
                     edges, memberships, n_types + 1, parallel
                 )
