@@ -86,10 +86,11 @@ def count_types(
                     c = types[partner, m]
                     if c < 0:
                         break
-                    if total[c] == 0.0:
+                    part_of_weight = weight * shares[partner, m]
+                    if total[c] == 0.0 and part_of_weight > 0.0:
                         cols[end] = c
                         end += 1
-                    total[c] += weight * shares[partner, m]
+                    total[c] += part_of_weight
             if 8 * (end - begin) > n_types:  # a sweep is then faster than a sort
                 k = begin
                 for c in range(n_types):

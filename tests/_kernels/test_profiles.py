@@ -46,6 +46,17 @@ def test_count_types(plain, n_types, index_dtype, data):
     )
 
 
+def test_weights_and_shares_of_zero_count_nothing(plain):
+    # As entries, they once took more room than there was.
+    edges = plain.as_edges(np.ones((50, 50), dtype=np.float32))
+    types = np.zeros((50, 1), dtype=np.int32)
+    shares = np.zeros((50, 1), dtype=np.float32)
+    assert count_types(0, 50, *edges, types, shares, 2, 0.0)[0][-1] == 0
+    no_weights = np.zeros(2500, dtype=np.float32)
+    edges = edges._replace(out_weights=no_weights, in_weights=no_weights)
+    assert count_types(0, 50, *edges, types, shares + 1, 2, 0.0)[0][-1] == 0
+
+
 def test_count_types_keeps_the_parts_apart(plain):
     adjacency = np.array([[7, 2, 0], [0, 0, 3], [0, 0, 0]], dtype=np.float32)
     types = np.array([[0], [1], [-1]], dtype=np.int32)
