@@ -200,7 +200,7 @@ class WiringMixin:
 
     def _weighted(self, adjacency):
         """Transform weights as `edge_weighting` says; float32, closed for writing."""
-        transform = {"linear": np.array, "sqrt": np.sqrt, "log1p": np.log1p}
+        transform = {"linear": np.ndarray.view, "sqrt": np.sqrt, "log1p": np.log1p}
         data = transform[self.edge_weighting](adjacency.data)
         total = data.sum(dtype=np.float64)
         if total > MAX_TOTAL_WEIGHT:

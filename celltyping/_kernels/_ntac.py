@@ -130,8 +130,14 @@ def _join_rows(blocks, n_cols):
     ptr = np.concatenate([[0], np.cumsum(counts)])
     if ptr[-1] <= np.iinfo(np.int32).max:
         ptr = ptr.astype(np.int32)
-    cols = np.concatenate([cols for _, cols, _ in blocks])
-    values = np.concatenate([values for _, _, values in blocks])
+    cols = np.empty(ptr[-1], dtype=np.int32)
+    values = np.empty(ptr[-1], dtype=np.float32)
+    end = int(ptr[-1])
+    while blocks:  # from the last one, each freed as soon as it is copied
+        _, block_cols, block_values = blocks.pop()
+        begin = end - len(block_cols)
+        cols[begin:end], values[begin:end] = block_cols, block_values
+        end = begin
     return sparse.csr_array((values, cols, ptr), shape=(len(counts), n_cols))
 
 

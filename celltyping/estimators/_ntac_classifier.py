@@ -28,6 +28,9 @@ from celltyping.connectome import Connectome
 # highest cost and without a gain.
 SETTLED = 0.05
 
+# How much a partner counts whose type is not known yet, in a column of its own.
+UNTYPED_SHARE = 1.0
+
 # Rows for which a dense table of all types is held at once.
 BATCH = 4096
 
@@ -40,9 +43,10 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
     typed neuron that is described most alike; and since that types more partners, the
     descriptions sharpen, until few neurons change.
 
-    The published method [1]_ is ``NtacClassifier(edge_weighting="linear",
-    membership="hard", second_order_weight=0, consensus_weight=0)``. The defaults type
-    the neurons of the brains that were tried better; the user guide has the figures.
+    ``NtacClassifier(edge_weighting="linear", membership="hard",
+    second_order_weight=0, consensus_weight=0)`` are the settings of the published
+    method [1]_. The defaults type the neurons of the brains that were tried better;
+    the user guide has the figures.
 
     Parameters
     ----------
@@ -291,7 +295,9 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
                 # Partners of no known type count in a last column of their own.
                 untyped = self._reachable & (memberships.types[:, 0] < 0)
                 memberships.types[untyped, 0] = n_types
-                memberships.shares[untyped, 0] = 1.0
+                memberships.shares[untyped, 0] = UNTYPED_SHARE
+                if rate == 1:  # nothing of the old ones stays: free them first
+                    counts = self._embedding = self._references = None
                 new_counts = _ntac.count_partners(
                     edges, memberships, n_types + 1, parallel
                 )
@@ -299,7 +305,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
                 self._embed(counts, edges, node_features, settled, parallel)
                 old_types = best[:, 0]
                 best, scores = self._score(self._unlabelled, n_best, parallel)
-                changed = np.count_nonzero(best[:, 0] != old_types) / n_nodes
+                changed = float(np.count_nonzero(best[:, 0] != old_types) / n_nodes)
                 self.history_.changed.append(changed)
                 self.history_.similarity.append(float(scores[:, 0].sum() / n_nodes))
                 bar.update()
@@ -324,7 +330,9 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         # What new rows of a matrix are compared with: edges out, types as last counted.
         self._counted = _ntac.to_csr(memberships, n_types + 1)
         self._out_references = _ntac.gather_references(
-            counts[:, n_types + 1 :], self._labelled, self._labels[self._labelled]
+            counts[self._labelled][:, n_types + 1 :],
+            np.arange(len(self._labelled)),
+            self._labels[self._labelled],
         )
         return best, scores
 
