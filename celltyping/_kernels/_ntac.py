@@ -45,8 +45,8 @@ N_SECOND_ORDER_ENTRIES = 32
 LEAST_SHARE = 0.1
 
 # With soft memberships, entries under this part of a node's sum (and under a tenth of
-# its largest) are left out: they are many and say little. The time of a step falls to a
-# third; the larva's accuracy is the same to within the noise of the splits.
+# its largest) are left out: they are many and say little. Comparing profiles then takes
+# a third of the time; the larva's accuracy is the same to within the noise of splits.
 LEAST_ENTRY = 0.005
 
 # How many of the most similar nodes a node agrees with, see `agree`.

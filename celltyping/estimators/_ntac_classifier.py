@@ -116,7 +116,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         Number of steps.
     history_ : Bunch
         Per step: `changed`, the share of nodes that changed type, and
-        `similarity`, the mean score of the best type.
+        `similarity`, the mean score of the best type of the unlabelled nodes.
     n_features_in_ : int
         Number of nodes of a Connectome's graph, or of columns of a matrix.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -307,7 +307,8 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
                 best, scores = self._score(self._unlabelled, n_best, parallel)
                 changed = float(np.count_nonzero(best[:, 0] != old_types) / n_nodes)
                 self.history_.changed.append(changed)
-                self.history_.similarity.append(float(scores[:, 0].sum() / n_nodes))
+                similarity = float(scores[:, 0].mean()) if len(scores) else 1.0
+                self.history_.similarity.append(similarity)
                 bar.update()
                 bar.set_postfix(changed=f"{changed:.2%}")
                 if settled and changed <= self.tol:
