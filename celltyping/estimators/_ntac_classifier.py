@@ -28,6 +28,10 @@ from celltyping.connectome import Connectome
 # highest cost and without a gain.
 SETTLED = 0.05
 
+# While more than this share of the nodes changes in a step, each counts in its best
+# type alone: its other types say nothing yet, and would double the time of a fit.
+UNSETTLED = 0.5
+
 # How much a partner counts whose type is not known yet, in a column of its own.
 UNTYPED_SHARE = 1.0
 
@@ -291,7 +295,10 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
             self.max_iter, description="NTAC steps", verbose=self.verbose
         ) as bar:
             for _ in range(self.max_iter):
-                memberships = self._memberships(best, scores)
+                n_counted = 1 if last_changed > UNSETTLED else n_best
+                memberships = self._memberships(
+                    best[:, :n_counted], scores[:, :n_counted]
+                )
                 # Partners of no known type count in a last column of their own.
                 untyped = self._reachable & (memberships.types[:, 0] < 0)
                 memberships.types[untyped, 0] = n_types
