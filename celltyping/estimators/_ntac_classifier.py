@@ -60,7 +60,8 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
     membership : {"soft", "hard"}, default="soft"
         "hard": a neuron counts as a partner of its type alone. "soft": it counts in
         its `max_memberships` best types, each with a share that falls with similarity.
-        Neurons of known type always count in that alone.
+        Neurons of known type always count in that alone, and so do all while more
+        than half of them change in a step.
     sharpness : float, default=8.0
         Shares are proportional to exp(sharpness * s / m) for similarity s, where m is
         the mean similarity of the neurons of unknown type to their best. They are also
