@@ -21,7 +21,8 @@ from sklearn.utils.validation import check_non_negative, validate_data
 from celltyping._compat import Interval, StrOptions
 from celltyping.connectome import Connectome
 
-# An RBF affinity has an edge for every pair of rows: at this many rows, 0.8 GB.
+# An RBF affinity has an edge for every pair of rows: at this many rows, 0.8 GB, and
+# several times that while it is made.
 MAX_RBF_ROWS = 10_000
 
 # Weights that add up to no more than this leave room for every float32 sum of sums.

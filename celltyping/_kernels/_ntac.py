@@ -32,12 +32,12 @@ from celltyping._kernels._similarity import (
 BLOCK = 1024
 
 # When all nodes are references, they are taken this many at a time, so that one float
-# for each stays in the processor's first cache: 2 times faster than all at once.
+# for each stays in the processor's first cache.
 TILE = 4096
 
 # The second-order block would be dense. Of each partner's profile these many entries
 # count, and of each node's average these many are kept: on the larva, keeping all
-# gains less than 0.1 points of accuracy.
+# gains about 0.1 points of accuracy.
 N_PROFILE_ENTRIES = 8
 N_SECOND_ORDER_ENTRIES = 32
 

@@ -29,7 +29,7 @@ from celltyping.connectome import Connectome
 SETTLED = 0.05
 
 # While more than this share of the nodes changes in a step, each counts in its best
-# type alone: its other types say nothing yet, and would double the time of a fit.
+# type alone: its other types say nothing yet, and comparing would take twice as long.
 UNSETTLED = 0.5
 
 # How much a partner counts whose type is not known yet, in a column of its own.

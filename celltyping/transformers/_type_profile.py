@@ -22,7 +22,7 @@ from celltyping.connectome import Connectome
 class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
     """Count the types of each neuron's partners.
 
-    The description that `celltyping.NtacClassifier` starts from, as a transformer: a
+    The counts that `celltyping.NtacClassifier` compares, as a transformer: a
     connectome and the known types go in, a sparse table of type counts comes out, so
     that a pipeline can go on with any classifier. Only nodes whose type is known at
     `fit` are counted, so a cross-validation fold tells its test nodes nothing.
