@@ -22,6 +22,7 @@ _submodules = [
 _public = {
     "Connectome": "connectome",
     "NtacClassifier": "estimators",
+    "NtacClusterer": "estimators",
     "SeedShuffleSplit": "model_selection",
     "TypeProfile": "transformers",
     "read_edges": "connectome",

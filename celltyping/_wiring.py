@@ -220,6 +220,38 @@ class WiringMixin:
             part.flags.writeable = False
         return sparse.csr_array(parts, shape=adjacency.shape)
 
+    def _weighted_features(self, wiring):
+        """Multiply the node features by `feature_weight`.
+
+        Parameters
+        ----------
+        wiring : Wiring
+            What `_fit_wiring` returned.
+
+        Returns
+        -------
+        features : csr_array of shape (n_nodes, n_node_features), dtype=float32
+            No column where there are no features, or they do not count.
+
+        Raises
+        ------
+        ValueError
+            If they add up to too much.
+        """
+        n_nodes = wiring.adjacency.shape[0]
+        if wiring.node_features is None or self.feature_weight == 0:
+            return sparse.csr_array((n_nodes, 0), dtype=np.float32)
+        features = sparse.csr_array(self.feature_weight * wiring.node_features)
+        if features.sum() > MAX_TOTAL_WEIGHT:
+            raise ValueError(
+                f"the node features times feature_weight={self.feature_weight:g} "
+                f"add up to {features.sum():.3g}, but float32 sums need at most "
+                f"{MAX_TOTAL_WEIGHT:g}: scale them down"
+            )
+        features = features.astype(np.float32)
+        features.eliminate_zeros()
+        return features
+
     def _positions(self, X):
         """Return the positions in the fitted graph of the nodes in view of X.
 

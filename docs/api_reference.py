@@ -16,7 +16,7 @@ API_REFERENCE = {
     "celltyping.estimators": {
         "title": "Estimators",
         "description": "What gives a cell its type.",
-        "names": ["NtacClassifier"],
+        "names": ["NtacClassifier", "NtacClusterer"],
     },
     "celltyping.transformers": {
         "title": "Transformers",
@@ -53,6 +53,8 @@ API_REFERENCE = {
             "TypeConnectivityDisplay",
             "TypeEmbeddingDisplay",
             "TypeCompositionDisplay",
+            "ClusterTypesDisplay",
+            "ClusterCostDisplay",
         ],
     },
 }

@@ -11,8 +11,10 @@ from numpydoc.docscrape import ClassDoc
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from celltyping import NtacClassifier, TypeProfile
+from celltyping import NtacClassifier, NtacClusterer, TypeProfile
 from celltyping.datasets import make_connectome
+
+TWO_COLUMNS = "clusters a table with two columns, which is no adjacency matrix"
 
 # One line per configuration: the estimator, and {check that fails: why it has to}. An
 # entry without parameters is the default configuration and has no such check.
@@ -21,6 +23,11 @@ ESTIMATORS = [
     (NtacClassifier(affinity="precomputed"), {}),
     (NtacClassifier(affinity="rbf"), {}),
     (NtacClassifier(affinity="nearest_neighbors"), {}),
+    (NtacClusterer(), {}),
+    (NtacClusterer(init="spectral"), {}),
+    (NtacClusterer(affinity="precomputed"), {"check_clustering": TWO_COLUMNS}),
+    (NtacClusterer(affinity="nearest_neighbors"), {}),
+    (NtacClusterer(n_clusters="auto"), {}),
     (TypeProfile(), {}),
 ]
 

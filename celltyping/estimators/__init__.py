@@ -4,5 +4,6 @@
 # SPDX-License-Identifier: MIT
 
 from celltyping.estimators._ntac_classifier import NtacClassifier
+from celltyping.estimators._ntac_clusterer import NtacClusterer
 
-__all__ = ["NtacClassifier"]
+__all__ = ["NtacClassifier", "NtacClusterer"]

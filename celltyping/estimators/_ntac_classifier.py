@@ -20,7 +20,7 @@ from celltyping._compat import Interval, StrOptions, _fit_context
 from celltyping._kernels import _ntac
 from celltyping._labels import as_array, as_numbers, encode_types, is_unlabeled
 from celltyping._progress import progress_bar
-from celltyping._wiring import MAX_TOTAL_WEIGHT, WiringMixin
+from celltyping._wiring import WiringMixin
 from celltyping.connectome import Connectome
 
 # The second-order block joins when at most this share of the nodes changes in a step,
@@ -274,15 +274,16 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         _, component = connected_components(wiring.adjacency, connection="weak")
         self._reachable = np.isin(component, component[self._labelled])
         edges = _ntac.Edges.from_csr(wiring.adjacency, wiring.transpose)
+        features = self._weighted_features(wiring)
         with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
-            best, scores = self._propagate(edges, wiring.node_features, parallel)
+            best, scores = self._propagate(edges, features, parallel)
             self._conclude(best, scores, edges, parallel)
         self.transduction_ = self.classes_[self._types[wiring.in_view]]
         largest = self._probabilities.max(axis=1).toarray().ravel()
         self.label_confidence_ = largest[wiring.in_view]
         return self
 
-    def _propagate(self, edges, node_features, parallel):
+    def _propagate(self, edges, features, parallel):
         """Repeat the step until few nodes change their type; return the last scores."""
         n_nodes, n_types = len(self._labels), len(self.classes_)
         n_best = min(self.max_memberships, n_types) if self.membership == "soft" else 1
@@ -310,7 +311,7 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
                     edges, memberships, n_types + 1, parallel
                 )
                 counts = self._blend(counts, new_counts, rate)
-                self._embed(counts, edges, node_features, settled, parallel)
+                self._embed(counts, edges, features, settled, parallel)
                 old_types = best[:, 0]
                 best, scores = self._score(self._unlabelled, n_best, parallel)
                 changed = float(np.count_nonzero(best[:, 0] != old_types) / n_nodes)
@@ -399,24 +400,14 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
         rate = np.float32(rate)
         return sparse.csr_array((1 - rate) * old_counts + rate * new_counts)
 
-    def _embed(self, counts, edges, node_features, settled, parallel):
+    def _embed(self, counts, edges, features, settled, parallel):
         """Describe the nodes by counts, partners' profiles and features."""
         embedding = counts
         if settled and self.second_order_weight > 0:
             embedding = _ntac.add_second_order(
                 counts, edges, self.second_order_weight, parallel
             )
-        if node_features is not None and self.feature_weight > 0:
-            features = sparse.csr_array(self.feature_weight * node_features)
-            if features.sum() > MAX_TOTAL_WEIGHT:
-                raise ValueError(
-                    f"the node features times feature_weight={self.feature_weight:g} "
-                    f"add up to {features.sum():.3g}, but float32 sums need at most "
-                    f"{MAX_TOTAL_WEIGHT:g}: scale them down"
-                )
-            embedding = sparse.hstack(
-                [embedding, features.astype(np.float32)], format="csr"
-            )
+        embedding = sparse.hstack([embedding, features], format="csr")
         self._embedding = embedding
         self._sums = _ntac.row_sums(embedding)
         self._references = _ntac.gather_references(
