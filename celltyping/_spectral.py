@@ -45,7 +45,7 @@ def spectral_partitions(adjacency, n_clusters, seeds):
        asymmetries and directional communities. PNAS 113, 12679-12684.
        :doi:`10.1073/pnas.1525793113`
     """
-    strength = adjacency.sum() / adjacency.shape[0]
+    strength = adjacency.sum() / adjacency.shape[0] or 1.0  # no edge, only features
     left = sparse.diags_array((adjacency.sum(axis=1) + strength) ** -0.5)
     right = sparse.diags_array((adjacency.sum(axis=0) + strength) ** -0.5)
     partitions = []

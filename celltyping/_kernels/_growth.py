@@ -113,6 +113,7 @@ def grow(wires, run, sizes, kinds, rules, report):
         What there is so far; it is not changed.
     sizes : list of int
         Numbers of clusters at which rounds end, ascending, at most the number of kinds.
+        A start with fewer clusters than the first of them is not kept.
     kinds : ndarray of shape (n_nodes,)
         Number of each node's wiring: nodes with the same number have the same edges
         and features, so nothing can tell them apart.
@@ -130,6 +131,8 @@ def grow(wires, run, sizes, kinds, rules, report):
     similarities = run.similarities
     n_clusters = run.sizes[-1]
     done, partitions, most_passes = list(run.sizes), list(run.partitions), run.n_iter
+    if n_clusters < sizes[0]:
+        done, partitions = [], []  # no size that other runs have
     for size in sizes:
         if size <= n_clusters:
             continue

@@ -292,10 +292,11 @@ class NtacClusterer(
                     f"{len(self._connected)})"
                 )
             return self.n_clusters
-        if self.init == "spectral" and self.max_clusters < SPECTRAL_CLUSTERS:
+        least = SPECTRAL_CLUSTERS + int(not self._connected.all())
+        if self.init == "spectral" and self.max_clusters < least:
             raise ValueError(
                 "n_clusters='auto' with init='spectral' chooses among "
-                f"{SPECTRAL_CLUSTERS} clusters and more, but max_clusters is "
+                f"{least} clusters and more, but max_clusters is "
                 f"{self.max_clusters}: raise it, or use init='greedy'"
             )
         return min(self.max_clusters, n_kinds)
@@ -459,7 +460,8 @@ class NtacClusterer(
             If X is a view of another graph.
         """
         check_is_fitted(self)
-        return np.concatenate(list(self._similarities(X)))
+        nothing = np.empty((0, self.n_clusters_))  # the answer for a view without nodes
+        return np.concatenate([nothing, *self._similarities(X)])
 
     def labels_at(self, n_clusters):
         """Give the clusters of another, smaller number, without a new fit.

@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from celltyping.plotting._cluster_cost import ClusterCostDisplay
+from celltyping.plotting._cluster_types import ClusterTypesDisplay
 from celltyping.plotting._confused_types import ConfusedTypesDisplay
 from celltyping.plotting._type_accuracy import TypeAccuracyDisplay
 from celltyping.plotting._type_composition import TypeCompositionDisplay
@@ -10,6 +12,8 @@ from celltyping.plotting._type_connectivity import TypeConnectivityDisplay
 from celltyping.plotting._type_embedding import TypeEmbeddingDisplay
 
 __all__ = [
+    "ClusterCostDisplay",
+    "ClusterTypesDisplay",
     "ConfusedTypesDisplay",
     "TypeAccuracyDisplay",
     "TypeCompositionDisplay",
