@@ -355,3 +355,64 @@ def test_a_view_of_another_graph(con):
 def test_new_rows_have_an_entry_per_fitted_node(con):
     with pytest.raises(ValueError, match="X has 3 features, but Reader is expecting 4"):
         Reader().fit(con).edges_of(np.ones((2, 3)))
+
+
+def features_of(con, feature_weight=1.0):
+    """Return the weighted node features, as an estimator on `con` gets them."""
+    reader = Reader().fit(con)
+    reader.feature_weight = feature_weight
+    return reader._weighted_features(reader.wiring_)
+
+
+@pytest.mark.parametrize("feature_weight", [1, 0.3, 2.0])
+@pytest.mark.parametrize("dtype", [int, np.float32, np.float64])
+def test_weighted_features(feature_weight, dtype):
+    table = np.array([[0, 3], [0, 0], [5, 0], [1, 2]], dtype=dtype)
+    con = Connectome(ADJACENCY, node_features=table)
+    before = con.graph.node_features.copy()
+    features = features_of(con[:2], feature_weight)
+    assert isinstance(features, sparse.csr_array)
+    assert features.dtype == np.float32
+    assert features.shape == (4, 2)  # of all nodes, in view or not
+    np.testing.assert_allclose(features.toarray(), feature_weight * table, rtol=1e-7)
+    assert features.nnz == 4
+    assert features.has_sorted_indices
+    assert (con.graph.node_features == before).all()
+
+
+@pytest.mark.parametrize("feature_weight", [0, 0.0])
+def test_a_weight_of_zero_leaves_features_out(con, feature_weight):
+    features = features_of(con, feature_weight)
+    assert features.shape == (4, 0)
+    assert features.dtype == np.float32
+
+
+def test_a_graph_without_features_has_no_column():
+    assert features_of(Connectome(ADJACENCY)).shape == (4, 0)
+    reader = Reader().fit(TABLE)
+    reader.feature_weight = 1.0
+    assert reader._weighted_features(reader.wiring_).shape == (12, 0)
+
+
+def test_features_that_float32_rounds_to_zero_are_none():
+    table = np.array([[1e-60], [0], [1], [1e-40]])
+    features = features_of(Connectome(ADJACENCY, node_features=table))
+    assert np.diff(features.indptr).tolist() == [0, 0, 1, 1]
+    assert features_of(Connectome(ADJACENCY, node_features=table), 1e-10).nnz == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "feature_weight", "message"),
+    [
+        (1e30, 1, r"times feature_weight=1 add up to 4e\+30, but .* at most 1e\+30"),
+        (1.0, 1e30, r"times feature_weight=1e\+30 add up to 4e\+30"),
+        (1e300, 0.5, r"times feature_weight=0.5 add up to 2e\+300"),
+    ],
+)
+def test_features_that_float32_cannot_add_up_are_refused(
+    value, feature_weight, message
+):
+    con = Connectome(ADJACENCY, node_features=np.full((4, 1), value))
+    with pytest.raises(ValueError, match=f"node features {message}"):
+        features_of(con, feature_weight)
+    features_of(con, 0.2e30 / value)

@@ -34,6 +34,8 @@ class Wires(NamedTuple):
     feature_cols: np.ndarray
     feature_values: np.ndarray
     n_features: int
+    scale: np.ndarray  # per node, what the weights of its profile are multiplied by
+    totals: np.ndarray  # per node, the sum of its profile
 
 
 @jit
@@ -42,27 +44,25 @@ def _write_profile(i, wires, labels, n_clusters, scratch, cols, values):
 
     Cluster c of the in-partners is column c, of the out-partners `n_clusters` + c; the
     node features follow. `scratch` has 2 * n_clusters zeros before and after. Returns
-    how many entries there are and their sum.
+    how many entries there are.
     """
     for e in range(wires.in_ptr[i], wires.in_ptr[i + 1]):
         scratch[labels[wires.in_nodes[e]]] += wires.in_weights[e]
     for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
         scratch[n_clusters + labels[wires.out_nodes[e]]] += wires.out_weights[e]
     n_entries = 0
-    total = 0.0
-    for c in range(2 * n_clusters):
-        if scratch[c] != 0.0:
-            cols[n_entries] = c
-            values[n_entries] = scratch[c]
-            total += scratch[c]
-            scratch[c] = 0.0
-            n_entries += 1
+    scale = wires.scale[i]
+    for c in range(2 * n_clusters):  # no branch: half of them would be guessed wrongly
+        value = np.float32(scratch[c] * scale)
+        cols[n_entries] = c
+        values[n_entries] = value
+        n_entries += value != 0.0
+    scratch[:] = 0.0
     for e in range(wires.feature_ptr[i], wires.feature_ptr[i + 1]):
         cols[n_entries] = 2 * n_clusters + wires.feature_cols[e]
         values[n_entries] = wires.feature_values[e]
-        total += wires.feature_values[e]
         n_entries += 1
-    return n_entries, np.float32(total)
+    return n_entries
 
 
 @jit
@@ -112,8 +112,8 @@ def mean_profiles(wires, labels, n_clusters, groups, n_groups):
         for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
             partner = wires.out_nodes[e]
             weight = wires.out_weights[e]
-            sums[n_clusters + labels[partner], group] += weight
-            sums[cluster, groups[partner]] += weight
+            sums[n_clusters + labels[partner], group] += weight * wires.scale[i]
+            sums[cluster, groups[partner]] += weight * wires.scale[partner]
         for e in range(wires.feature_ptr[i], wires.feature_ptr[i + 1]):
             column = 2 * n_clusters + wires.feature_cols[e]
             sums[column, group] += wires.feature_values[e]
@@ -172,11 +172,10 @@ def move_to_nearest(wires, labels, stays, n_clusters):
     new_labels = labels.copy()
     similarities = np.ones(len(labels), np.float32)
     for i in range(len(labels)):
-        n_entries, total = _write_profile(
-            i, wires, labels, n_clusters, scratch, cols, values
-        )
+        total = wires.totals[i]
         if total == 0.0:
             continue
+        n_entries = _write_profile(i, wires, labels, n_clusters, scratch, cols, values)
         _add_minima(n_entries, cols, values, means, shared)
         best = np.float32(0.0)
         for k in range(n_padded):
@@ -270,22 +269,24 @@ def candidate_gains(
         table = np.zeros((n_cols, n_padded), np.float32)
         sums = np.ones(n_padded, np.float32)
         for k in range(last - first):
-            n_entries, total = _write_profile(
-                candidates[first + k], wires, labels, n_clusters, scratch, cols, values
+            candidate = candidates[first + k]
+            n_entries = _write_profile(
+                candidate, wires, labels, n_clusters, scratch, cols, values
             )
             for m in range(n_entries):
                 table[cols[m], k] = values[m]
-            if total > 0.0:
-                sums[k] = total
+            if n_entries > 0:
+                sums[k] = wires.totals[candidate]
         shared = np.zeros(n_padded, np.float32)
         gained = np.zeros(n_padded)
         for u in range(ends[cluster], ends[cluster + 1]):
             i = members[u]
-            n_entries, total = _write_profile(
-                i, wires, labels, n_clusters, scratch, cols, values
-            )
+            total = wires.totals[i]
             if total == 0.0:
                 continue
+            n_entries = _write_profile(
+                i, wires, labels, n_clusters, scratch, cols, values
+            )
             _add_minima(n_entries, cols, values, table, shared)
             for k in range(n_padded):
                 similarity = shared[k] / (total + sums[k] - shared[k])
@@ -316,11 +317,10 @@ def mean_distance(wires, labels, n_clusters, groups, n_groups):
     values = np.empty(means.shape[0], np.float32)
     distance = 0.0
     for i in range(len(labels)):
-        n_entries, total = _write_profile(
-            i, wires, labels, n_clusters, scratch, cols, values
-        )
+        total = wires.totals[i]
         if total == 0.0:
             continue
+        n_entries = _write_profile(i, wires, labels, n_clusters, scratch, cols, values)
         group = groups[i]
         shared = 0.0
         for m in range(n_entries):

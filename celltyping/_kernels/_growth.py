@@ -36,14 +36,61 @@ class Rules(NamedTuple):
     max_iter: int
 
 
-def wires_from_csr(adjacency, transpose, features):
-    """Take the arrays of a graph and of sparse node features, without copies."""
+def wires_from_csr(adjacency, transpose, features, degree_correction):
+    """Take the arrays of a graph and of sparse node features, without copies.
+
+    Parameters
+    ----------
+    adjacency, transpose : csr_array of shape (n_nodes, n_nodes)
+        The graph by source and by target.
+    features : csr_array of shape (n_nodes, n_features)
+        Node features.
+    degree_correction : float
+        See `degree_scale`.
+
+    Returns
+    -------
+    wires : Wires
+        What the kernels of `_clusters` need.
+    """
     arrays = [
         part
         for matrix in (adjacency, transpose, features)
         for part in (_unsigned(matrix.indptr), _unsigned(matrix.indices), matrix.data)
     ]
-    return Wires(*arrays, features.shape[1])
+    sums, mean = strengths(adjacency, transpose)
+    scale = degree_scale(sums, mean, degree_correction)
+    totals = (scale * sums + features.sum(axis=1)).astype(np.float32)
+    return Wires(*arrays, features.shape[1], scale, totals)
+
+
+def strengths(adjacency, transpose):
+    """Sum the weights of each node's edges, and average over nodes that have some."""
+    sums = adjacency.sum(axis=1, dtype=np.float64)
+    sums += transpose.sum(axis=1, dtype=np.float64)
+    return sums, sums.sum() / max(np.count_nonzero(sums), 1)
+
+
+def degree_scale(sums, mean, degree_correction):
+    """Compute what the weights in a node's profile are multiplied by.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (n_nodes,)
+        Sum of each node's weights.
+    mean : float
+        Their mean over the nodes of the graph that have edges.
+    degree_correction : float
+        Profiles are divided by sums ** degree_correction.
+
+    Returns
+    -------
+    scale : ndarray of shape (n_nodes,), dtype=float32
+        (sums / mean) ** -degree_correction, 1 for nodes without edges.
+    """
+    scale = np.ones(len(sums))
+    np.power(sums / mean, -degree_correction, out=scale, where=sums > 0)
+    return scale.astype(np.float32)
 
 
 def _unsigned(indices):
