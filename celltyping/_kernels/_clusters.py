@@ -40,24 +40,26 @@ class Wires(NamedTuple):
 
 @jit
 def _write_profile(i, wires, labels, n_clusters, scratch, cols, values):
-    """Write the entries of node i's profile, by ascending column.
+    """Write the entries of node i's profile, in the order in which its edges come.
 
     Cluster c of the in-partners is column c, of the out-partners `n_clusters` + c; the
     node features follow. `scratch` has 2 * n_clusters zeros before and after. Returns
     how many entries there are.
     """
-    for e in range(wires.in_ptr[i], wires.in_ptr[i + 1]):
-        scratch[labels[wires.in_nodes[e]]] += wires.in_weights[e]
-    for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
-        scratch[n_clusters + labels[wires.out_nodes[e]]] += wires.out_weights[e]
     n_entries = 0
-    scale = wires.scale[i]
-    for c in range(2 * n_clusters):  # no branch: half of them would be guessed wrongly
-        value = np.float32(scratch[c] * scale)
+    for e in range(wires.in_ptr[i], wires.in_ptr[i + 1]):
+        c = labels[wires.in_nodes[e]]
+        cols[n_entries] = c  # without a branch, which would often be guessed wrongly
+        n_entries += scratch[c] == 0.0
+        scratch[c] += wires.in_weights[e]
+    for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
+        c = n_clusters + labels[wires.out_nodes[e]]
         cols[n_entries] = c
-        values[n_entries] = value
-        n_entries += value != 0.0
-    scratch[:] = 0.0
+        n_entries += scratch[c] == 0.0
+        scratch[c] += wires.out_weights[e]
+    for m in range(n_entries):
+        values[m] = scratch[cols[m]] * wires.scale[i]
+        scratch[cols[m]] = 0.0
     for e in range(wires.feature_ptr[i], wires.feature_ptr[i + 1]):
         cols[n_entries] = 2 * n_clusters + wires.feature_cols[e]
         values[n_entries] = wires.feature_values[e]
@@ -166,7 +168,7 @@ def move_to_nearest(wires, labels, stays, n_clusters):
     n_padded = means.shape[1]
     mean_sums = _column_sums(means)
     scratch = np.zeros(2 * n_clusters)
-    cols = np.empty(means.shape[0], np.uint32)
+    cols = np.empty(means.shape[0] + 1, np.uint32)
     values = np.empty(means.shape[0], np.float32)
     shared = np.zeros(n_padded, np.float32)
     new_labels = labels.copy()
@@ -226,6 +228,83 @@ def settle(wires, labels, stays, n_clusters, max_iter, tol):
 
 
 @jit
+def take_candidates(
+    labels, similarities, members, ends, stays, barred, kinds, n_candidates
+):
+    """Take the farthest node of each cluster, the second farthest, and so on.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_nodes,), dtype=uint32
+        Cluster of each node.
+    similarities : ndarray of shape (n_nodes,), dtype=float32
+        Similarity of each node to the mean of its cluster.
+    members : ndarray of shape (n_nodes,)
+        The nodes by cluster, nearest to the mean first.
+    ends : ndarray of shape (n_clusters + 1,)
+        The members of cluster c are `members[ends[c]:ends[c + 1]]`.
+    stays : ndarray of shape (n_nodes,), dtype=bool
+        The nodes that represent their cluster. Where all of them are of one kind, no
+        node of that kind is taken: one has to stay.
+    barred : ndarray of shape (n_nodes,), dtype=bool
+        Nodes that are taken after all others.
+    kinds : ndarray of shape (n_nodes,)
+        Nodes with the same number have the same wiring.
+    n_candidates : int
+        How many are taken, if there are so many.
+
+    Returns
+    -------
+    candidates : ndarray of shape (n_taken,), dtype=int64
+        Nodes, ordered by cluster.
+    candidate_ends : ndarray of shape (n_clusters + 1,), dtype=int64
+        Where each cluster's candidates end.
+    """
+    n_clusters = len(ends) - 1
+    only_kind = np.full(n_clusters, -1, np.int64)  # of the representatives; -2: several
+    for i in range(len(labels)):
+        if stays[i] and only_kind[labels[i]] != kinds[i]:
+            only_kind[labels[i]] = kinds[i] if only_kind[labels[i]] == -1 else -2
+    largest = 0
+    for c in range(n_clusters):
+        largest = max(largest, ends[c + 1] - ends[c])
+    taken = np.zeros(len(labels), np.bool_)
+    n_taken = 0
+    in_turn = np.empty(n_clusters, np.int64)
+    for late in range(2):
+        for turn in range(largest):
+            n_in_turn = 0
+            for c in range(n_clusters):
+                place = ends[c + 1] - 1 - turn
+                if place < ends[c]:
+                    continue
+                i = members[place]
+                if barred[i] == (late == 1) and kinds[i] != only_kind[c]:
+                    in_turn[n_in_turn] = i
+                    n_in_turn += 1
+            farthest = in_turn[:n_in_turn]
+            if n_taken + n_in_turn > n_candidates:
+                order = np.argsort(similarities[farthest], kind="mergesort")
+                farthest = farthest[order[: n_candidates - n_taken]]
+            taken[farthest] = True
+            n_taken += len(farthest)
+            if n_taken == n_candidates:
+                break
+        if n_taken == n_candidates:
+            break
+    candidates = np.empty(n_taken, np.int64)
+    candidate_ends = np.zeros(n_clusters + 1, np.int64)
+    n_taken = 0
+    for c in range(n_clusters):
+        for place in range(ends[c], ends[c + 1]):
+            if taken[members[place]]:
+                candidates[n_taken] = members[place]
+                n_taken += 1
+        candidate_ends[c + 1] = n_taken
+    return candidates, candidate_ends
+
+
+@jit
 def candidate_gains(
     wires, labels, n_clusters, similarities, members, ends, candidates, candidate_ends
 ):
@@ -259,7 +338,7 @@ def candidate_gains(
     gains = np.zeros(len(candidates))
     n_cols = 2 * n_clusters + wires.n_features
     scratch = np.zeros(2 * n_clusters)
-    cols = np.empty(n_cols, np.uint32)
+    cols = np.empty(n_cols + 1, np.uint32)
     values = np.empty(n_cols, np.float32)
     for cluster in range(n_clusters):
         first, last = candidate_ends[cluster], candidate_ends[cluster + 1]
@@ -313,7 +392,7 @@ def mean_distance(wires, labels, n_clusters, groups, n_groups):
     means = mean_profiles(wires, labels, n_clusters, groups, n_groups)
     mean_sums = _column_sums(means)
     scratch = np.zeros(2 * n_clusters)
-    cols = np.empty(means.shape[0], np.uint32)
+    cols = np.empty(means.shape[0] + 1, np.uint32)
     values = np.empty(means.shape[0], np.float32)
     distance = 0.0
     for i in range(len(labels)):

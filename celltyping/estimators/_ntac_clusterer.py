@@ -138,9 +138,9 @@ class NtacClusterer(
     cost_ : float
         Mean distance between the description of a node and the mean of its cluster.
     cost_path_ : Bunch
-        For numbers of clusters on the way, `n_clusters` ascending, the mean distance
-        between a node and the mean of its cluster, `cost`, averaged over the runs. It
-        is measured in descriptions by the finest clusters of a run: in those by the
+        For numbers of clusters on the way of the first run, `n_clusters` ascending,
+        the mean distance between a node and the mean of its cluster, `cost`. It is
+        measured in descriptions by the finest clusters of the run: in those by the
         clusters themselves, few would always seem better than many.
     degree_correction_ : float
         What `degree_correction` was, or was found to be.
@@ -421,25 +421,21 @@ class NtacClusterer(
         )
 
     def _cost_path(self, wires, most, parallel):
-        """Measure how the cost falls as the clusters of the runs get finer."""
+        """Measure how the cost falls as the clusters of the first run get finer."""
         n_clusters = self._n_connected(most)
-        sizes = [size for size in self._runs[0].sizes if size <= n_clusters]
+        run = self._runs[0]
+        sizes = [size for size in run.sizes if size <= n_clusters]
         if self.n_clusters != "auto" and n_clusters not in sizes:
-            sizes.append(self._runs[0].sizes[len(sizes)])  # the first one above it
-        costs = []
-        for run in self._runs:
-            finest = _consensus.voting_sizes(run.sizes, n_clusters)[0]
-            costs.append(
-                parallel(
-                    delayed(mean_distance)(
-                        wires, run.at(finest), finest, run.at(size), size
-                    )
-                    for size in sizes
-                )
-            )
+            sizes.append(run.sizes[len(sizes)])  # the first one above it
+        finest = _consensus.voting_sizes(run.sizes, n_clusters)[0]
+        labels = run.at(finest)
+        costs = parallel(
+            delayed(mean_distance)(wires, labels, finest, run.at(size), size)
+            for size in sizes
+        )
         return Bunch(
             n_clusters=np.array(sizes) + int(not self._connected.all()),
-            cost=np.mean(costs, axis=0),
+            cost=np.array(costs),
         )
 
     def _agree(self, n_clusters):
