@@ -3,7 +3,6 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from itertools import combinations
 from numbers import Integral, Real
 
 import joblib
@@ -16,36 +15,16 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
-from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import Bunch, check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from celltyping import _runs
 from celltyping._compat import Interval, StrOptions, _fit_context
 from celltyping._elbow import find_elbow
 from celltyping._kernels import _consensus, _growth, _ntac
 from celltyping._kernels._clusters import mean_distance, mean_profiles, settle
-from celltyping._progress import progress_bar
-from celltyping._spectral import spectral_partitions
 from celltyping._wiring import WiringMixin
 from celltyping.connectome import Connectome
-
-# What "auto" means. On the larva, fewer runs find less, and more find the same.
-N_INIT = {"greedy": 8, "spectral": 4}
-GROWTH = {"greedy": 1.1, "spectral": 1.7}
-
-# Clusters of the spectral start. It does not depend on the number that is wanted, so
-# that a partition is the same whether a run stops there or goes on.
-SPECTRAL_CLUSTERS = 16
-
-# All runs but the first make centres of this part of the nodes last. This makes them
-# differ; on the larva, a twentieth and a half do worse.
-BARRED = 0.2
-
-# Shares are compared instead of amounts if the runs then agree by this much more (mean
-# adjusted Rand index). On the larva, where amounts are right, the difference is -0.05
-# to 0.07 at 59 and 100 clusters; in simulated brains where amounts find nothing, it is
-# 0.2 to 0.5.
-MARGIN = 0.1
 
 # Rows for which a dense table of all clusters is held at once.
 BATCH = 4096
@@ -292,7 +271,7 @@ class NtacClusterer(
         if not self._connected.all():
             kept = np.flatnonzero(self._connected)
             graph = *(part[kept][:, kept] for part in graph[:2]), features[kept]
-        kinds = _number_kinds(*graph)
+        kinds = _runs.number_kinds(*graph)
         most = self._check_n_clusters(int(kinds.max()) + 1)
         with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
             self._grow_runs(graph, kinds, most, parallel)
@@ -304,7 +283,7 @@ class NtacClusterer(
             self._most = most
             self._labels = self._agree(self.n_clusters_)
             self._describe(wiring, features, parallel)
-        self.agreement_ = self._agreement(
+        self.agreement_ = _runs.agreement(
             self._runs, self._n_connected(self.n_clusters_)
         )
         self.labels_ = self._labels[self._in_view]
@@ -322,7 +301,7 @@ class NtacClusterer(
                     f"{len(self._connected)})"
                 )
             return self.n_clusters
-        least = SPECTRAL_CLUSTERS + int(not self._connected.all())
+        least = _runs.SPECTRAL_CLUSTERS + int(not self._connected.all())
         if self.init == "spectral" and self.max_clusters < least:
             raise ValueError(
                 "n_clusters='auto' with init='spectral' chooses among "
@@ -337,88 +316,30 @@ class NtacClusterer(
 
     def _grow_runs(self, graph, kinds, most, parallel):
         """Start the runs, or go on with those of the last fit."""
-        n_init = N_INIT[self.init] if self.n_init == "auto" else self.n_init
-        growth = GROWTH[self.init] if self.growth == "auto" else self.growth
+        n_wanted = self._n_connected(most)
         rules = _growth.Rules(
             self.n_representatives, self.candidate_fraction, self.max_iter
         )
-        n_kinds = int(kinds.max()) + 1
-        first = min(SPECTRAL_CLUSTERS if self.init == "spectral" else 1, n_kinds)
-        wanted = self._n_connected(most)
-        finest = _growth.schedule(
-            first, growth, int(np.ceil(_consensus.FINEST * wanted)), n_kinds
+        plan = _runs.plan(
+            self.init, self.n_init, self.growth, self.degree_correction, rules
         )
-        pilot = _growth.schedule(first, growth, wanted, n_kinds)
-        corrections = [self.degree_correction]
-        if self.degree_correction == "auto":
-            corrections = [0.0, 1.0] if n_init > 1 and wanted > 1 else [0.0]
-        n_pilots = n_init if len(corrections) == 1 else max(n_init // 2, 2)
         arrays = [(part.data, part.indices, part.indptr) for part in graph]
         seed = self.random_state if isinstance(self.random_state, Integral) else None
-        key = joblib.hash([arrays, self.init, n_init, growth, rules, seed, corrections])
-        go_on = self.warm_start and getattr(self, "_runs_key", None) == key
-        to_grow = n_init * finest[-1]
-        if go_on:
-            to_grow -= sum(run.sizes[-1] for run in self._runs)
-        else:
-            to_grow += (len(corrections) - 1) * n_pilots * pilot[-1]
-        with progress_bar(
-            max(to_grow, 0),
-            description="NTAC clusters of all runs",
-            verbose=self.verbose,
-        ) as bar:
-
-            def grow(runs, sizes, correction):
-                wires = _growth.wires_from_csr(*graph, correction)
-                return parallel(
-                    delayed(_growth.grow)(wires, run, sizes, kinds, rules, bar.update)
-                    for run in runs
-                )
-
-            if not go_on:
-                starts = self._starts(graph, first, n_init)
-                candidates = []
-                for correction in corrections:
-                    wires = _growth.wires_from_csr(*graph, correction)
-                    runs = [_growth.start_run(wires, *start, rules) for start in starts]
-                    grown = grow(runs[:n_pilots], pilot, correction)
-                    candidates.append([*grown, *runs[n_pilots:]])
-                self._runs, correction = candidates[0], corrections[0]
-                if len(corrections) > 1:
-                    amounts, shares = (
-                        self._agreement(runs[:n_pilots], wanted) for runs in candidates
-                    )
-                    if shares > amounts + MARGIN:
-                        self._runs, correction = candidates[1], corrections[1]
-                self.degree_correction_ = float(correction)
-            self._runs = grow(self._runs, finest, self.degree_correction_)
-        self._runs_key = key
-
-    def _starts(self, graph, first, n_init):
-        """Make the partitions that the runs start from, and bar nodes."""
-        n_nodes = graph[0].shape[0]
-        random_state = check_random_state(self.random_state)
-        seeds = random_state.randint(np.iinfo(np.int32).max, size=n_init)
-        starts = [np.zeros(n_nodes, dtype=np.uint32)] * n_init
-        if self.init == "spectral":
-            starts = spectral_partitions(graph[0], first, seeds)
-        all_barred = np.zeros((n_init, n_nodes), dtype=bool)
-        for barred, seed in zip(all_barred[1:], seeds[1:], strict=True):
-            order = np.random.RandomState(seed).permutation(n_nodes)
-            barred[order[: int(BARRED * n_nodes)]] = True
-        return list(zip(starts, all_barred, strict=True))
-
-    @staticmethod
-    def _agreement(runs, n_clusters):
-        """Average the adjusted Rand index over all pairs of runs."""
-        size = next(size for size in runs[0].sizes if size >= n_clusters)
-        return np.mean(
-            [
-                adjusted_rand_score(one.at(size), other.at(size))
-                for one, other in combinations(runs, 2)
-            ]
-            or np.nan
+        key = joblib.hash([arrays, plan, seed])
+        begun = None
+        if self.warm_start and getattr(self, "_runs_key", None) == key:
+            begun = self._runs, self.degree_correction_
+        self._runs, self.degree_correction_ = _runs.grow_runs(
+            graph,
+            kinds,
+            plan,
+            n_wanted,
+            begun,
+            check_random_state(self.random_state),
+            parallel,
+            self.verbose,
         )
+        self._runs_key = key
 
     def _cost_path(self, wires, most, parallel):
         """Measure how the cost falls as the clusters of the first run get finer."""
@@ -617,21 +538,6 @@ class NtacClusterer(
 def _has_entries(adjacency, transpose, features):
     """Tell which nodes have an edge or a feature."""
     return sum(np.diff(part.indptr) for part in (adjacency, transpose, features)) > 0
-
-
-def _number_kinds(adjacency, transpose, features):
-    """Number the nodes such that those with equal edges and features have one number.
-
-    Rows are compared by their sums with random weights: equal rows have equal sums to
-    the bit, and different ones practically never.
-    """
-    weights = np.random.RandomState(0)
-    sums = [
-        part @ weights.uniform(1, 2, part.shape[1])
-        for part in (adjacency, transpose, features)
-    ]
-    _, kinds = np.unique(np.column_stack(sums), axis=0, return_inverse=True)
-    return kinds.ravel()
 
 
 def _by_size(labels):

@@ -1,0 +1,342 @@
+"""The kernels that compare nodes with clusters agree with dense ones."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from celltyping._kernels import _clusters
+from celltyping._kernels._growth import wires_from_csr
+
+# Similarities nearer to each other than this are a tie to float32 sums.
+CLOSE = 1e-5
+
+
+class Case(NamedTuple):
+    """A graph, two partitions of it, and the graph as the kernels take it."""
+
+    adjacency: np.ndarray
+    features: np.ndarray
+    degree_correction: float
+    labels: np.ndarray
+    n_clusters: int
+    groups: np.ndarray
+    n_groups: int
+    wires: _clusters.Wires
+
+
+def wires_of(plain, adjacency, features, degree_correction=0.0, index_dtype=np.int32):
+    """Write a dense graph and dense features as `Wires`, closed for writing."""
+    tables = adjacency, np.ascontiguousarray(adjacency.T), features
+    matrices = [plain.as_csr(table, index_dtype) for table in tables]
+    return wires_from_csr(*matrices, degree_correction)
+
+
+@st.composite
+def cases(draw, plain):
+    """Draw a graph with weights that tie nowhere, and clusters, some of them empty."""
+    adjacency = draw(plain.graphs(max_nodes=24))
+    n_nodes = len(adjacency)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    adjacency = (adjacency * rng.uniform(0.5, 1.5, adjacency.shape)).astype(np.float32)
+    features = rng.integers(0, 3, (n_nodes, draw(st.integers(0, 3))))
+    features = (features * rng.uniform(0.5, 1.5, features.shape)).astype(np.float32)
+    # More than 16 clusters take a second vector.
+    n_clusters, n_groups = draw(st.integers(1, 20)), draw(st.integers(1, 20))
+    labels = rng.integers(0, n_clusters, n_nodes).astype(np.uint32)
+    groups = rng.integers(0, n_groups, n_nodes).astype(np.uint32)
+    plain.closed(labels, groups)
+    correction = draw(st.sampled_from([0.0, 0.5, 1.0]))
+    wires = wires_of(plain, adjacency, features, correction)
+    return Case(
+        adjacency, features, correction, labels, n_clusters, groups, n_groups, wires
+    )
+
+
+# ------------------------------------------------------------------------ references
+
+
+def profiles_of(case, labels):
+    """Count what each node gets from and gives to each cluster; then its features."""
+    members = np.eye(case.n_clusters)[labels]
+    adjacency = case.adjacency.astype(float)
+    counts = np.hstack([adjacency.T @ members, adjacency @ members])
+    strengths = counts.sum(axis=1, keepdims=True)
+    if (some := strengths > 0).any():
+        strengths[~some] = strengths[some].mean()
+        counts *= (strengths / strengths[some].mean()) ** -case.degree_correction
+    return np.hstack([counts, case.features])
+
+
+def means_of(profiles, groups, n_groups):
+    """Average rows; the mean of no rows is 0."""
+    means = np.zeros((n_groups, profiles.shape[1]))
+    for group in np.unique(groups):
+        means[group] = profiles[groups == group].mean(axis=0)
+    return means
+
+
+def similarities_to_means(plain, case, labels):
+    """Compare each node with the mean of each cluster."""
+    profiles = profiles_of(case, labels)
+    return plain.jaccard(profiles, means_of(profiles, labels, case.n_clusters))
+
+
+def by_cluster(labels, n_clusters):
+    """Order the nodes by cluster, and tell where each cluster ends."""
+    sizes = np.bincount(labels, minlength=n_clusters)
+    return np.argsort(labels, kind="stable"), np.concatenate([[0], np.cumsum(sizes)])
+
+
+# -------------------------------------------------------------------- mean profiles
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_mean_profiles(plain, data):
+    case = data.draw(cases(plain))
+    means = _clusters.mean_profiles(
+        case.wires, case.labels, case.n_clusters, case.groups, case.n_groups
+    )
+    assert means.dtype == np.float32
+    assert means.shape[1] % _clusters.LANES == 0
+    assert 0 <= means.shape[1] - case.n_groups < _clusters.LANES
+    assert not means[:, case.n_groups :].any()
+    expected = means_of(profiles_of(case, case.labels), case.groups, case.n_groups)
+    np.testing.assert_allclose(means[:, : case.n_groups].T, expected, rtol=1e-6)
+
+
+def test_a_profile_is_what_comes_in_then_what_goes_out_then_features(plain):
+    adjacency = np.array([[0, 2, 3], [5, 7, 0], [0, 0, 0]])
+    features = np.array([[0, 11], [13, 0], [0, 0]])
+    wires = wires_of(plain, adjacency, features)
+    labels = np.array([0, 1, 1], dtype=np.uint32)
+    own = np.arange(3, dtype=np.uint32)
+    means = _clusters.mean_profiles(wires, labels, 2, own, 3)
+    assert means[:, :3].T.tolist() == [
+        [0, 5, 0, 5, 0, 11],
+        [2, 7, 5, 7, 13, 0],
+        [3, 0, 0, 0, 0, 0],
+    ]
+
+
+# ----------------------------------------------------------------------------- moves
+
+
+@settings(deadline=None, max_examples=100)
+@given(data=st.data())
+def test_move_to_nearest(plain, data):
+    case = data.draw(cases(plain))
+    labels = case.labels
+    bits = data.draw(st.integers(0, 2 ** len(labels) - 1))
+    stays = plain.closed((bits >> np.arange(len(labels))) & 1 == 1)
+    new, similarities = _clusters.move_to_nearest(
+        case.wires, labels, stays, case.n_clusters
+    )
+    assert new.dtype == np.uint32
+    assert similarities.dtype == np.float32
+    expected = similarities_to_means(plain, case, labels)
+    empty = ~profiles_of(case, labels).any(axis=1)
+    assert (new[stays | empty] == labels[stays | empty]).all()
+    assert (similarities[empty] == 1).all()
+    rows = np.arange(len(labels))
+    np.testing.assert_allclose(
+        similarities[~empty], expected[rows, new][~empty], atol=CLOSE
+    )
+    assert similarities.max() <= 1
+    free = ~stays & ~empty
+    best = expected.max(axis=1)
+    assert (expected[rows, new] >= best - CLOSE)[free].all()
+    clear = free & ((expected >= best[:, np.newaxis] - CLOSE).sum(axis=1) == 1)
+    assert (new == expected.argmax(axis=1))[clear].all()
+
+
+def test_a_node_moves_only_if_another_cluster_is_nearer(plain):
+    # Nodes 0 to 3 have one profile. The first three are clusters of their own; node 3
+    # has the mean of its cluster pulled away by node 4.
+    adjacency = np.zeros((5, 5))
+    adjacency[:4, 4] = 1
+    wires = wires_of(plain, adjacency, np.zeros((5, 0)))
+    labels = np.array([0, 1, 2, 3, 3], dtype=np.uint32)
+    free = np.zeros(5, dtype=bool)
+    new, similarities = _clusters.move_to_nearest(wires, labels, free, 4)
+    assert new.tolist() == [0, 1, 2, 0, 3]  # the first of those that are as near
+    assert similarities[:4].tolist() == [1, 1, 1, 1]
+    new, similarities = _clusters.move_to_nearest(wires, labels, ~free, 4)
+    assert new.tolist() == [0, 1, 2, 3, 3]
+    # It gives 1. The mean gives 0.5, and gets 0.5 from each of the four clusters.
+    np.testing.assert_allclose(similarities[3], 0.5 / 3)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    data=st.data(),
+    max_iter=st.integers(1, 6),
+    tol=st.sampled_from([0.0, 0.1, 0.5]),
+)
+def test_settle_repeats_moves(plain, data, max_iter, tol):
+    case = data.draw(cases(plain))
+    stays = plain.closed(case.groups % 3 == 0)
+    labels, n_moved = case.labels, []
+    while True:
+        new, similarities = _clusters.move_to_nearest(
+            case.wires, labels, stays, case.n_clusters
+        )
+        n_moved.append(np.count_nonzero(new != labels))
+        labels = new
+        if n_moved[-1] <= tol * len(labels) or len(n_moved) == max_iter:
+            break
+    found = _clusters.settle(
+        case.wires, case.labels, stays, case.n_clusters, max_iter, tol
+    )
+    assert found[0].tolist() == labels.tolist()
+    assert found[1].tolist() == similarities.tolist()
+    assert found[2] == len(n_moved)
+
+
+# ----------------------------------------------------------------- gains, distances
+
+
+@settings(deadline=None, max_examples=100)
+@given(data=st.data(), n_clusters=st.integers(1, 6), n_candidates=st.integers(1, 30))
+def test_take_candidates(plain, data, n_clusters, n_candidates):
+    n_nodes = data.draw(st.integers(1, 30))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    labels = rng.integers(0, n_clusters, n_nodes).astype(np.uint32)
+    similarities = rng.random(n_nodes).astype(np.float32)
+    stays = rng.random(n_nodes) < data.draw(st.sampled_from([0.1, 0.5]))
+    barred = rng.random(n_nodes) < data.draw(st.sampled_from([0.0, 0.2, 1.0]))
+    kinds = rng.integers(0, data.draw(st.sampled_from([1, 3, 100])), n_nodes)
+    members = np.lexsort((-similarities, labels))
+    ends = by_cluster(labels, n_clusters)[1]
+    plain.closed(labels, similarities, stays, barred, kinds, members, ends)
+    rank = np.empty(n_nodes, dtype=int)
+    fixed = np.zeros(n_nodes, dtype=bool)
+    for c in range(n_clusters):
+        own = np.flatnonzero(labels == c)
+        rank[own[np.argsort(similarities[own])]] = np.arange(len(own))
+        staying = np.unique(kinds[own[stays[own]]])
+        fixed[own] = np.isin(kinds[own], staying) & (len(staying) == 1)
+    order = np.lexsort((similarities, rank, barred))
+    expected = order[~fixed[order]][:n_candidates]
+    candidates, candidate_ends = _clusters.take_candidates(
+        labels, similarities, members, ends, stays, barred, kinds, n_candidates
+    )
+    assert sorted(candidates) == sorted(expected)
+    for c in range(n_clusters):
+        own = candidates[candidate_ends[c] : candidate_ends[c + 1]]
+        assert (labels[own] == c).all()
+    assert candidate_ends[-1] == len(candidates)
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_candidate_gains(plain, data):
+    case = data.draw(cases(plain))
+    labels, n_nodes = case.labels, len(case.labels)
+    own = np.random.default_rng(case.n_groups).random(n_nodes).astype(np.float32)
+    members, ends = by_cluster(labels, case.n_clusters)
+    candidates = members[case.groups[members] % 2 == 0]
+    per_cluster = np.bincount(labels[candidates], minlength=case.n_clusters)
+    candidate_ends = np.concatenate([[0], np.cumsum(per_cluster)])
+    plain.closed(own, members, ends, candidates, candidate_ends)
+    gains = _clusters.candidate_gains(
+        case.wires,
+        labels,
+        case.n_clusters,
+        own,
+        members,
+        ends,
+        candidates,
+        candidate_ends,
+    )
+    profiles = profiles_of(case, labels)
+    similarities = plain.jaccard(profiles, profiles[candidates])
+    gained = np.maximum(similarities - own[:, np.newaxis], 0)
+    gained[labels[:, np.newaxis] != labels[candidates]] = 0
+    np.testing.assert_allclose(gains, gained.sum(axis=0), atol=n_nodes * CLOSE)
+
+
+def test_more_candidates_than_one_vector_holds(plain):
+    rng = np.random.default_rng(0)
+    adjacency = rng.uniform(0, 1, (40, 40)) * (rng.random((40, 40)) < 0.3)
+    wires = wires_of(plain, adjacency, np.zeros((40, 0)))
+    labels = np.zeros(40, dtype=np.uint32)
+    nodes, ends = np.arange(40), np.array([0, 40])
+    own = np.zeros(40, dtype=np.float32)
+    gains = _clusters.candidate_gains(wires, labels, 1, own, nodes, ends, nodes, ends)
+    strengths = np.column_stack([adjacency.sum(axis=0), adjacency.sum(axis=1)])
+    expected = plain.jaccard(strengths, strengths).sum(axis=0)
+    np.testing.assert_allclose(gains, expected, rtol=1e-5)
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_mean_distance(plain, data):
+    case = data.draw(cases(plain))
+    distance = _clusters.mean_distance(
+        case.wires, case.labels, case.n_clusters, case.groups, case.n_groups
+    )
+    profiles = profiles_of(case, case.labels)
+    means = means_of(profiles, case.groups, case.n_groups)
+    similarities = np.diag(plain.jaccard(profiles, means[case.groups]))
+    expected = np.where(profiles.any(axis=1), 1 - similarities, 0).mean()
+    assert distance >= 0
+    np.testing.assert_allclose(distance, expected, atol=CLOSE)
+
+
+# ------------------------------------------------------------------ types of arrays
+
+
+@pytest.fixture(scope="module")
+def brain():
+    """Give a random graph of 60 nodes, three of them isolated, and clusters."""
+    rng = np.random.default_rng(0)
+    adjacency = rng.uniform(0.5, 1.5, (60, 60)) * (rng.random((60, 60)) < 0.1)
+    adjacency[:3] = adjacency[:, :3] = 0
+    features = rng.random((60, 2)) * (np.arange(60) > 2)[:, np.newaxis]
+    return adjacency, features, rng.integers(0, 18, 60).astype(np.uint32)
+
+
+def test_indices_of_64_bits_change_no_bit(plain, brain):
+    adjacency, features, labels = brain
+    stays = labels % 5 == 0
+    found = []
+    for index_dtype in (np.int32, np.int64):
+        wires = wires_of(plain, adjacency, features, 1.0, index_dtype)
+        assert wires.out_nodes.dtype.itemsize == np.dtype(index_dtype).itemsize
+        moved = _clusters.settle(wires, labels, stays, 18, 3, 0.0)
+        distance = _clusters.mean_distance(wires, labels, 18, moved[0], 18)
+        found.append([moved[0].tolist(), moved[1].tolist(), moved[2], distance])
+    assert found[0] == found[1]
+    assert found[0][2] > 1
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e-4, 1e25])
+@pytest.mark.parametrize("correction", [0.0, 1.0])
+def test_a_common_factor_of_all_weights_does_not_show(plain, brain, factor, correction):
+    adjacency, features, labels = brain
+    free = np.zeros(60, dtype=bool)
+    found = [
+        _clusters.move_to_nearest(
+            wires_of(plain, f * adjacency, f * features, correction), labels, free, 18
+        )
+        for f in (1.0, factor)
+    ]
+    assert found[0][0].tolist() == found[1][0].tolist()
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=CLOSE)
+
+
+def test_sums_are_in_double_precision(plain):
+    # 2^24 + 1 is no float32: the ones after the first large weight would be lost.
+    adjacency = np.zeros((6, 6))
+    adjacency[0, 1:] = [2**24, 1, 1, 1, 1]
+    wires = wires_of(plain, adjacency, np.zeros((6, 0)))
+    labels = np.zeros(6, dtype=np.uint32)
+    means = _clusters.mean_profiles(wires, labels, 1, np.arange(6, dtype=np.uint32), 6)
+    assert means[1, 0] == 2**24 + 4
