@@ -1,9 +1,10 @@
 """Clusters without any types: celltyping beside ntac 0.1.2's unseeded mode.
 
-Three tables, chosen with --tables. "speed": time, memory and quality of both programs
+Four tables, chosen with --tables. "speed": time, memory and quality of both programs
 on the larval brain and on 20,000 simulated neurons. "larva": quality on the larval
 brain over five random states, with one part of the method changed at a time. "growth":
-celltyping alone on 48,000 simulated neurons.
+celltyping alone on 48,000 simulated neurons. "degree": amounts or shares, on brains in
+which neurons of one type differ more or less in their number of synapses.
 
 Where time counts, every contestant runs in a process of its own, on two threads, with
 its kernels compiled before the clock starts. The clock covers the solver alone: neither
@@ -14,7 +15,7 @@ ntac returns the partition of least cost among all those that it went through, w
 often has fewer clusters than it was asked for; in brackets stands its last partition,
 which has as many. It uses no random numbers.
 
-All three take about 20 minutes on two cores. --quick leaves out the simulated neurons
+All four take about 20 minutes on two cores. --quick leaves out the simulated neurons
 of "speed", on which ntac alone needs about 5, and writes that table under another name.
 
 Run: python benchmarks/bench_ntac_unseeded.py
@@ -68,7 +69,19 @@ ABLATION = {
     "n_representatives=20": {"n_representatives": 20},
     "candidate_fraction=0.03": {"candidate_fraction": 0.03},
     "candidate_fraction=0.3": {"candidate_fraction": 0.3},
+    "degree_correction=1": {"degree_correction": 1.0},
 }
+
+# Name, size of the simulation (None: the larva), its wiring, number of clusters.
+SMALL = {"n_neurons": 5_000, "n_types": 50, "n_edges": 250_000}
+DEGREE_CASES = [
+    ("the larva", None, {}, N_CLUSTERS),
+    ("degrees alike", SMALL, {"degree_sigma": 0.5}, 50),
+    ("unlike", SMALL, {"degree_sigma": 1.0, "n_partner_types": 15}, 50),
+    ("unlike, diffuse", SMALL, {"degree_sigma": 1.0, "n_partner_types": 30}, 50),
+    ("unlike, noisy", SMALL, WIRING, 50),
+]
+CORRECTIONS = [0.0, 0.5, 1.0, "auto"]
 
 
 def prepare_ntac(adjacency):
@@ -305,7 +318,36 @@ def growth():
     write_table("ntac_unseeded_growth", header.split(","), rows)
 
 
-TABLES = {"speed": speed, "larva": larva, "growth": growth}
+def degree():
+    """Write the table of amounts and shares: agreement with the types, of the runs."""
+    from celltyping import NtacClusterer
+    from celltyping.datasets import load_larva_connectome, make_connectome
+
+    rows = []
+    for name, size, wiring, k in DEGREE_CASES:
+        if size is None:
+            X, types = load_larva_connectome(return_X_y=True)
+        else:
+            X, types = make_connectome(
+                **size, **wiring, random_state=0, return_X_y=True
+            )
+        cells = [name]
+        for correction in CORRECTIONS:
+            report(f"degree: {name}, degree_correction={correction}")
+            models = [
+                NtacClusterer(
+                    k, degree_correction=correction, random_state=seed, n_jobs=2
+                ).fit(X)
+                for seed in RANDOM_STATES
+            ]
+            ari = np.mean([rate(types, model.labels_)["ARI"] for model in models])
+            agreement = np.mean([model.agreement_ for model in models])
+            cells.append(f"{ari:.2f} ({agreement:.2f})")
+        rows.append(cells)
+    write_table("ntac_unseeded_degree", ["", *map(str, CORRECTIONS)], rows)
+
+
+TABLES = {"speed": speed, "larva": larva, "growth": growth, "degree": degree}
 
 
 if __name__ == "__main__":
