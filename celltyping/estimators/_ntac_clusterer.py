@@ -323,9 +323,11 @@ class NtacClusterer(
         plan = _runs.plan(
             self.init, self.n_init, self.growth, self.degree_correction, rules
         )
-        arrays = [(part.data, part.indices, part.indptr) for part in graph]
+        source = self._graph_hash
+        if source is None:
+            source = joblib.hash([(p.data, p.indices, p.indptr) for p in graph])
         seed = self.random_state if isinstance(self.random_state, Integral) else None
-        key = joblib.hash([arrays, plan, seed])
+        key = source, self.edge_weighting, self.feature_weight, plan, seed
         begun = None
         if self.warm_start and getattr(self, "_runs_key", None) == key:
             begun = self._runs, self.degree_correction_
