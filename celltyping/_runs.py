@@ -15,8 +15,8 @@ from celltyping._kernels import _consensus, _growth
 from celltyping._progress import progress_bar
 from celltyping._spectral import spectral_partitions
 
-# What "auto" means. On the larva, fewer runs find less, and more find the same.
-N_INIT = {"greedy": 8, "spectral": 4}
+# What "auto" means. On the larva, four greedy runs find less, and eight the same.
+N_INIT = {"greedy": 6, "spectral": 4}
 GROWTH = {"greedy": 1.1, "spectral": 1.7}
 
 # Clusters of the spectral start. It does not depend on the number that is wanted, so
@@ -28,8 +28,8 @@ SPECTRAL_CLUSTERS = 16
 BARRED = 0.2
 
 # Shares are compared instead of amounts if the runs then agree by this much more (mean
-# adjusted Rand index). On the larva, where amounts are right, the difference is -0.05
-# to 0.07 at 59 and 100 clusters; in simulated brains where amounts find nothing, it is
+# adjusted Rand index). On the larva, where amounts are right, the difference is -0.07
+# to 0.08 at 59 and 100 clusters; in simulated brains where amounts find nothing, it is
 # 0.2 to 0.5.
 MARGIN = 0.1
 
@@ -129,6 +129,7 @@ def grow_runs(graph, kinds, plan, n_wanted, begun, random_state, parallel, verbo
                     _growth.start_run(wires, *start, plan.rules) for start in starts
                 ]
                 if choose:
+                    bar.update(sum(run.sizes[-1] for run in runs[:n_pilots]))
                     runs[:n_pilots] = grow(runs[:n_pilots], pilot_sizes, correction)
                 candidates.append(runs)
             best = 0
@@ -138,6 +139,8 @@ def grow_runs(graph, kinds, plan, n_wanted, begun, random_state, parallel, verbo
                 )
                 best = int(shares > amounts + MARGIN)
             begun = candidates[best], float(plan.corrections[best])
+            others = begun[0][n_pilots if choose else 0 :]
+            bar.update(sum(run.sizes[-1] for run in others))
         runs, correction = begun
         return grow(runs, sizes, correction), correction
 

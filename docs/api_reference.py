@@ -30,13 +30,21 @@ API_REFERENCE = {
     },
     "celltyping.metrics": {
         "title": "Metrics",
-        "description": "How good a typing is.",
+        "description": "How good a typing is, and what an embedding keeps.",
         "names": [
             "make_typed_scorer",
             "type_report",
             "ranked_accuracy_score",
             "matched_accuracy_score",
             "match_clusters",
+            "neighbor_accuracy_score",
+            "neighborhood_overlap_score",
+            "make_neighborhood_scorer",
+            "density_correlation",
+            "hierarchy_correlation",
+            "grassmann_score",
+            "spectrum_distance",
+            "fiedler_distance",
         ],
     },
     "celltyping.datasets": {

@@ -69,18 +69,34 @@ def _write_profile(i, wires, labels, n_clusters, scratch, cols, values):
 
 @jit
 def _add_minima(n_entries, cols, values, table, shared):
-    """Add the minima of a profile with each of the rows that stand in `table`."""
-    for m in range(n_entries):
-        value = values[m]
-        others = table[cols[m]]
+    """Add the minima of a profile with each of the rows side by side in `table`.
+
+    Four entries at a time, which halves the visits to `shared`; entries of 0 fill up.
+    """
+    for m in range(n_entries, _padded(n_entries, 4)):
+        cols[m] = 0
+        values[m] = 0.0
+    for m in range(0, n_entries, 4):
+        first, second = values[m], values[m + 1]
+        third, fourth = values[m + 2], values[m + 3]
+        to_first, to_second = table[cols[m]], table[cols[m + 1]]
+        to_third, to_fourth = table[cols[m + 2]], table[cols[m + 3]]
         for k in range(len(shared)):
-            shared[k] += min(value, others[k])
+            shared[k] += (min(first, to_first[k]) + min(second, to_second[k])) + (
+                min(third, to_third[k]) + min(fourth, to_fourth[k])
+            )
 
 
 @jit
-def _padded(n):
-    """Round up to a multiple of `LANES`."""
-    return (n + LANES - 1) // LANES * LANES
+def _padded(n, multiple):
+    """Round up to a multiple of a number."""
+    return (n + multiple - 1) // multiple * multiple
+
+
+@jit
+def _room(n_cols):
+    """Make room for a profile: its columns, its values, and some entries to fill up."""
+    return np.empty(n_cols + 4, np.uint32), np.empty(n_cols + 4, np.float32)
 
 
 @jit
@@ -105,7 +121,7 @@ def mean_profiles(wires, labels, n_clusters, groups, n_groups):
     means : ndarray of shape (2 * n_clusters + n_features, n_padded), dtype=float32
         The mean profile of group g is column g; columns from `n_groups` on are 0.
     """
-    n_padded = _padded(n_groups)
+    n_padded = _padded(n_groups, LANES)
     sums = np.zeros((2 * n_clusters + wires.n_features, n_padded))
     sizes = np.zeros(n_padded)
     for i in range(len(labels)):
@@ -168,8 +184,7 @@ def move_to_nearest(wires, labels, stays, n_clusters):
     n_padded = means.shape[1]
     mean_sums = _column_sums(means)
     scratch = np.zeros(2 * n_clusters)
-    cols = np.empty(means.shape[0] + 1, np.uint32)
-    values = np.empty(means.shape[0], np.float32)
+    cols, values = _room(means.shape[0])
     shared = np.zeros(n_padded, np.float32)
     new_labels = labels.copy()
     similarities = np.ones(len(labels), np.float32)
@@ -338,13 +353,12 @@ def candidate_gains(
     gains = np.zeros(len(candidates))
     n_cols = 2 * n_clusters + wires.n_features
     scratch = np.zeros(2 * n_clusters)
-    cols = np.empty(n_cols + 1, np.uint32)
-    values = np.empty(n_cols, np.float32)
+    cols, values = _room(n_cols)
     for cluster in range(n_clusters):
         first, last = candidate_ends[cluster], candidate_ends[cluster + 1]
         if first == last:
             continue
-        n_padded = _padded(last - first)
+        n_padded = _padded(last - first, LANES)
         table = np.zeros((n_cols, n_padded), np.float32)
         sums = np.ones(n_padded, np.float32)
         for k in range(last - first):
@@ -392,8 +406,7 @@ def mean_distance(wires, labels, n_clusters, groups, n_groups):
     means = mean_profiles(wires, labels, n_clusters, groups, n_groups)
     mean_sums = _column_sums(means)
     scratch = np.zeros(2 * n_clusters)
-    cols = np.empty(means.shape[0] + 1, np.uint32)
-    values = np.empty(means.shape[0], np.float32)
+    cols, values = _room(means.shape[0])
     distance = 0.0
     for i in range(len(labels)):
         total = wires.totals[i]

@@ -24,6 +24,9 @@ APART = 1.3
 # what all runs say.
 MAX_FINEST = 5000
 
+# Rows of that table for which a sparse product is held at once.
+BATCH = 512
+
 
 def voting_sizes(sizes, n_clusters):
     """Choose the sizes of a run whose partitions vote.
@@ -99,11 +102,13 @@ def _memberships(labels):
 def _closeness(members, voters):
     """Tell how often two nodes of two clusters are together, averaged over voters."""
     sizes = members.sum(axis=0)
-    to_shares = sparse.diags_array(1.0 / sizes) @ members.T
-    closeness = np.zeros((members.shape[1],) * 2, dtype=np.float32)
-    for labels in voters:
-        shares = to_shares @ _memberships(labels)
-        closeness += (shares @ shares.T).toarray()
+    together = members.T @ sparse.hstack([_memberships(labels) for labels in voters])
+    shares = sparse.csr_array(sparse.diags_array(1.0 / sizes) @ together)
+    transposed = sparse.csr_array(shares.T)
+    closeness = np.empty((shares.shape[0],) * 2, dtype=np.float32)
+    for start in range(0, shares.shape[0], BATCH):
+        rows = slice(start, start + BATCH)
+        closeness[rows] = (shares[rows] @ transposed).toarray()
     closeness /= len(voters)
     return closeness
 
