@@ -16,7 +16,7 @@ from celltyping._progress import progress_bar
 from celltyping._spectral import spectral_partitions
 
 # What "auto" means. On the larva, four greedy runs find less, and eight the same.
-N_INIT = {"greedy": 6, "spectral": 4}
+N_INIT = {"greedy": 5, "spectral": 4}
 GROWTH = {"greedy": 1.1, "spectral": 1.7}
 
 # Clusters of the spectral start. It does not depend on the number that is wanted, so
@@ -26,6 +26,9 @@ SPECTRAL_CLUSTERS = 16
 # All runs but the first make centres of this part of the nodes last. This makes them
 # differ; on the larva, a twentieth and a half do worse.
 BARRED = 0.2
+
+# With so many runs each, amounts and shares are compared.
+N_PILOTS = 3
 
 # Shares are compared instead of amounts if the runs then agree by this much more (mean
 # adjusted Rand index). On the larva, where amounts are right, the difference is -0.07
@@ -70,8 +73,8 @@ def plan(init, n_init, growth, degree_correction, rules):
 def grow_runs(graph, kinds, plan, n_wanted, begun, random_state, parallel, verbose):
     """Grow all runs to twice the wanted number of clusters.
 
-    Where there are two degree corrections to choose from, half of the runs are grown to
-    the wanted number with each, and those that agree go on.
+    Where there are two degree corrections to choose from, some runs are grown to the
+    wanted number with each, and those of one go on.
 
     Parameters
     ----------
@@ -105,7 +108,7 @@ def grow_runs(graph, kinds, plan, n_wanted, begun, random_state, parallel, verbo
     sizes = _growth.schedule(first, plan.growth, enough, n_kinds)
     pilot_sizes = _growth.schedule(first, plan.growth, n_wanted, n_kinds)
     choose = begun is None and len(plan.corrections) > 1
-    n_pilots = max(plan.n_init // 2, 2)
+    n_pilots = min(plan.n_init, N_PILOTS)
     to_grow = plan.n_init * sizes[-1] + choose * n_pilots * pilot_sizes[-1]
     if begun is not None:
         to_grow -= sum(run.sizes[-1] for run in begun[0])

@@ -20,6 +20,10 @@ from celltyping._kernels._jit import jit
 # loop has a rest.
 LANES = 16
 
+# Where at most this share of the nodes moves, the sums of profiles move along; where
+# more do, it is faster to sum up anew.
+MANY = 0.2
+
 
 class Wires(NamedTuple):
     """The graph by source and by target, and the node features, as CSR arrays."""
@@ -121,6 +125,12 @@ def mean_profiles(wires, labels, n_clusters, groups, n_groups):
     means : ndarray of shape (2 * n_clusters + n_features, n_padded), dtype=float32
         The mean profile of group g is column g; columns from `n_groups` on are 0.
     """
+    return _divide(*_sum_profiles(wires, labels, n_clusters, groups, n_groups))
+
+
+@jit
+def _sum_profiles(wires, labels, n_clusters, groups, n_groups):
+    """Sum up the profiles of the nodes of each group, and count the nodes."""
     n_padded = _padded(n_groups, LANES)
     sums = np.zeros((2 * n_clusters + wires.n_features, n_padded))
     sizes = np.zeros(n_padded)
@@ -135,12 +145,51 @@ def mean_profiles(wires, labels, n_clusters, groups, n_groups):
         for e in range(wires.feature_ptr[i], wires.feature_ptr[i + 1]):
             column = 2 * n_clusters + wires.feature_cols[e]
             sums[column, group] += wires.feature_values[e]
+    return sums, sizes
+
+
+@jit
+def _divide(sums, sizes):
+    """Turn sums over groups into means; an empty group has 0."""
     means = np.zeros(sums.shape, np.float32)
-    for c in range(sums.shape[0]):
-        for k in range(n_groups):
-            if sizes[k] > 0.0:
+    for k in range(len(sizes)):
+        if sizes[k] > 0.0:
+            for c in range(len(sums)):
                 means[c, k] = sums[c, k] / sizes[k]
     return means
+
+
+@jit
+def _move_sums(i, new, wires, labels, n_clusters, sums, sizes):
+    """Move one node to another cluster, and what it adds to the sums along with it."""
+    old = labels[i]
+    sizes[old] -= 1.0
+    sizes[new] += 1.0
+    for e in range(wires.in_ptr[i], wires.in_ptr[i + 1]):
+        column = labels[wires.in_nodes[e]]
+        _shift(sums[column], old, new, wires.in_weights[e] * wires.scale[i])
+    for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
+        column = n_clusters + labels[wires.out_nodes[e]]
+        _shift(sums[column], old, new, wires.out_weights[e] * wires.scale[i])
+    for e in range(wires.feature_ptr[i], wires.feature_ptr[i + 1]):
+        column = 2 * n_clusters + wires.feature_cols[e]
+        _shift(sums[column], old, new, wires.feature_values[e])
+    labels[i] = new  # now: where the node is its own partner, it is in the new cluster
+    for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
+        partner = wires.out_nodes[e]
+        weight = wires.out_weights[e] * wires.scale[partner]
+        _shift(sums[:, labels[partner]], old, new, weight)
+    for e in range(wires.in_ptr[i], wires.in_ptr[i + 1]):
+        partner = wires.in_nodes[e]
+        weight = wires.in_weights[e] * wires.scale[partner]
+        _shift(sums[:, labels[partner]], n_clusters + old, n_clusters + new, weight)
+
+
+@jit
+def _shift(sums, old, new, weight):
+    """Take a weight from one place and add it to another."""
+    sums[old] -= weight
+    sums[new] += weight
 
 
 @jit
@@ -181,6 +230,12 @@ def move_to_nearest(wires, labels, stays, n_clusters):
         1 where the profile is empty.
     """
     means = mean_profiles(wires, labels, n_clusters, labels, n_clusters)
+    return _nearest(wires, labels, stays, n_clusters, means)
+
+
+@jit
+def _nearest(wires, labels, stays, n_clusters, means):
+    """Do what `move_to_nearest` does, with given means."""
     n_padded = means.shape[1]
     mean_sums = _column_sums(means)
     scratch = np.zeros(2 * n_clusters)
@@ -230,16 +285,25 @@ def settle(wires, labels, stays, n_clusters, max_iter, tol):
     n_iter : int
         Number of passes.
     """
+    sums, sizes = _sum_profiles(wires, labels, n_clusters, labels, n_clusters)
     n_iter = 0
     while True:
-        new_labels, similarities = move_to_nearest(wires, labels, stays, n_clusters)
+        means = _divide(sums, sizes)
+        new_labels, similarities = _nearest(wires, labels, stays, n_clusters, means)
         n_iter += 1
-        n_moved = 0
-        for i in range(len(labels)):
-            n_moved += new_labels[i] != labels[i]
-        labels = new_labels
+        n_moved = np.count_nonzero(new_labels != labels)
         if n_moved <= tol * len(labels) or n_iter == max_iter:
-            return labels, similarities, n_iter
+            return new_labels, similarities, n_iter
+        if n_moved > MANY * len(labels):
+            sums, sizes = _sum_profiles(
+                wires, new_labels, n_clusters, new_labels, n_clusters
+            )
+        else:
+            labels = labels.copy()
+            for i in range(len(labels)):
+                if new_labels[i] != labels[i]:
+                    _move_sums(i, new_labels[i], wires, labels, n_clusters, sums, sizes)
+        labels = new_labels
 
 
 @jit

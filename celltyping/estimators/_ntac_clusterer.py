@@ -56,7 +56,7 @@ class NtacClusterer(
         Where runs start. "greedy": from one cluster. "spectral": from 16 clusters of a
         spectral embedding, and in larger steps: several times faster, less accurate.
     n_init : int or "auto", default="auto"
-        Number of runs. "auto": 6 for the greedy and 4 for the spectral start.
+        Number of runs. "auto": 5 for the greedy and 4 for the spectral start.
     growth : float or "auto", default="auto"
         Factor by which the number of clusters grows in a round, at least by one; 1.0
         adds one cluster at a time. "auto": 1.1 for the greedy and 1.7 for the spectral
