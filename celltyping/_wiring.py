@@ -160,6 +160,7 @@ class WiringMixin:
                 adjacency = sparse.csr_array((1, 1))
             else:
                 adjacency = sparse.csr_array(self._neighbors.kneighbors_graph())
+                adjacency.sort_indices()  # they came nearest first
             return adjacency, adjacency.T.tocsr()
         self._gamma = self.gamma
         if self.gamma is None:

@@ -188,6 +188,7 @@ def test_nearest_neighbors(form):
     np.put_along_axis(expected, order[:, 1:5], 1, axis=1)
     assert (found == expected).all()
     assert (reader.wiring_.transpose.toarray() == expected.T).all()
+    assert reader.wiring_.adjacency.has_canonical_format
     # A row asked about is new, even if it equals a fitted one, which it then finds.
     expected = np.zeros((12, 12))
     np.put_along_axis(expected, order[:, :4], 1, axis=1)

@@ -96,7 +96,8 @@ def degree_scale(sums, mean, degree_correction):
     """
     scale = np.ones(len(sums))
     np.divide(sums, mean, out=scale, where=sums > 0)
-    return (scale**-degree_correction).astype(np.float32)
+    most = np.finfo(np.float32).max
+    return np.minimum(scale**-degree_correction, most).astype(np.float32)
 
 
 def _unsigned(indices):

@@ -93,7 +93,8 @@ class NtacClusterer(
         Neighbours of each row in the nearest-neighbour graph.
     warm_start : bool, default=False
         Whether `fit` on the same data goes on with the runs of the fit before. With a
-        larger `n_clusters` this gives what a fresh fit gives, in less time.
+        larger `n_clusters` this gives what a fresh fit gives, in less time; but a
+        `degree_correction_` that was chosen is kept.
     random_state : int, RandomState instance or None, default=None
         What the runs differ by. With ``init="greedy", n_init=1`` nothing is random.
     n_jobs : int, default=None
@@ -468,7 +469,8 @@ class NtacClusterer(
         Returns
         -------
         labels : ndarray of shape (n_samples,), dtype=int64
-            What `labels_` is after a fit with this number of clusters.
+            What `labels_` is after a fit with this number of clusters and the same
+            `degree_correction_`.
 
         Raises
         ------

@@ -195,8 +195,30 @@ def test_settle_repeats_moves(plain, data, max_iter, tol):
         case.wires, case.labels, stays, case.n_clusters, max_iter, tol
     )
     assert found[0].tolist() == labels.tolist()
-    assert found[1].tolist() == similarities.tolist()
+    np.testing.assert_allclose(found[1], similarities, rtol=1e-6)
     assert found[2] == len(n_moved)
+
+
+@pytest.mark.parametrize("correction", [0.0, 1.0])
+def test_sums_that_move_along_are_those_summed_up_anew(plain, correction):
+    # A tenth of the nodes is astray, so that few move; many have self loops.
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 5, 200)
+    chances = rng.uniform(0, 0.4, (5, 5))[truth][:, truth] + np.eye(200) / 2
+    adjacency = rng.uniform(0.5, 1.5, (200, 200)) * (rng.random((200, 200)) < chances)
+    wires = wires_of(plain, adjacency, rng.random((200, 2)), correction)
+    labels = np.where(rng.random(200) < 0.1, rng.integers(0, 5, 200), truth)
+    labels = labels.astype(np.uint32)
+    free, shares = np.zeros(200, dtype=bool), []
+    found = _clusters.settle(wires, labels, free, 5, 20, 0.0)
+    while not shares or shares[-1] > 0:
+        new, similarities = _clusters.move_to_nearest(wires, labels, free, 5)
+        shares.append(np.mean(new != labels))
+        labels = new
+    assert 0 < shares[0] < _clusters.MANY
+    assert found[0].tolist() == labels.tolist()
+    np.testing.assert_allclose(found[1], similarities, rtol=1e-6)
+    assert found[2] == len(shares) > 1
 
 
 # ----------------------------------------------------------------- gains, distances

@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 from itertools import pairwise
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def choose_centres(wires, run, kinds, rules, n_wanted):
 
 
 @pytest.mark.parametrize("n_wanted", [1, 3, 6])
-@pytest.mark.parametrize("fraction", [0.01, 0.2, 1.0])
+@pytest.mark.parametrize("fraction", [0.01, 0.09, 1.0])
 @pytest.mark.parametrize("barred_part", [0.0, 0.2, 1.0])
 def test_choose_centres(plain, n_wanted, fraction, barred_part):
     rng = np.random.default_rng(0)
@@ -156,6 +157,23 @@ def test_choose_centres(plain, n_wanted, fraction, barred_part):
     centres = choose_centres(wires_of(plain, adjacency), run, kinds, rules, n_wanted)
     assert centres.tolist() == expected
     assert len(expected) <= 3
+
+
+@pytest.mark.parametrize(
+    ("fraction", "n_wanted", "n_candidates"),
+    [(0.05, 1, 3), (0.05, 3, 3), (0.05, 7, 7), (0.1, 1, 5), (1.0, 1, 50)],
+)
+def test_how_many_candidates_there_are(plain, fraction, n_wanted, n_candidates):
+    adjacency = np.random.default_rng(0).random((50, 50))
+    free = np.zeros(50, dtype=bool)
+    run = Run((1,), (np.zeros(50, np.uint16),), np.ones(50, np.float32), free, 1)
+    with patch.object(
+        _growth, "take_candidates", wraps=_growth.take_candidates
+    ) as take:
+        rules = RULES._replace(candidate_fraction=fraction)
+        wires = wires_of(plain, adjacency)
+        choose_centres(wires, run, np.arange(50), rules, n_wanted)
+    assert take.call_args.args[-1] == n_candidates
 
 
 def test_the_kind_of_all_representatives_is_no_candidate(plain):
@@ -241,6 +259,54 @@ def test_grow(plain, data, growth):
     assert same.sizes == grown.sizes
 
 
+@settings(deadline=None)
+@given(data=st.data(), n_representatives=st.integers(1, 4))
+def test_who_stays_during_a_round(plain, data, n_representatives):
+    adjacency = data.draw(graphs_with_twins(plain))
+    kinds = kinds_of(adjacency)
+    wires = wires_of(plain, adjacency)
+    rules = RULES._replace(n_representatives=n_representatives, candidate_fraction=1.0)
+    n_nodes, n_kinds = len(kinds), int(kinds.max()) + 1
+    start = np.zeros(n_nodes, dtype=np.uint32)
+    run = _growth.start_run(wires, start, np.zeros(n_nodes, dtype=bool), rules)
+    rounds = []
+
+    def settle(wires, labels, stays, rules, original=_growth._settle):
+        rounds.append((labels.astype(int), stays.copy()))
+        found = original(wires, labels, stays, rules)
+        rounds[-1] += (found[0].astype(int),)
+        return found
+
+    with patch.object(_growth, "_settle", settle):
+        _growth.grow(wires, run, [n_kinds], kinds, rules, ignore)
+    before = start.astype(int)
+    for labels, stays, after in rounds:
+        n_old = before.max() + 1
+        assert (np.bincount(labels[stays], minlength=labels.max() + 1) > 0).all()
+        for centre in np.flatnonzero(labels != before):
+            assert labels[centre] >= n_old
+            assert stays[centre]
+            twins = (kinds == kinds[centre]) & (labels == before[centre])
+            assert not stays[twins].any()
+        assert (after[stays] == labels[stays]).all()
+        before = after
+
+
+def test_twins_follow_their_centre(plain):
+    # Nodes 0 to 7 are of two kinds by turns, and so are the four that represent them.
+    adjacency = np.zeros((10, 10))
+    adjacency[0:8:2, 8] = adjacency[1:8:2, 9] = 1
+    start = np.array([0] * 8 + [1, 2], dtype=np.uint32)
+    wires, free = wires_of(plain, adjacency), np.zeros(10, dtype=bool)
+    _, similarities, _ = _growth.settle(wires, start, ~free, 3, 1, 0.0)
+    run = Run((3,), (start,), similarities, free, 1)
+    rules = RULES._replace(candidate_fraction=1.0)
+    run = _growth.grow(wires, run, [4], kinds_of(adjacency), rules, ignore)
+    labels = run.at(4)[:8]
+    assert len(set(labels[::2])) == len(set(labels[1::2])) == 1
+    assert labels[0] != labels[1]
+
+
 def test_a_start_with_too_few_clusters_is_not_kept(plain):
     rng = np.random.default_rng(0)
     adjacency = rng.uniform(0, 1, (30, 30)) * (rng.random((30, 30)) < 0.2)
@@ -320,6 +386,13 @@ def test_a_graph_of_node_features_alone_has_no_strength():
     for correction in (0.0, 1.0):
         wires = _growth.wires_from_csr(nothing, nothing, features, correction)
         assert wires.scale.tolist() == wires.totals.tolist() == [1, 1, 1]
+
+
+def test_the_weakest_node_has_a_scale_that_float32_holds():
+    sums = np.array([1e-44, 1.0, 3.0])
+    scale = _growth.degree_scale(sums, sums.mean(), 1.0)
+    assert np.isfinite(scale).all()
+    assert scale[0] > 1e38
 
 
 def test_compact():
