@@ -125,8 +125,9 @@ pd.DataFrame(pieces).T.rename_axis(["type", "cluster"])
 #
 # - ``LHN``, neurons of the lateral horn: one cluster is next to the projection neurons
 #   (``uPN``), the other one passes on to convergence neurons (``CN``).
-# - ``dVNC``, which descend to the nerve cord: two of their four clusters listen to
-#   ``CX``, two do not. The type says where they go, which lies outside of this brain.
+# - ``dVNC``, which descend to the nerve cord: three of their five clusters listen
+#   to ``CX``, two do not. The type says where they go, which lies outside of this
+#   brain.
 # - ``sens-AN`` and ``sens-MN`` are sensory neurons, typed by the nerve that they come
 #   through. They are split by whom they speak to, and those of either nerve that speak
 #   to the same types (``dSEZ``, ``mPN-multi``) share a cluster.

@@ -115,7 +115,7 @@ _ = ConfusedTypesDisplay.from_predictions(
 # %%
 # Each goes to the named type whose partners are most like its own: ``sens-AN`` and half
 # of ``dSEZ`` to ``sens-MN``, neurons of the antennal lobe (``sens-ORN``, ``uPN``) to
-# ``LHN``, most Kenyon cells to ``CN``, most of ``dVNC`` to ``CX``. Confidence does not
+# ``LHN``, most Kenyon cells to ``CN``, most of ``dVNC`` to ``FBN``. Confidence does not
 # give them away. For that, this number would have to be near 1; chance is 0.5:
 
 from sklearn.metrics import roc_auc_score
@@ -125,8 +125,8 @@ print(f"{roc_auc_score(of_named_type[judged], confidence):.2f}")
 
 # %%
 # With seeds in all clusters, names are right as often as those of whole clusters are,
-# and fewer neurons are found. So if ten clusters are all that will ever be named, name
-# whole clusters: the classifier adds nothing that can be trusted.
+# and about as many neurons are found. So if ten clusters are all that will ever be
+# named, name whole clusters: the classifier adds nothing that can be trusted.
 #
 # Whom to look at first
 # ---------------------
@@ -163,6 +163,6 @@ for which, n_each in [("one per cluster", 1), ("all representatives", 5)]:
 pd.DataFrame(rows).T.rename_axis("looked at")
 
 # %%
-# One neuron from each cluster is worth far more than as many at random. With all
+# One neuron from each cluster is worth more than as many at random. With all
 # representatives, nothing is left of that: those of one cluster are alike, so that the
 # second tells little that the first has not told. Look at one, then look elsewhere.
