@@ -14,6 +14,7 @@ from celltyping._kernels._clusters import (
     settle,
     take_candidates,
 )
+from celltyping._kernels._ntac import _unsigned
 
 # A round stops when at most this share of the nodes moves in a pass. Measured on the
 # larva and on simulated brains: 0.001 takes up to a sixth longer and finds the same.
@@ -98,11 +99,6 @@ def degree_scale(sums, mean, degree_correction):
     np.divide(sums, mean, out=scale, where=sums > 0)
     most = np.finfo(np.float32).max
     return np.minimum(scale**-degree_correction, most).astype(np.float32)
-
-
-def _unsigned(indices):
-    """View an index array as unsigned; numba then leaves out a check per access."""
-    return indices.view(np.dtype(f"u{indices.dtype.itemsize}"))
 
 
 def schedule(first, growth, enough, most):

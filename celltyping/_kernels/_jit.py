@@ -21,6 +21,12 @@ FLOAT_FLAGS = {"nnan", "nsz"}
 def jit(function):
     """Compile a kernel on first use; it releases the GIL while it runs.
 
+    Kernels must not sort in place (``array.sort()``, ``np.sort``), but by `np.argsort`.
+    Compiled, both are closures of one function, told apart by a counter that starts
+    anew in each process. Of two kernels that were kept on disk by two processes, one
+    may then call the sort of the other: with both kinds, `sort` was seen to return an
+    array unsorted, without an error.
+
     Parameters
     ----------
     function : callable

@@ -98,7 +98,8 @@ def count_types(
                         cols[k] = c
                         k += 1
             else:
-                cols[begin:end].sort()
+                row = cols[begin:end]
+                row[:] = row[np.argsort(row)]
             for k in range(begin, end):
                 c = cols[k]
                 values[k] = total[c]
@@ -179,7 +180,7 @@ def _keep_strongest(cols, values, n_keep, kept_cols, kept_values, end):
     if n_at_threshold > 0 and threshold > 0:
         # Only equals compete for the last places: the lower columns get them.
         equal = cols[values == threshold]
-        equal.sort()
+        equal = equal[np.argsort(equal)]
         for k in range(n_at_threshold):
             kept_cols[end] = equal[k]
             kept_values[end] = threshold
