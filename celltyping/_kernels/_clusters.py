@@ -1,10 +1,10 @@
 """Kernels that compare nodes with clusters of nodes, without storing a profile.
 
 A node's profile says how much it gets from, and gives to, each cluster. It is counted
-when it is needed, into an array that stays in the first cache: that takes less time
-than the comparison that follows. The mean profiles of all clusters come from one sweep
-over the edges. They lie column by column with the clusters side by side, so that one
-entry of a profile meets all clusters in a few vector instructions.
+when it is needed, into an array that stays in the first cache. The mean profiles of all
+clusters come from one sweep over the edges. They lie column by column with the clusters
+side by side, so that one entry of a profile meets all clusters in a few vector
+instructions.
 """
 
 # Authors: the celltyping developers
@@ -20,8 +20,8 @@ from celltyping._kernels._jit import jit
 # loop has a rest.
 LANES = 16
 
-# Where at most this share of the nodes moves, the sums of profiles move along; where
-# more do, it is faster to sum up anew.
+# Where at most this share of the nodes moves, the sums of profiles move along. That
+# takes eight updates per edge of a moved node, and to sum up anew two per edge of all.
 MANY = 0.2
 
 
@@ -75,7 +75,7 @@ def _write_profile(i, wires, labels, n_clusters, scratch, cols, values):
 def _add_minima(n_entries, cols, values, table, shared):
     """Add the minima of a profile with each of the rows side by side in `table`.
 
-    Four entries at a time, which halves the visits to `shared`; entries of 0 fill up.
+    Four entries at a time: a quarter of the visits to `shared`. Entries of 0 fill up.
     """
     for m in range(n_entries, _padded(n_entries, 4)):
         cols[m] = 0

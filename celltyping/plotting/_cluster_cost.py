@@ -18,8 +18,7 @@ from celltyping.plotting._common import (
     pyplot,
     style,
 )
-from celltyping.plotting._layout import legend_below, title_that_fits
-from celltyping.plotting._type_accuracy import _plain_log_ticks
+from celltyping.plotting._layout import legend_below, plain_log_ticks, title_that_fits
 
 # The chord is a curve on a logarithmic axis; of so many pieces it looks smooth.
 CHORD_PIECES = 200
@@ -111,7 +110,7 @@ class ClusterCostDisplay:
         cost = np.asarray(self.cost, dtype=float)
         if log:
             ax.set_xscale("log")
-            _plain_log_ticks(ax.xaxis)
+            plain_log_ticks(ax.xaxis)
         properties = {"color": BLUE, "linewidth": 1.5, "marker": ".", "markersize": 5}
         (self.line_,) = ax.plot(
             n_clusters,

@@ -337,3 +337,11 @@ def widest(texts):
         width = max(width, float(text.get_window_extent().width))
         text.set_rotation(rotation)
     return width * 72 / texts[0].figure.figure.dpi if texts else 0.0
+
+
+def plain_log_ticks(axis):
+    """Write 1, 2, 5, 10, 20, ... on a logarithmic axis."""
+    ticker = import_optional("matplotlib.ticker", extra="plot", needed_by="plotting")
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())

@@ -8,7 +8,6 @@ import numbers
 import numpy as np
 from scipy.stats import norm
 
-from celltyping._optional import import_optional
 from celltyping.metrics import type_report
 from celltyping.plotting._common import (
     BLUE,
@@ -20,7 +19,12 @@ from celltyping.plotting._common import (
     style,
     type_names,
 )
-from celltyping.plotting._layout import legend_below, name_points, title_that_fits
+from celltyping.plotting._layout import (
+    legend_below,
+    name_points,
+    plain_log_ticks,
+    title_that_fits,
+)
 
 
 class TypeAccuracyDisplay:
@@ -149,7 +153,7 @@ class TypeAccuracyDisplay:
         ax.set_xscale("log")
         ax.set_xlim(min(sizes.min() * 0.8, 0.9), sizes.max() * 1.4)
         ax.set_ylim(-0.05, 1.05)
-        _plain_log_ticks(ax.xaxis)
+        plain_log_ticks(ax.xaxis)
 
         self.intervals_ = None
         if confidence is not None:
@@ -361,11 +365,3 @@ def _spread(sizes, accuracy):
         steps = np.arange(len(members)) - (len(members) - 1) / 2
         spread[members] *= 1.06**steps
     return spread
-
-
-def _plain_log_ticks(axis):
-    """Write 1, 2, 5, 10, 20, ... on a logarithmic axis."""
-    ticker = import_optional("matplotlib.ticker", extra="plot", needed_by="plotting")
-    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
-    axis.set_minor_formatter(ticker.NullFormatter())
