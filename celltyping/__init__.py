@@ -21,6 +21,7 @@ _submodules = [
 # ``import celltyping`` costs no more than a dictionary.
 _public = {
     "Connectome": "connectome",
+    "NUMAP": "transformers",
     "NtacClassifier": "estimators",
     "NtacClusterer": "estimators",
     "SeedShuffleSplit": "model_selection",

@@ -21,7 +21,7 @@ API_REFERENCE = {
     "celltyping.transformers": {
         "title": "Transformers",
         "description": "What turns cells into another table.",
-        "names": ["TypeProfile"],
+        "names": ["NUMAP", "TypeProfile"],
     },
     "celltyping.model_selection": {
         "title": "Model selection",
@@ -63,6 +63,7 @@ API_REFERENCE = {
             "TypeCompositionDisplay",
             "ClusterTypesDisplay",
             "ClusterCostDisplay",
+            "EmbeddingDisplay",
         ],
     },
 }

@@ -6,6 +6,7 @@
 from celltyping.plotting._cluster_cost import ClusterCostDisplay
 from celltyping.plotting._cluster_types import ClusterTypesDisplay
 from celltyping.plotting._confused_types import ConfusedTypesDisplay
+from celltyping.plotting._embedding import EmbeddingDisplay
 from celltyping.plotting._type_accuracy import TypeAccuracyDisplay
 from celltyping.plotting._type_composition import TypeCompositionDisplay
 from celltyping.plotting._type_connectivity import TypeConnectivityDisplay
@@ -15,6 +16,7 @@ __all__ = [
     "ClusterCostDisplay",
     "ClusterTypesDisplay",
     "ConfusedTypesDisplay",
+    "EmbeddingDisplay",
     "TypeAccuracyDisplay",
     "TypeCompositionDisplay",
     "TypeConnectivityDisplay",

@@ -138,6 +138,89 @@ def legend_below(ax, handles):
     return legend
 
 
+def legend_beside(ax, handles, title):
+    """Put the legend to the right of the axes, in letters and columns that fit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The axes.
+    handles : list of matplotlib.artist.Artist
+        What the legend explains, by their labels.
+    title : str or None
+        What they are.
+
+    Returns
+    -------
+    legend : matplotlib.legend.Legend
+        The legend, in one column if that is not higher than the axes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import legend_beside
+    >>> ax = Figure(figsize=(4, 3)).subplots()
+    >>> legend_beside(ax, [ax.axhline(0.5, label="half")], "line").get_title()
+    Text(0, 0, 'line')
+    """
+    _, height = axes_size(ax)
+    n_lines = len(handles) + 1.5  # with the title
+    size = float(np.clip(height / n_lines / 1.35, SMALLEST, 8.5))
+    return ax.legend(
+        handles=handles,
+        title=title,
+        loc="upper left",
+        # The name of the third axis stands outside 3-d axes.
+        bbox_to_anchor=(1.15 if ax.name == "3d" else 1, 1),
+        ncols=math.ceil(n_lines * 1.35 * size / height - 1e-6),
+        frameon=False,
+        fontsize=size,
+        title_fontsize=size,
+        alignment="left",
+        handletextpad=0.2,
+        labelspacing=0.3,
+        columnspacing=1,
+    )
+
+
+def name_equal_axes(ax, names):
+    """Name the axes of a map, after its points are drawn; all get the same scale.
+
+    In three dimensions, a side under half the longest one is stretched to that, as on a
+    shorter one the numbers and the name of the axis cover each other.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes of two or three dimensions.
+    names : list of str
+        A name for each; more are left out.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import name_equal_axes
+    >>> ax = Figure(figsize=(4, 3)).subplots()
+    >>> name_equal_axes(ax, ["component 1", "component 2"])
+    >>> ax.get_aspect()
+    1.0
+    """
+    ax.set(xlabel=names[0], ylabel=names[1])
+    if ax.name == "3d":
+        ax.set_zlabel(names[2])
+        sides = np.ptp([ax.get_xlim3d(), ax.get_ylim3d(), ax.get_zlim3d()], axis=1)
+        # Smaller than its place, so that the names of the axes are in it.
+        ax.set_box_aspect(np.maximum(sides, sides.max() / 2), zoom=0.92)
+        for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+            axis.get_major_locator().set_params(nbins=5)
+        return
+    shared = [ax.get_shared_x_axes(), ax.get_shared_y_axes()]
+    # matplotlib refuses to change the limits that axes share.
+    is_alone = all(len(group.get_siblings(ax)) == 1 for group in shared)
+    ax.set_aspect("equal", adjustable="datalim" if is_alone else "box")
+    ax.spines[["top", "right"]].set_visible(False)
+
+
 def title_that_fits(ax, title):
     """Set a title, broken into lines that are no wider than the axes.
 
@@ -237,6 +320,51 @@ def name_points(ax, x, y, names, chosen, *, levels=()):
             )
         )
         taken.append(box)
+    return texts
+
+
+def write_names(ax, places, names):
+    """Write names in bold letters on top of clouds of points.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes with the points.
+    places : ndarray of shape (n_names, 2) or (n_names, 3)
+        Where the names belong. In 2-d axes they stand beside their places, so that
+        they do not cover each other; in 3-d ones, which turn, right there.
+    names : list of str
+        The names.
+
+    Returns
+    -------
+    texts : list of matplotlib.text.Text
+        The names in the picture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import write_names
+    >>> ax = Figure(figsize=(4, 3)).subplots()
+    >>> texts = write_names(ax, np.array([[0.2, 0.5], [0.7, 0.5]]), ["KC", "PN"])
+    >>> [text.get_text() for text in texts]
+    ['KC', 'PN']
+    """
+    effects = import_optional(
+        "matplotlib.patheffects", extra="plot", needed_by="plotting"
+    )
+    halo = [effects.withStroke(linewidth=3, foreground="white")]
+    if ax.name == "3d":
+        look = {"fontsize": 8, "color": "0.15", "ha": "center", "va": "center"}
+        texts = [
+            ax.text(*place, name, zorder=4, **look)
+            for place, name in zip(places, names, strict=True)
+        ]
+    else:
+        texts = name_points(ax, *places.T, names, range(len(names)))
+    for text in texts:
+        text.set(path_effects=halo, fontweight="bold")
     return texts
 
 

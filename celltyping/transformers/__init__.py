@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from celltyping.transformers._numap import NUMAP
 from celltyping.transformers._type_profile import TypeProfile
 
-__all__ = ["TypeProfile"]
+__all__ = ["NUMAP", "TypeProfile"]

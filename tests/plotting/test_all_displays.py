@@ -15,10 +15,14 @@ DISPLAYS = [getattr(plotting, name) for name in plotting.__all__]
 NEEDED = {
     plotting.TypeEmbeddingDisplay: {"compare": ("PN", "KC")},
     plotting.TypeCompositionDisplay: {"predicted_type": "PN"},
+    plotting.EmbeddingDisplay: {"color": ["KC", "PN", "LHN", "?"] * 10},
 }
 
 # What an estimator has, so that only the method without one asks for it.
-KNOWN_TO_THE_ESTIMATOR = {plotting.ClusterCostDisplay: {"chosen"}}
+KNOWN_TO_THE_ESTIMATOR = {
+    plotting.ClusterCostDisplay: {"chosen"},
+    plotting.EmbeddingDisplay: {"new_embedding", "axis_names", "loss_curve"},
+}
 
 
 def from_data(display):
@@ -29,7 +33,7 @@ def from_data(display):
 
 
 def draw(display, wiring, **options):
-    """Draw a display of the connectome's types, or of a cost path."""
+    """Draw a display of the connectome's types, of a cost path or of an embedding."""
     connectome, types = wiring
     method = from_data(display)
     data = (types, types)
@@ -37,6 +41,8 @@ def draw(display, wiring, **options):
         data = (connectome, types)
     elif display is plotting.ClusterCostDisplay:
         data = ([1, 2, 4, 8], [0.9, 0.5, 0.4, 0.3])
+    elif display is plotting.EmbeddingDisplay:
+        data = (connectome.adjacency[:, :2].toarray(),)
     return method(*data, **NEEDED.get(display, {}), **options)
 
 

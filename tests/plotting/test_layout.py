@@ -5,6 +5,7 @@
 
 import numpy as np
 import pytest
+from mpl_toolkits.mplot3d import proj3d
 
 from celltyping.plotting._layout import (
     LARGEST,
@@ -13,9 +14,12 @@ from celltyping.plotting._layout import (
     label_cells,
     label_rows,
     legend_below,
+    legend_beside,
+    name_equal_axes,
     name_points,
     title_that_fits,
     widest,
+    write_names,
 )
 
 
@@ -140,3 +144,69 @@ def test_axes_in_a_subfigure(pyplot):
 
 def test_widest_of_nothing():
     assert widest([]) == 0
+
+
+@pytest.mark.parametrize(("n", "side"), [(4, 5), (21, 5), (21, 2), (60, 5)])
+def test_legend_beside_is_not_higher_than_the_axes(pyplot, n, side):
+    _, ax = pyplot.subplots(figsize=(side + 2, side), layout="compressed")
+    handles = [ax.plot([0], [0], "o", label=f"KC-{i}")[0] for i in range(n)]
+    legend = legend_beside(ax, handles, "cell type")
+    ax.figure.draw_without_rendering()
+    box, place = legend.get_window_extent(), ax.get_window_extent()
+    assert box.height <= place.height + 2
+    assert box.x0 >= place.x1 - 1
+    assert box.x1 <= ax.figure.bbox.x1 + 1
+    assert legend.get_title().get_text() == "cell type"
+    assert len(legend.get_texts()) == n
+    assert legend.get_texts()[0].get_fontsize() >= SMALLEST
+
+
+def test_equal_axes(pyplot):
+    _, (left, right) = pyplot.subplots(1, 2, sharex=True, sharey=True)
+    for ax in (left, right):
+        ax.plot([0, 10], [0, 1])
+        name_equal_axes(ax, ["a", "b", "not drawn"])
+        assert ax.get_aspect() == 1
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("a", "b")
+    left.figure.draw_without_rendering()
+    alone = pyplot.figure().add_subplot()
+    alone.plot([0, 10], [0, 1])
+    name_equal_axes(alone, ["a", "b"])
+    width, height = axes_size(alone)
+    (x0, x1), (y0, y1) = alone.get_xlim(), alone.get_ylim()
+    assert (x1 - x0) / (y1 - y0) == pytest.approx(width / height)
+
+
+def test_equal_axes_in_three_dimensions(pyplot):
+    ax = pyplot.figure().add_subplot(projection="3d")
+    ax.scatter([0, 10], [0, 7], [0, 2])
+    name_equal_axes(ax, ["a", "b", "c"])
+    assert ax.get_zlabel() == "c"
+    ax.set_proj_type("ortho")
+    units = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    lengths = []
+    for elevation, end in ((90, 1), (90, 2), (0, 3)):  # from above, and from the front
+        ax.view_init(elevation, -90)
+        x, y, _ = proj3d.proj_transform(*units[[0, end]].T, ax.get_proj())
+        lengths.append(np.hypot(x[1] - x[0], y[1] - y[0]))
+    assert lengths[1] == pytest.approx(lengths[0])
+    sides = np.ptp([ax.get_xlim3d(), ax.get_zlim3d()], axis=1)
+    assert lengths[2] * sides[1] == pytest.approx(lengths[0] * sides[0] / 2)
+
+
+def test_written_names_do_not_touch(pyplot):
+    rng = np.random.RandomState(0)
+    _, ax = pyplot.subplots(figsize=(6, 5), layout="compressed")
+    places = rng.rand(30, 2)
+    ax.scatter(*places.T)
+    texts = write_names(ax, places, [f"KC-{i}" for i in range(30)])
+    ax.figure.draw_without_rendering()
+    assert [text.get_text() for text in texts] == [f"KC-{i}" for i in range(30)]
+    assert overlapping_pairs(boxes(texts)) <= 2
+
+
+def test_names_written_in_three_dimensions(pyplot):
+    ax = pyplot.figure().add_subplot(projection="3d")
+    places = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
+    texts = write_names(ax, places, ["KC", "PN"])
+    assert [text.get_position_3d() for text in texts] == [(0, 1, 2), (3, 4, 5)]

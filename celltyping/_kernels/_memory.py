@@ -1,0 +1,227 @@
+"""Attention over a memory of rows: a weighted mean of what the nearest keys hold.
+
+A query is answered with Σ_j w_j values_j / Σ_j w_j, w_j = exp(-|query - key_j|² / t).
+Rows far from the query weigh nothing, so that keys are grouped into cells, and only the
+cells with the nearest centres are looked into. Each query is answered by itself: its
+answer does not depend on the others, nor on the number of threads.
+"""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import warnings
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from joblib import delayed
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import pairwise_distances_argmin
+from threadpoolctl import threadpool_limits
+
+from celltyping._kernels._jit import CACHE, FLOAT_FLAGS, jit
+
+# Queries per block.
+BLOCK = 512
+
+# Rows per cell, until there are so many cells (a multiple of √n) that finding the
+# nearest of them would take longer than to look into them.
+CELL_SIZE = 64
+CELLS_PER_ROOT = 4
+
+# Rows per cell that k-means sees, and its passes over them: finer cells bring nothing.
+SAMPLED_PER_CELL = 32
+MAX_ITER = 8
+
+# Rows that are farther than the nearest by this many temperatures are left out: they
+# weigh less than exp(-40), about 4e-18, of it.
+FAR = 40.0
+
+
+class Memory(NamedTuple):
+    """Rows to remember, those of a cell side by side."""
+
+    keys: np.ndarray
+    values: np.ndarray
+    cell_starts: np.ndarray
+    centres: np.ndarray
+    radii: np.ndarray
+
+
+def _jit_sums(function):
+    """Compile a kernel as `jit` does, but let it add in the order that is fastest.
+
+    Then the sum over columns is vectorised, which makes it several times faster (keys
+    stored by columns, the way to vectorise it without, were slower by half). The order
+    depends on the processor and on the number of columns, but neither on the query nor
+    on its place in the block: on one machine results stay the same to the bit.
+    """
+    options = {"nogil": True, "fastmath": FLOAT_FLAGS | {"reassoc", "contract"}}
+    try:
+        return numba.njit(cache=CACHE, **options)(function)
+    except RuntimeError:  # numba found no folder for its cache
+        return numba.njit(**options)(function)
+
+
+def build_memory(keys, values, *, seed):
+    """Group rows into cells of near ones.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_rows, n_columns)
+        What queries are compared with, floats. With many columns, multiples of 8 of
+        them are the fastest.
+    values : ndarray of shape (n_rows, n_components)
+        What the rows hold, floats.
+    seed : int
+        Seed of k-means.
+
+    Returns
+    -------
+    memory : Memory
+        `keys` (n_rows, n_columns) and `values` (n_rows, n_components) sorted by cell,
+        in their dtypes; `cell_starts` (n_cells + 1,), where each cell begins;
+        `centres` (n_cells, n_columns), of which that of its cell is a row's nearest;
+        and `radii` (n_cells,), the distance from there to the cell's farthest row.
+    """
+    cells, centres = _cells(keys, seed)
+    order = np.argsort(cells, kind="stable")
+    used, sizes = np.unique(cells, return_counts=True)
+    centres = centres[used]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    keys = np.ascontiguousarray(keys[order])
+    gaps = keys.astype(np.float64) - np.repeat(centres, sizes, axis=0)
+    radii = np.sqrt(np.maximum.reduceat((gaps**2).sum(axis=1), starts[:-1]))
+    return Memory(
+        keys,
+        np.ascontiguousarray(values[order]),
+        starts.astype(np.int64),
+        centres,
+        radii,
+    )
+
+
+def _cells(keys, seed):
+    """Assign each row to the nearest of some centres, k-means of some of the rows."""
+    n_rows = len(keys)
+    n_cells = int(min(n_rows // CELL_SIZE, CELLS_PER_ROOT * np.sqrt(n_rows)))
+    if n_cells < 2:
+        centre = keys.mean(axis=0, keepdims=True, dtype=np.float64)
+        return np.zeros(n_rows, dtype=np.intp), centre.astype(keys.dtype)
+    rng = np.random.default_rng(seed)
+    sample = keys
+    if n_rows > SAMPLED_PER_CELL * n_cells:
+        sample = keys[rng.permutation(n_rows)[: SAMPLED_PER_CELL * n_cells]]
+    starts = sample[rng.permutation(len(sample))[:n_cells]]
+    means = KMeans(n_cells, init=starts, n_init=1, max_iter=MAX_ITER, tol=0)
+    # One thread: the order of a sum would depend on their number.
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # Fewer distinct rows than cells: then some cells are empty.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        means.fit(sample)
+        centres = means.cluster_centers_
+        return pairwise_distances_argmin(keys, centres), centres
+
+
+def recall(memory, queries, *, temperature, n_probes, parallel):
+    """Answer each query with the weighted mean of what near rows hold.
+
+    Parameters
+    ----------
+    memory : Memory
+        As `build_memory` returns it.
+    queries : ndarray of shape (n_queries, n_columns)
+        Contiguous rows of floats; all is computed in their dtype.
+    temperature : float
+        The larger, the more rows have a say.
+    n_probes : int
+        The so many cells with the nearest centres are looked into.
+    parallel : joblib.Parallel
+        Runs blocks of queries, in threads.
+
+    Returns
+    -------
+    answers : ndarray of shape (n_queries, n_components)
+        The means, in the dtype of `queries`.
+    """
+    n_probes = min(n_probes, len(memory.centres))
+    temperature = queries.dtype.type(temperature)
+    blocks = parallel(
+        delayed(_recall)(queries[start : start + BLOCK], *memory, temperature, n_probes)
+        for start in range(0, max(len(queries), 1), BLOCK)
+    )
+    return np.concatenate(blocks)
+
+
+@_jit_sums
+def _squared_distances(query, rows, begin, end, squares):
+    """Write the squared distances between a query and some rows to `squares`."""
+    for i in range(begin, end):
+        square = query[0] * 0
+        for c in range(len(query)):
+            gap = query[c] - rows[i, c]
+            square += gap * gap
+        squares[i - begin] = square
+
+
+@jit
+def _recall(queries, keys, values, cell_starts, centres, radii, temperature, n_probes):
+    """Answer a block of queries, see `recall`.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_columns)
+        The block.
+    keys, values, cell_starts, centres, radii : ndarray
+        The memory.
+    temperature : float
+        In the dtype of the queries.
+    n_probes : int
+        At most the number of cells.
+
+    Returns
+    -------
+    answers : ndarray of shape (n_queries, n_components)
+        The means.
+    """
+    n_cells = len(centres)
+    far = temperature * np.float32(FAR)
+    to_centres = np.empty(n_cells, queries.dtype)
+    squares = np.empty(np.max(np.diff(cell_starts)), queries.dtype)
+    answers = np.zeros((len(queries), values.shape[1]), queries.dtype)
+    for r in range(len(queries)):
+        query, answer = queries[r], answers[r]
+        _squared_distances(query, centres, np.uint64(0), np.uint64(n_cells), to_centres)
+        nearest = temperature * np.float32(np.inf)
+        total = temperature * np.float32(0.0)
+        for _ in range(n_probes):
+            cell = np.argmin(to_centres)
+            gap = np.sqrt(to_centres[cell]) - radii[cell]
+            to_centres[cell] = np.inf
+            # No row of a cell is nearer than its centre less its radius.
+            if gap > 0.0 and gap * gap - nearest > far:
+                continue
+            # Unsigned, or numba would check each index for being negative.
+            begin = np.uint64(cell_starts[cell])
+            end = np.uint64(cell_starts[cell + 1])
+            _squared_distances(query, keys, begin, end, squares)
+            for i in range(end - begin):
+                excess = squares[i] - nearest
+                if excess > far:
+                    continue
+                if excess < 0.0:
+                    # Weights are relative to that of the nearest row: no overflow, and
+                    # never a sum of zeros.
+                    factor = np.exp(excess / temperature)
+                    nearest = squares[i]
+                    total *= factor
+                    answer *= factor
+                    excess = temperature * np.float32(0.0)
+                weight = np.exp(-excess / temperature)
+                total += weight
+                row = begin + i
+                for d in range(len(answer)):
+                    answer[d] += weight * values[row, d]
+        answer /= total
+    return answers

@@ -1,0 +1,277 @@
+"""The affinity graph of points, its Laplacian and the eigenvectors that lead it.
+
+What holds for every graph here (affinities, symmetric, no self loops):
+
+- A node without an edge is a component of its own. Its row of a Laplacian is 0.
+- The eigenvalue 0 has one eigenvector per component. They are known without a solver,
+  and the trivial one (constant; for the symmetric Laplacian, roots of degrees) is left
+  out. The others tell the components apart, the largest ones first.
+- Eigenvectors have mean square 1 (for the random-walk Laplacian weighted by degree),
+  so that their scale does not depend on the number of nodes, and a positive largest
+  entry.
+- The number of threads changes nothing.
+"""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+from scipy import linalg, sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
+from threadpoolctl import threadpool_limits
+
+KINDS = ("rw", "symmetric", "unnormalized")
+
+# Up to so many nodes all eigenvectors are computed; Lanczos needs room, and this takes
+# a few milliseconds.
+N_DENSE = 256
+
+# The error of an eigenvector is about this, divided by the gap to the next eigenvalue.
+TOLERANCE = 1e-10
+
+# Lanczos vectors, beyond twice those that are wanted, and restarts at most. 60,000
+# points of MNIST take 10 restarts, a rolled sheet of as many points 60.
+N_EXTRA = 20
+MAX_RESTARTS = 150
+
+# Makes the Laplacian invertible; relative to its largest eigenvalue.
+SHIFT = 1e-10
+
+
+def affinity_graph(indices, distances):
+    """Turn nearest neighbours into affinities.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (n_samples, n_neighbors)
+        Neighbours of each sample. An entry that is the sample itself or negative counts
+        as none.
+    distances : ndarray of shape (n_samples, n_neighbors)
+        Their distances.
+
+    Returns
+    -------
+    graph : csr_array of shape (n_samples, n_samples), dtype=float64
+        The mean of exp(-d_ij / σ_i) and exp(-d_ij / σ_j), where one that is not a
+        neighbour of the other counts 0; σ_i is the median distance from i to its
+        neighbours. Columns ascend in each row.
+    """
+    n_samples, n_neighbors = indices.shape
+    rows = np.arange(n_samples)
+    absent = (indices == rows[:, np.newaxis]) | (indices < 0)
+    distances = np.where(absent, np.inf, distances).astype(np.float64)
+    scale = _medians(np.sort(distances, axis=1), n_neighbors - absent.sum(axis=1))
+    affinities = np.exp(-distances / scale[:, np.newaxis])
+    there = affinities > 0
+    graph = sparse.csr_array(
+        (affinities[there], (np.repeat(rows, there.sum(axis=1)), indices[there])),
+        shape=(n_samples, n_samples),
+    )
+    graph = sparse.csr_array((graph + graph.T) / 2)
+    graph.sort_indices()
+    return graph
+
+
+def _medians(ascending, counts):
+    """Return the median of the first entries of each row, or what stands in for it."""
+    rows = np.arange(len(ascending))
+    last = ascending.shape[1] - 1
+    low = ascending[rows, np.clip((counts - 1) // 2, 0, last)]
+    high = ascending[rows, np.clip(counts // 2, 0, last)]
+    scale = np.where(counts > 0, (low + high) / 2, 1.0)
+    # Where most neighbours are copies of the sample, the mean is what can be had; where
+    # all of them are, any scale gives affinities of 1.
+    sums = np.where(np.isfinite(ascending), ascending, 0.0).sum(axis=1)
+    means = sums / np.maximum(counts, 1)
+    return np.where(scale > 0, scale, np.where(means > 0, means, 1.0))
+
+
+def _degrees(graph):
+    """Sum the affinities of each node; a node that has none gets 1."""
+    degrees = graph.sum(axis=1)
+    return np.where(degrees > 0, degrees, 1.0)
+
+
+def laplacian(graph, kind):
+    """Compute the Laplacian of a graph.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_nodes, n_nodes)
+        Symmetric affinities W.
+    kind : {"rw", "symmetric", "unnormalized"}
+        With the degrees D: I - D⁻¹ W, I - D^(-1/2) W D^(-1/2) or D - W.
+
+    Returns
+    -------
+    laplacian : csr_array of shape (n_nodes, n_nodes)
+        The Laplacian; a node without an edge has a row of zeros.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
+    diagonal = graph.sum(axis=1)
+    if kind != "unnormalized":
+        degrees = _degrees(graph)
+        power = -1.0 if kind == "rw" else -0.5
+        graph = sparse.diags_array(degrees**power) @ graph
+        if kind == "symmetric":
+            graph = graph @ sparse.diags_array(degrees**power)
+        diagonal = (diagonal > 0).astype(np.float64)
+    return sparse.csr_array(sparse.diags_array(diagonal) - graph)
+
+
+def leading_eigenvectors(graph, n_components, *, kind="rw", random_state=None):
+    """Find the eigenvectors of a Laplacian with the smallest eigenvalues.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_nodes, n_nodes)
+        Symmetric affinities.
+    n_components : int
+        Number of eigenvectors, less than the number of nodes; the trivial one is not
+        among them.
+    kind : {"rw", "symmetric", "unnormalized"}, default="rw"
+        Which Laplacian, see `laplacian`.
+    random_state : int or None, default=None
+        Seed of the vector that Lanczos starts from.
+
+    Returns
+    -------
+    eigenvalues : ndarray of shape (n_components,)
+        Ascending; 0 as often as there are components but one.
+    eigenvectors : ndarray of shape (n_nodes, n_components)
+        In columns, with mean square 1 (for "rw" weighted by degree, as they are
+        orthogonal only then) and a positive largest entry.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many eigenvectors, or `kind` is none of the three.
+
+    Notes
+    -----
+    The Lanczos method on (a multiple of) the identity less the symmetric form of the
+    Laplacian, with the eigenvectors of the eigenvalue 0 taken out, so that many
+    components cost nothing. Where it takes too many restarts, the graph is thin, as a
+    long chain is: then a factorisation is cheap, and inverse iteration takes over.
+    """
+    n_nodes = graph.shape[0]
+    if n_components >= n_nodes:
+        raise ValueError(
+            f"n_components ({n_components}) must be less than the number of nodes "
+            f"({n_nodes}), since the trivial eigenvector is left out"
+        )
+    # The random-walk Laplacian has the eigenvalues of the symmetric one, and its
+    # eigenvectors divided by the roots of the degrees.
+    symmetric = laplacian(graph, "symmetric" if kind == "rw" else kind)
+    degrees = np.ones(n_nodes) if kind == "unnormalized" else _degrees(graph)
+    # No eigenvalue is larger than twice the largest diagonal entry.
+    bound = max(2.0 * symmetric.diagonal().max(), 1.0)
+    kernel, flat = _kernel(graph, np.sqrt(degrees), n_components)
+    with threadpool_limits(limits=1):
+        values, vectors = np.zeros(flat.shape[1]), flat
+        if flat.shape[1] < n_components:
+            values, vectors = _solve(
+                symmetric, kernel, bound, n_components - flat.shape[1], random_state
+            )
+            values = np.concatenate([np.zeros(flat.shape[1]), np.maximum(values, 0.0)])
+            vectors = np.hstack([flat, vectors])
+    if kind == "rw":
+        vectors = vectors / np.sqrt(degrees / degrees.mean())[:, np.newaxis]
+    vectors = vectors * np.sqrt(n_nodes)
+    largest = np.argmax(np.abs(vectors), axis=0)
+    return values, vectors * np.sign(vectors[largest, np.arange(n_components)])
+
+
+def _kernel(graph, roots, n_components):
+    """Return what the symmetric Laplacian maps to 0.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_nodes, n_nodes)
+        Symmetric affinities.
+    roots : ndarray of shape (n_nodes,)
+        The trivial eigenvector, of any length.
+    n_components : int
+        Number of eigenvectors that are wanted at most.
+
+    Returns
+    -------
+    kernel : csr_array of shape (n_nodes, n_components_of_graph)
+        One unit vector per component.
+    flat : ndarray of shape (n_nodes, n)
+        An orthonormal basis of the same space without the trivial vector, at most
+        `n_components` columns: the largest component against the rest, the next one
+        against the rest of that, and so on.
+    """
+    n_nodes = graph.shape[0]
+    n_parts, part = connected_components(graph, directed=False)
+    lengths = np.sqrt(np.bincount(part, weights=roots**2))
+    rows = np.arange(n_nodes)
+    kernel = sparse.csr_array((roots / lengths[part], (rows, part)))
+    largest = np.argsort(-np.bincount(part), kind="stable")
+    n_flat = min(n_parts - 1, n_components)
+    basis = np.zeros((n_parts, n_flat + 1))
+    basis[:, 0] = lengths
+    basis[largest[:n_flat], np.arange(1, n_flat + 1)] = 1.0
+    return kernel, kernel @ np.linalg.qr(basis)[0][:, 1:]
+
+
+def _solve(symmetric, kernel, bound, n_vectors, random_state):
+    """Find the smallest eigenpairs outside the kernel, ascending.
+
+    Parameters
+    ----------
+    symmetric : csr_array of shape (n_nodes, n_nodes)
+        A symmetric Laplacian.
+    kernel : csr_array of shape (n_nodes, n_components_of_graph)
+        What it maps to 0, orthonormal.
+    bound : float
+        No eigenvalue is larger.
+    n_vectors : int
+        Number of eigenpairs.
+    random_state : int or None
+        Seed of the start vector.
+
+    Returns
+    -------
+    values : ndarray of shape (n_vectors,)
+        Eigenvalues.
+    vectors : ndarray of shape (n_nodes, n_vectors)
+        Orthonormal eigenvectors.
+    """
+    n_nodes = symmetric.shape[0]
+    n_lanczos = 2 * n_vectors + N_EXTRA
+    if n_nodes <= max(N_DENSE, 2 * n_lanczos):
+        lifted = symmetric.toarray() + 2.0 * bound * (kernel @ kernel.T).toarray()
+        return linalg.eigh(lifted, subset_by_index=[0, n_vectors - 1])
+
+    def outside(x):
+        return x - kernel @ (kernel.T @ x)
+
+    def multiply(x):
+        # Eigenvalues λ become 1 - λ / bound, and those of the kernel -1.
+        x = x.ravel()
+        return 2.0 * outside(x) - x - symmetric @ x / bound
+
+    def invert(x):
+        return outside(factors.solve(outside(x.ravel())))
+
+    shape = n_nodes, n_nodes
+    start = np.random.default_rng(random_state).normal(size=n_nodes)
+    options = {"v0": outside(start), "ncv": n_lanczos, "tol": TOLERANCE}
+    try:
+        operator = LinearOperator(shape, matvec=multiply, dtype=np.float64)
+        values, vectors = eigsh(
+            operator, n_vectors, which="LA", maxiter=MAX_RESTARTS, **options
+        )
+        values = bound * (1.0 - values)
+    except ArpackNoConvergence:
+        shift = SHIFT * bound
+        factors = splu(sparse.csc_array(symmetric + shift * sparse.eye_array(n_nodes)))
+        operator = LinearOperator(shape, matvec=invert, dtype=np.float64)
+        values, vectors = eigsh(operator, n_vectors, which="LM", **options)
+        values = 1.0 / values - shift
+    order = np.argsort(values, kind="stable")
+    return values[order], vectors[:, order]

@@ -1,0 +1,122 @@
+"""The networks themselves."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import itertools
+
+import torch
+from torch import nn
+from torch.nn.functional import dropout
+
+# How much the weights of a layer that starts as an identity differ from one.
+INITIAL_NOISE = 0.01
+
+
+class Perceptron(nn.Module):
+    """Map rows of a table to a few numbers, through fully connected layers.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of columns that the layers see.
+    hidden_layer_sizes : sequence of int
+        Width of each hidden layer.
+    n_outputs : int
+        Number of columns that come out.
+    dropout : float, default=0.0
+        Share of the hidden units that are left out of a training step.
+    noise : float, default=0.0
+        Standard deviation of what is added to the inputs of a training step; the
+        inputs' own is about 1.
+    weights : {"xavier", "identity", "one_hot"}, default="xavier"
+        How the weights start: at random; as identities with a little noise, so that
+        the first columns pass; or with a single 1 in each row.
+    residual : bool, default=False
+        Whether the last `n_outputs` columns of what comes in are not for the layers,
+        but added to what these say.
+    """
+
+    def __init__(
+        self,
+        n_inputs,
+        hidden_layer_sizes,
+        n_outputs,
+        *,
+        dropout=0.0,
+        noise=0.0,
+        weights="xavier",
+        residual=False,
+    ):
+        super().__init__()
+        self.options = {
+            "n_inputs": n_inputs,
+            "hidden_layer_sizes": tuple(hidden_layer_sizes),
+            "n_outputs": n_outputs,
+            "dropout": dropout,
+            "noise": noise,
+            "weights": weights,
+            "residual": residual,
+        }
+        self.dropout, self.noise, self.residual = dropout, noise, residual
+        sizes = [n_inputs, *hidden_layer_sizes, n_outputs]
+        self.layers = nn.ModuleList(
+            nn.Linear(before, after) for before, after in itertools.pairwise(sizes)
+        )
+        for layer in self.layers:
+            nn.init.zeros_(layer.bias)
+            _START[weights](layer.weight)
+
+    def forward(self, inputs):
+        units = inputs[:, : self.layers[0].in_features]
+        if self.training and self.noise > 0:
+            units = units + self.noise * torch.randn_like(units)
+        for layer in self.layers[:-1]:
+            units = dropout(layer(units).relu(), self.dropout, self.training)
+        outputs = self.layers[-1](units)
+        if self.residual:
+            outputs = outputs + inputs[:, -outputs.shape[1] :]
+        return outputs
+
+    def without_noise(self):
+        """Train on without leaving units out and without noise."""
+        self.dropout = self.noise = 0.0
+
+
+def _start_as_identity(weight):
+    """Let the first columns pass."""
+    nn.init.eye_(weight)
+    with torch.no_grad():
+        weight += INITIAL_NOISE * torch.randn_like(weight)
+
+
+def _start_one_hot(weight):
+    """Let each unit pass one column, in turn."""
+    n_rows, n_columns = weight.shape
+    with torch.no_grad():
+        weight.zero_()
+        weight[torch.arange(n_rows), torch.arange(n_rows) % n_columns] = 1.0
+
+
+_START = {
+    "xavier": nn.init.xavier_uniform_,
+    "identity": _start_as_identity,
+    "one_hot": _start_one_hot,
+}
+
+
+class FreePositions(nn.Module):
+    """Positions that are learnt one by one, without a network.
+
+    Parameters
+    ----------
+    positions : Tensor of shape (n_samples, n_components)
+        Where the samples start.
+    """
+
+    def __init__(self, positions):
+        super().__init__()
+        self.positions = nn.Parameter(positions.clone())
+
+    def forward(self, samples):
+        return self.positions[samples]

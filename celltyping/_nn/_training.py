@@ -1,0 +1,305 @@
+"""How networks are trained and asked: skorch's loop over batches that are slices."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import contextlib
+import copy
+import math
+
+import numpy as np
+import skorch
+import torch
+from skorch.callbacks import Callback, LRScheduler
+
+from celltyping._nn._modules import Perceptron
+from celltyping._progress import progress_bar
+
+# Rows that are sent through a network at once when it is asked: their activations fit
+# into a second-level cache.
+ROWS_AT_ONCE = 1024
+
+
+def resolve_device(device):
+    """Find the device that a network runs on.
+
+    Parameters
+    ----------
+    device : str
+        "auto", or a name that torch knows, such as "cpu" or "cuda:1". "auto": the
+        first GPU where there is one.
+
+    Returns
+    -------
+    device : str
+        Its name.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the name, or the device is not there.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as exc:
+        reason = (str(exc).strip() or "no reason given").splitlines()[0]
+        raise ValueError(
+            f"device={device!r} cannot be used here ({reason}); 'auto' takes a GPU "
+            "where there is one, 'cpu' is always there"
+        ) from exc
+    return device
+
+
+@contextlib.contextmanager
+def reproducible(seed, device):
+    """Seed torch inside, and leave its random state outside as it was.
+
+    On a CPU one thread does the work inside, because the order of a sum, and with it
+    the last bit of every weight, would depend on their number.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    device : str
+        Where the network runs.
+    """
+    devices = [device] if device.startswith("cuda") else []
+    n_threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        try:
+            if device == "cpu":
+                torch.set_num_threads(1)
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
+
+
+class ShuffledBatches:
+    """Batches of rows in random order, cut out of tensors all at once.
+
+    Parameters
+    ----------
+    dataset : skorch.dataset.Dataset
+        Tensors of inputs and targets.
+    batch_size : int
+        Rows per batch. Batches differ by one row at most, so that none is tiny.
+    """
+
+    def __init__(self, dataset, batch_size):
+        self.inputs, self.targets = dataset.X, dataset.y
+        self.n_batches = math.ceil(len(self.inputs) / batch_size)
+
+    def __len__(self):
+        return self.n_batches
+
+    def __iter__(self):
+        order = torch.randperm(len(self.inputs))
+        for rows in order.tensor_split(self.n_batches):
+            rows = rows.to(self.inputs.device)
+            yield self.inputs[rows], self.targets[rows]
+
+
+class _Progress(Callback):
+    """A progress bar over epochs that shows the loss."""
+
+    def __init__(self, bar):
+        self.bar = bar
+
+    def on_epoch_end(self, net, **kwargs):
+        self.bar.set_postfix(loss=f"{net.history[-1, 'train_loss']:.4g}")
+        self.bar.update()
+
+
+class _StopWhereLossIsNan(Callback):
+    """Stop a training that has diverged."""
+
+    def on_epoch_end(self, net, **kwargs):
+        loss = net.history[-1, "train_loss"]
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the training diverged: the loss of epoch {len(net.history)} is "
+                f"{loss}. Lower learning_rate (now {net.lr:g}), or scale the features"
+            )
+
+
+def train(
+    module,
+    dataset,
+    *,
+    criterion,
+    batches=ShuffledBatches,
+    batch_size,
+    max_epochs,
+    learning_rate,
+    weight_decay=0.0,
+    description,
+    callbacks=None,
+    device="cpu",
+    verbose=False,
+):
+    """Train a network with AdamW, its rate rising and falling once.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network; it is trained in place.
+    dataset : skorch.dataset.Dataset
+        What `batches` cuts up.
+    criterion : torch.nn.Module
+        The loss of a batch, called with what the network says and the targets.
+    batches : callable, default=ShuffledBatches
+        Called with the dataset and `batch_size` for each epoch; has a length.
+    batch_size : int
+        Rows per batch.
+    max_epochs : int
+        Number of epochs.
+    learning_rate : float
+        The largest rate, reached after three tenths of the steps.
+    weight_decay : float, default=0.0
+        How fast weights shrink, in units of the rate.
+    description : str
+        What is learnt, for the progress bar.
+    callbacks : list of skorch callbacks, default=None
+        Called along the way.
+    device : str, default="cpu"
+        Where the network runs.
+    verbose : bool or int, default=False
+        Whether to show a progress bar.
+    Returns
+    -------
+    net : skorch.NeuralNet
+        The trained net.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss of an epoch is not finite.
+    """
+    n_steps = max_epochs * len(batches(dataset, batch_size=batch_size))
+    schedule = LRScheduler(
+        torch.optim.lr_scheduler.OneCycleLR,
+        step_every="batch",
+        max_lr=learning_rate,
+        total_steps=n_steps + 1,
+    )
+    with progress_bar(max_epochs, description=description, verbose=verbose) as bar:
+        net = skorch.NeuralNet(
+            module,
+            criterion=criterion,
+            optimizer=torch.optim.AdamW,
+            optimizer__weight_decay=weight_decay,
+            lr=learning_rate,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            iterator_train=batches,
+            train_split=None,
+            callbacks=[
+                ("schedule", schedule),
+                ("progress", _Progress(bar)),
+                ("stop", _StopWhereLossIsNan()),
+                *(callbacks or []),
+            ],
+            callbacks__print_log=None,
+            callbacks__valid_loss=None,
+            device=device,
+            verbose=0,
+        )
+        net.initialize()
+        # Not `net.fit`, which would take an interrupt for the end of the training.
+        net.notify("on_train_begin", X=dataset, y=None)
+        net.fit_loop(dataset)
+        net.notify("on_train_end", X=dataset, y=None)
+    # Both belong to this training alone, and a progress bar cannot be pickled.
+    net.set_params(callbacks__progress=None, callbacks__schedule=None)
+    return net
+
+
+def answer(module, inputs, device="cpu"):
+    """Ask a network, in double precision.
+
+    In single precision the last bits of a row's answer would depend on the rows that
+    are asked with it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network; it stays as it is.
+    inputs : ndarray of shape (n_samples, ...)
+        What it is asked.
+    device : str, default="cpu"
+        Where the network runs.
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_samples, n_outputs), dtype=float64
+        What it says.
+    """
+    module = copy.deepcopy(module).to(device, torch.float64).eval()
+    with torch.inference_mode():
+        outputs = [
+            module(torch.as_tensor(rows, dtype=torch.float64, device=device)).cpu()
+            for rows in np.array_split(inputs, math.ceil(len(inputs) / ROWS_AT_ONCE))
+        ]
+    return torch.cat(outputs).numpy()
+
+
+def pack_net(net):
+    """Turn a trained net into plain data, where its module is one of our own.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        A trained net.
+
+    Returns
+    -------
+    packed : dict or skorch.NeuralNet
+        Sizes, weights as arrays, and history, which skops can store; what was needed
+        for training alone is left out. A net with another module: a copy on the CPU,
+        so that it can be loaded where there is no GPU.
+    """
+    module = copy.deepcopy(net.module_).cpu()
+    if type(module) is Perceptron:
+        weights = {name: w.numpy() for name, w in module.state_dict().items()}
+        history = net.history.to_list()
+        return {"options": module.options, "weights": weights, "history": history}
+    return _bare_net(module, net.history)
+
+
+def unpack_net(packed):
+    """Undo `pack_net`.
+
+    Parameters
+    ----------
+    packed : dict or skorch.NeuralNet
+        What `pack_net` returned.
+
+    Returns
+    -------
+    net : skorch.NeuralNet
+        A net that answers as the packed one did.
+    """
+    if not isinstance(packed, dict):
+        return packed
+    with reproducible(0, "cpu"):  # the weights that it starts with are thrown away
+        module = Perceptron(**packed["options"])
+    module.load_state_dict({k: torch.tensor(w) for k, w in packed["weights"].items()})
+    return _bare_net(module, skorch.history.History(packed["history"]))
+
+
+def _bare_net(module, history):
+    """Make a net of a trained module, without what training needs."""
+    net = skorch.NeuralNet(
+        module,
+        criterion=torch.nn.SmoothL1Loss,
+        train_split=None,
+        callbacks__print_log=None,
+        callbacks__valid_loss=None,
+        verbose=0,
+    ).initialize()
+    net.history = history
+    return net
