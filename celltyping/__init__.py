@@ -21,6 +21,7 @@ _submodules = [
 # ``import celltyping`` costs no more than a dictionary.
 _public = {
     "Connectome": "connectome",
+    "GrEASE": "transformers",
     "NUMAP": "transformers",
     "NtacClassifier": "estimators",
     "NtacClusterer": "estimators",

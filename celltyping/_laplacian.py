@@ -35,6 +35,9 @@ TOLERANCE = 1e-10
 N_EXTRA = 20
 MAX_RESTARTS = 150
 
+# Makes functions independent, relative to their sum of mean squares.
+RIDGE = 1e-12
+
 # Makes the Laplacian invertible; relative to its largest eigenvalue.
 SHIFT = 1e-10
 
@@ -87,8 +90,19 @@ def _medians(ascending, counts):
     return np.where(scale > 0, scale, np.where(means > 0, means, 1.0))
 
 
-def _degrees(graph):
-    """Sum the affinities of each node; a node that has none gets 1."""
+def positive_degrees(graph):
+    """Sum the affinities of each node.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_nodes, n_nodes)
+        Symmetric affinities.
+
+    Returns
+    -------
+    degrees : ndarray of shape (n_nodes,)
+        The sums; 1 for a node that has no edge.
+    """
     degrees = graph.sum(axis=1)
     return np.where(degrees > 0, degrees, 1.0)
 
@@ -112,7 +126,7 @@ def laplacian(graph, kind):
         raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
     diagonal = graph.sum(axis=1)
     if kind != "unnormalized":
-        degrees = _degrees(graph)
+        degrees = positive_degrees(graph)
         power = -1.0 if kind == "rw" else -0.5
         graph = sparse.diags_array(degrees**power) @ graph
         if kind == "symmetric":
@@ -165,7 +179,7 @@ def leading_eigenvectors(graph, n_components, *, kind="rw", random_state=None):
     # The random-walk Laplacian has the eigenvalues of the symmetric one, and its
     # eigenvectors divided by the roots of the degrees.
     symmetric = laplacian(graph, "symmetric" if kind == "rw" else kind)
-    degrees = np.ones(n_nodes) if kind == "unnormalized" else _degrees(graph)
+    degrees = np.ones(n_nodes) if kind == "unnormalized" else positive_degrees(graph)
     # No eigenvalue is larger than twice the largest diagonal entry.
     bound = max(2.0 * symmetric.diagonal().max(), 1.0)
     kernel, flat = _kernel(graph, np.sqrt(degrees), n_components)
@@ -180,8 +194,62 @@ def leading_eigenvectors(graph, n_components, *, kind="rw", random_state=None):
     if kind == "rw":
         vectors = vectors / np.sqrt(degrees / degrees.mean())[:, np.newaxis]
     vectors = vectors * np.sqrt(n_nodes)
+    return values, vectors * signs(vectors)
+
+
+def signs(vectors):
+    """Return what makes the largest entry of each column positive, 1 or -1.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_rows, n_columns)
+        Vectors in columns.
+
+    Returns
+    -------
+    signs : ndarray of shape (n_columns,)
+        1.0 or -1.0; 1.0 for a column of zeros.
+    """
     largest = np.argmax(np.abs(vectors), axis=0)
-    return values, vectors * np.sign(vectors[largest, np.arange(n_components)])
+    return np.where(vectors[largest, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
+
+
+def rotation_to_eigenvectors(graph, functions, masses):
+    """Make the best approximate eigenvectors of functions on the nodes.
+
+    The Rayleigh-Ritz method for the pencil of D - W and the diagonal matrix of masses.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_nodes, n_nodes)
+        Symmetric affinities W, of degrees D.
+    functions : ndarray of shape (n_nodes, n_components)
+        Functions in columns; constants are taken out.
+    masses : ndarray of shape (n_nodes,)
+        The degrees for the random-walk Laplacian, ones for the unnormalized one.
+
+    Returns
+    -------
+    eigenvalues : ndarray of shape (n_components,)
+        Approximate eigenvalues, ascending.
+    centre : ndarray of shape (n_components,)
+        Weighted mean of the functions.
+    rotation : ndarray of shape (n_components, n_components)
+        ``(functions - centre) @ rotation`` has mean square 1, weighted, and positive
+        largest entries.
+    """
+    with threadpool_limits(limits=1):
+        centre = np.average(functions, axis=0, weights=masses)
+        centred = functions - centre
+        energy = centred.T @ (laplacian(graph, "unnormalized") @ centred)
+        covariance = (centred * masses[:, np.newaxis]).T @ centred
+        # Functions that are constant or depend on one another stay what they are.
+        size = np.average(functions**2, axis=0, weights=masses).sum() or 1.0
+        covariance += RIDGE * masses.sum() * size * np.eye(len(covariance))
+        values, rotation = linalg.eigh(energy, covariance)
+        rotation *= np.sqrt(masses.sum())
+        rotation *= signs(centred @ rotation)
+    return np.maximum(values, 0.0), centre, rotation
 
 
 def _kernel(graph, roots, n_components):

@@ -21,7 +21,7 @@ API_REFERENCE = {
     "celltyping.transformers": {
         "title": "Transformers",
         "description": "What turns cells into another table.",
-        "names": ["NUMAP", "TypeProfile"],
+        "names": ["GrEASE", "NUMAP", "TypeProfile"],
     },
     "celltyping.model_selection": {
         "title": "Model selection",

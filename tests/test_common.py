@@ -11,7 +11,7 @@ from numpydoc.docscrape import ClassDoc
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from celltyping import NtacClassifier, NtacClusterer, TypeProfile
+from celltyping import GrEASE, NtacClassifier, NtacClusterer, TypeProfile
 from celltyping.datasets import make_connectome
 
 TWO_COLUMNS = "clusters a table with two columns, which is no adjacency matrix"
@@ -19,6 +19,10 @@ TWO_COLUMNS = "clusters a table with two columns, which is no adjacency matrix"
 # One line per configuration: the estimator, and {check that fails: why it has to}. An
 # entry without parameters is the default configuration and has no such check.
 ESTIMATORS = [
+    (GrEASE(), {}),
+    (GrEASE(n_anchors=0, max_epochs=3), {}),
+    (GrEASE(solver="minibatch", max_epochs=3), {}),
+    (GrEASE(laplacian="symmetric"), {}),
     (NtacClassifier(), {}),
     (NtacClassifier(affinity="precomputed"), {}),
     (NtacClassifier(affinity="rbf"), {}),
@@ -40,6 +44,7 @@ def expected_failures(estimator):
     raise LookupError(f"{estimator} is not in ESTIMATORS")
 
 
+@pytest.mark.filterwarnings("ignore:n_neighbors .* must be less:UserWarning")
 @parametrize_with_checks(
     [estimator for estimator, _ in ESTIMATORS],
     expected_failed_checks=expected_failures,
@@ -66,7 +71,8 @@ def test_expected_failures_have_a_reason(estimator, failures):
 @pytest.mark.parametrize("kind", sorted({type(e) for e, _ in ESTIMATORS}, key=repr))
 def test_learnt_attributes_are_documented(kind):
     sample = make_connectome(n_neurons=60, n_types=3, n_edges=600, random_state=0)
-    estimator = clone(kind()).fit(sample.data, sample.target)
+    X = sample.data.adjacency if kind is GrEASE else sample.data
+    estimator = clone(kind()).fit(X, sample.target)
     learnt = {
         name
         for name in vars(estimator)

@@ -19,6 +19,9 @@ from celltyping._laplacian import (
     affinity_graph,
     laplacian,
     leading_eigenvectors,
+    positive_degrees,
+    rotation_to_eigenvectors,
+    signs,
 )
 
 
@@ -203,3 +206,32 @@ def test_the_number_of_threads_changes_nothing():
     np.testing.assert_array_equal(found, expected)
     other = leading_eigenvectors(graph, 3, random_state=1)[1]
     np.testing.assert_allclose(other, expected, atol=1e-6)
+
+
+def test_degrees_are_positive():
+    graph = sparse.block_diag([chain(3), sparse.csr_array((1, 1))], format="csr")
+    assert positive_degrees(graph).tolist() == [1, 2, 1, 1]
+
+
+def test_signs():
+    assert signs(np.array([[1.0, -3.0, 0.0], [-2.0, 2.0, 0.0]])).tolist() == [-1, -1, 1]
+
+
+@pytest.mark.parametrize("kind", ["rw", "unnormalized"])
+def test_rotation_finds_the_eigenvectors_in_their_span(kind):
+    graph = neighbor_graph(300)
+    masses = positive_degrees(graph) if kind == "rw" else np.ones(300)
+    values, vectors = leading_eigenvectors(graph, 3, kind=kind, random_state=0)
+    mixed = vectors @ np.array([[1.0, 2.0, 0.0], [0.0, 1.0, -3.0], [1.0, 1.0, 1.0]]) + 5
+    found, centre, rotation = rotation_to_eigenvectors(graph, mixed, masses)
+    np.testing.assert_allclose(found, values, atol=1e-9)
+    np.testing.assert_allclose((mixed - centre) @ rotation, vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize("column", [np.zeros(30), np.ones(30), np.arange(30)])
+def test_rotation_of_dependent_functions_is_moderate(column):
+    functions = np.stack([column, column + 1e-15], axis=1).astype(float)
+    parts = rotation_to_eigenvectors(neighbor_graph(30), functions, np.ones(30))
+    assert np.isfinite(parts[0]).all()
+    rotated = (functions - parts[1]) @ parts[2]
+    assert np.abs(rotated).max() < 10

@@ -34,6 +34,9 @@ CELLS_PER_ROOT = 4
 SAMPLED_PER_CELL = 32
 MAX_ITER = 8
 
+# A query whose squared distance to a row is less is that row.
+SAME = 1e-6
+
 # Rows that are farther than the nearest by this many temperatures are left out: they
 # weigh less than exp(-40), about 4e-18, of it.
 FAR = 40.0
@@ -154,6 +157,42 @@ def recall(memory, queries, *, temperature, n_probes, parallel):
     return np.concatenate(blocks)
 
 
+def extend(memory, queries, factors, *, n_neighbors, n_probes, parallel):
+    """Extend functions of the rows to queries: Nyström's extension, nearly.
+
+    Parameters
+    ----------
+    memory : Memory
+        As `build_memory` returns it.
+    queries : ndarray of shape (n_queries, n_columns)
+        Contiguous rows of floats; all is computed in their dtype.
+    factors : ndarray of shape (n_components,)
+        What means over neighbours are multiplied by.
+    n_neighbors : int
+        Number of the nearest rows that have a say, among those that are looked at.
+    n_probes : int
+        The so many cells with the nearest centres are looked into.
+    parallel : joblib.Parallel
+        Runs blocks of queries, in threads.
+
+    Returns
+    -------
+    answers : ndarray of shape (n_queries, n_components)
+        Means of the neighbours' values times `factors`, weighted by exp(-d / σ) with
+        the median σ of the distances d. A query that is one of the rows (see `SAME`)
+        gets what that row holds, or the mean of these rows. In the dtype of `queries`.
+    """
+    n_probes = min(n_probes, len(memory.centres))
+    factors = factors.astype(queries.dtype)
+    blocks = parallel(
+        delayed(_extend)(
+            queries[start : start + BLOCK], *memory, factors, n_neighbors, n_probes
+        )
+        for start in range(0, max(len(queries), 1), BLOCK)
+    )
+    return np.concatenate(blocks)
+
+
 @_jit_sums
 def _squared_distances(query, rows, begin, end, squares):
     """Write the squared distances between a query and some rows to `squares`."""
@@ -224,4 +263,91 @@ def _recall(queries, keys, values, cell_starts, centres, radii, temperature, n_p
                 for d in range(len(answer)):
                     answer[d] += weight * values[row, d]
         answer /= total
+    return answers
+
+
+@jit
+def _extend(
+    queries,
+    keys,
+    values,
+    cell_starts,
+    centres,
+    radii,
+    factors,
+    n_neighbors,
+    n_probes,
+):
+    """Answer a block of queries, see `extend`.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_columns)
+        The block.
+    keys, values, cell_starts, centres, radii : ndarray
+        The memory.
+    factors : ndarray of shape (n_components,)
+        In the dtype of the queries.
+    n_neighbors : int
+        Number of neighbours.
+    n_probes : int
+        At most the number of cells.
+
+    Returns
+    -------
+    answers : ndarray of shape (n_queries, n_components)
+        The extension.
+    """
+    n_cells = len(centres)
+    to_centres = np.empty(n_cells, queries.dtype)
+    squares = np.empty(np.max(np.diff(cell_starts)), queries.dtype)
+    near = np.empty(n_neighbors, queries.dtype)
+    rows = np.empty(n_neighbors, np.uint64)
+    answers = np.zeros((len(queries), values.shape[1]), queries.dtype)
+    for r in range(len(queries)):
+        query, answer = queries[r], answers[r]
+        _squared_distances(query, centres, np.uint64(0), np.uint64(n_cells), to_centres)
+        near[:] = np.inf
+        n_same = 0
+        for _ in range(n_probes):
+            cell = np.argmin(to_centres)
+            gap = np.sqrt(to_centres[cell]) - radii[cell]
+            to_centres[cell] = np.inf
+            if gap > 0.0 and gap * gap > near[n_neighbors - 1]:
+                continue
+            begin = np.uint64(cell_starts[cell])
+            end = np.uint64(cell_starts[cell + 1])
+            _squared_distances(query, keys, begin, end, squares)
+            for i in range(end - begin):
+                square = squares[i]
+                row = begin + i
+                if square < SAME:
+                    n_same += 1
+                    for d in range(len(answer)):
+                        answer[d] += values[row, d]
+                if square < near[n_neighbors - 1]:
+                    place = n_neighbors - 1
+                    while place > 0 and near[place - 1] > square:
+                        near[place] = near[place - 1]
+                        rows[place] = rows[place - 1]
+                        place -= 1
+                    near[place] = square
+                    rows[place] = row
+        if n_same > 0:
+            answer /= n_same
+            continue
+        n_near = 0
+        while n_near < n_neighbors and near[n_near] < np.inf:
+            near[n_near] = np.sqrt(near[n_near])
+            n_near += 1
+        median = (near[(n_near - 1) // 2] + near[n_near // 2]) / np.float32(2.0)
+        total = median * np.float32(0.0)
+        for k in range(n_near):
+            # Relative to the nearest, for queries far from all rows.
+            weight = np.exp((near[0] - near[k]) / median)
+            total += weight
+            for d in range(len(answer)):
+                answer[d] += weight * values[rows[k], d]
+        for d in range(len(answer)):
+            answer[d] *= factors[d] / total
     return answers

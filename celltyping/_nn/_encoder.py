@@ -11,7 +11,7 @@ from skorch.dataset import Dataset
 
 from celltyping._nn._losses import EdgeBatches, EdgeData, UmapLoss
 from celltyping._nn._modules import Perceptron
-from celltyping._nn._training import reproducible, train
+from celltyping._nn._training import as_tensor, reproducible, train
 
 # Decay of the weights: what AdamW was published with.
 WEIGHT_DECAY = 0.01
@@ -21,6 +21,10 @@ BATCHES_PER_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 16, 32, 1024
 
 # Edges per step of fine-tuning, relative to rows: one needs little of its time.
 EDGES_PER_ROW = 2
+
+# Its learning rate, relative to that before: with the same one, clusters leave the
+# places that they have in the layout (rank correlation of distances 0.66 for 0.85).
+FINE_TUNE_RATE = 0.3
 
 
 def choose_batch_size(batch_size, n_samples):
@@ -94,21 +98,24 @@ def own_module(module, inputs, n_outputs, *, parameter, unit):
             f"{parameter} must be a torch.nn.Module, such as torch.nn.Linear(50, 2), "
             f"got {module!r}"
         )
-    module = copy.deepcopy(module).float()
     was_training = module.training
-    asked = torch.as_tensor(inputs[:2], dtype=torch.float32)
-    try:
-        with torch.inference_mode():
-            shape = tuple(module.eval()(asked).shape)
-    except (RuntimeError, TypeError, ValueError, IndexError) as exc:
-        raise ValueError(
-            f"{parameter} cannot take a batch of shape {tuple(asked.shape)}: {exc}"
-        ) from exc
-    if shape != (len(asked), n_outputs):
-        raise ValueError(
-            f"{parameter} must return an array of shape {len(asked), n_outputs} for "
-            f"{len(asked)} samples, one column for each of {unit}, got {shape}"
-        )
+    # Trained in single and asked in double precision.
+    for dtype in (torch.float64, torch.float32):
+        module = copy.deepcopy(module).to(dtype)
+        asked = as_tensor(inputs[:2], np.float64).to(dtype)
+        try:
+            with torch.inference_mode():
+                shape = tuple(module.eval()(asked).shape)
+        except Exception as exc:  # whatever a user's code may raise
+            raise ValueError(
+                f"{parameter} cannot take a batch of shape {tuple(asked.shape)} and "
+                f"dtype {dtype}: {exc}"
+            ) from exc
+        if shape != (len(asked), n_outputs):
+            raise ValueError(
+                f"{parameter} must return an array of shape {len(asked), n_outputs} "
+                f"for {len(asked)} samples, one column for each of {unit}, got {shape}"
+            )
     return module.train(was_training)
 
 
@@ -139,8 +146,8 @@ def regress(module, inputs, targets, *, batch_size, description, seed, **options
     """
     device = options["device"]
     dataset = Dataset(
-        torch.as_tensor(inputs, dtype=torch.float32).to(device),
-        torch.as_tensor(targets, dtype=torch.float32).to(device),
+        as_tensor(inputs, np.float32, device),
+        as_tensor(targets, np.float32, device),
     )
     with reproducible(seed, device):
         return train(
@@ -176,6 +183,7 @@ def fine_tune(
     repulsion_strength,
     density,
     batch_size,
+    learning_rate,
     seed,
     **options,
 ):
@@ -202,6 +210,8 @@ def fine_tune(
         compared in a step. None: without.
     batch_size : int or "auto"
         See `choose_batch_size`; so many rows, twice as many edges.
+    learning_rate : float
+        The largest rate of the training before; see `FINE_TUNE_RATE`.
     seed : int
         Seed of the training.
     **options
@@ -217,9 +227,9 @@ def fine_tune(
     if radii is not None:
         radii = torch.as_tensor(radii, dtype=torch.float32, device=device)
     if isinstance(module, Perceptron):
-        module.without_noise()
+        module.set_noise(dropout=0.0, noise=0.0)
     edges = EdgeData(
-        torch.as_tensor(inputs, dtype=torch.float32).to(device),
+        as_tensor(inputs, np.float32, device),
         graph,
         negative_sample_rate,
         radii,
@@ -233,6 +243,7 @@ def fine_tune(
             criterion=_LayoutLoss(scale, *curve, repulsion_strength, weight, shift),
             batches=EdgeBatches,
             batch_size=min(EDGES_PER_ROW * rows, len(edges)),
+            learning_rate=FINE_TUNE_RATE * learning_rate,
             weight_decay=WEIGHT_DECAY,
             description="fine-tuning",
             **options,

@@ -78,9 +78,10 @@ class Perceptron(nn.Module):
             outputs = outputs + inputs[:, -outputs.shape[1] :]
         return outputs
 
-    def without_noise(self):
-        """Train on without leaving units out and without noise."""
-        self.dropout = self.noise = 0.0
+    def set_noise(self, *, dropout, noise):
+        """Train on with another dropout and another noise."""
+        self.dropout, self.noise = dropout, noise
+        self.options |= {"dropout": dropout, "noise": noise}
 
 
 def _start_as_identity(weight):

@@ -14,6 +14,7 @@ from sklearn.utils import gen_batches
 from threadpoolctl import threadpool_limits
 
 from celltyping._kernels._memory import build_memory, recall
+from celltyping.metrics import neighborhood_overlap_score
 
 # Weight of the squared distance between a proposed place and an anchor's, in units of
 # the variance of the places, beside the squared distance between the samples, in units
@@ -34,6 +35,9 @@ MAX_ANCHORS = 100_000
 
 # Near neighbours whose distance is the unit of distances.
 N_NEAR = 10
+
+# Training samples that are looked at to tell whether anchors help.
+N_JUDGED = 4000
 
 # Rows that are placed at once: 32 MB where there are 500 features.
 ROWS_AT_ONCE = 8192
@@ -61,8 +65,8 @@ def fit_reduction(X, n_columns, seed, metric="euclidean"):
     X : {ndarray, csr_matrix} of shape (n_samples, n_features)
         The table.
     n_columns : int or None
-        Number of components. A table that has no more columns, or None, is centred
-        and keeps its columns; a sparse table is always reduced.
+        Number of components. A table that has no more columns is centred and keeps
+        them. None: as many as there are columns.
     seed : int
         Seed of the randomised solver, which large tables need.
     metric : str or callable, default="euclidean"
@@ -72,25 +76,41 @@ def fit_reduction(X, n_columns, seed, metric="euclidean"):
     -------
     reduction : Reduction
         Of unit 1; see `with_unit`.
+
+    Raises
+    ------
+    ValueError
+        If the table is sparse and the metric "correlation".
     """
-    metric = metric if metric in DIRECTIONAL else "euclidean"
+    metric = directional(metric)
+    if metric == "correlation" and sparse.issparse(X):
+        raise ValueError("metric='correlation' needs a dense X, got a sparse one")
     X = _directed(X, metric)
     n_samples, n_features = X.shape
-    if n_columns is None:
-        n_columns = n_features
-    n_columns = min(n_columns, n_samples, n_features)
-    if sparse.issparse(X):
-        n_columns = min(n_columns, min(X.shape) - 1)  # all that ARPACK can do
-        if n_columns < 1:
-            return Reduction(metric, np.asarray(X.mean(axis=0)).ravel(), None, 1.0)
-    elif n_columns == n_features:
+    n_columns = min(n_columns or n_features, n_samples, n_features)
+    if n_columns == n_features:
+        if sparse.issparse(X):
+            X = X.toarray()
         return Reduction(metric, X.mean(axis=0, dtype=np.float64), None, 1.0)
-    solver = "arpack" if sparse.issparse(X) else "auto"
-    with threadpool_limits(limits=1):  # the order of a sum depends on their number
+    if (X[1:] != X[:-1]).sum() == 0:  # all rows are alike: no direction to find
+        mean = np.asarray(X.mean(axis=0), dtype=np.float64).ravel()
+        return Reduction(metric, mean, np.eye(n_features, 1), 1.0)
+    solver = "auto"
+    if sparse.issparse(X):
+        solver = "arpack"
+        n_columns = min(n_columns, min(X.shape) - 1)  # all that ARPACK can do
+    # One thread: the order of a sum depends on their number. Rows that are all the same
+    # have no variance to take shares of, which PCA does all the same.
+    with threadpool_limits(limits=1), np.errstate(invalid="ignore"):
         pca = PCA(n_columns, svd_solver=solver, random_state=seed).fit(X)
     axes = pca.components_.T.astype(np.float64)
     mean = pca.mean_.astype(np.float64)
     return Reduction(metric, mean, np.ascontiguousarray(axes), 1.0)
+
+
+def directional(metric):
+    """Return a metric of directions itself, and "euclidean" for all others."""
+    return metric if metric in DIRECTIONAL else "euclidean"
 
 
 def with_unit(reduction, reduced, neighbors):
@@ -309,17 +329,72 @@ class Placement:
                     some, reduced, None if coordinates is None else coordinates[rows]
                 )
                 proposed = answer(self.net.module_, inputs, device)
-                if self.memory is not None:
-                    queries = np.hstack([reduced, np.sqrt(PROPOSAL_WEIGHT) * proposed])
-                    proposed = recall(
-                        self.memory,
-                        queries,
-                        temperature=TEMPERATURE,
-                        n_probes=N_PROBES,
-                        parallel=parallel,
-                    )
-                places.append(proposed)
+                places.append(self.decide(reduced, proposed, parallel))
         return np.concatenate(places) * self.scale + self.centre
+
+    def decide(self, reduced, proposed, parallel):
+        """Let the anchors decide, if there are any.
+
+        Parameters
+        ----------
+        reduced : ndarray of shape (n_samples, n_columns), dtype=float64
+            Columns of the samples.
+        proposed : ndarray of shape (n_samples, n_components), dtype=float64
+            What the network says.
+        parallel : joblib.Parallel
+            Runs blocks of samples, in threads.
+
+        Returns
+        -------
+        places : ndarray of shape (n_samples, n_components)
+            Where they belong, in the network's units.
+        """
+        if self.memory is None:
+            return proposed
+        return recall(
+            self.memory,
+            np.hstack([reduced, np.sqrt(PROPOSAL_WEIGHT) * proposed]),
+            temperature=TEMPERATURE,
+            n_probes=N_PROBES,
+            parallel=parallel,
+        )
+
+    def judge(self, reduced, proposed, places, *, seed):
+        """Compare the network alone with the network and anchors, on new samples.
+
+        One half of the training samples, or of 4,000 of them, is placed with the other
+        half as anchors.
+
+        Parameters
+        ----------
+        reduced : ndarray of shape (n_samples, n_columns), dtype=float64
+            Columns of the training samples.
+        proposed : ndarray of shape (n_samples, n_components), dtype=float64
+            What the network says of them.
+        places : ndarray of shape (n_samples, n_components)
+            Their layout.
+        seed : int
+            Seed of the halves.
+
+        Returns
+        -------
+        alone, with_anchors : float
+            Share of their neighbours that they keep: by the network, by both.
+        """
+        order = np.random.RandomState(seed).permutation(len(reduced))[:N_JUDGED]
+        known, new = np.array_split(order, 2)
+        trial = object.__new__(Placement)
+        vars(trial).update(vars(self))  # `copy.copy` would pack the network
+        trial.remember(reduced[known], places[known], n_anchors=len(known), seed=seed)
+        with Parallel(n_jobs=1) as parallel:
+            decided = trial.decide(reduced[new], proposed[new], parallel)
+        n_neighbors = min(N_NEAR, (len(new) - 1) // 2)
+        if n_neighbors < 1:
+            return 0.0, 1.0
+        return tuple(
+            neighborhood_overlap_score(reduced[new], found, n_neighbors=n_neighbors)
+            for found in (proposed[new], decided)
+        )
 
     def __getstate__(self):
         from celltyping._nn._training import pack_net

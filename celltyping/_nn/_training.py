@@ -10,7 +10,7 @@ import math
 import numpy as np
 import skorch
 import torch
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from celltyping._nn._modules import Perceptron
 from celltyping._progress import progress_bar
@@ -18,6 +18,9 @@ from celltyping._progress import progress_bar
 # Rows that are sent through a network at once when it is asked: their activations fit
 # into a second-level cache.
 ROWS_AT_ONCE = 1024
+
+# Names of the callbacks that `train` adds.
+OWN_CALLBACKS = ("schedule", "progress", "stop")
 
 
 def resolve_device(device):
@@ -42,7 +45,7 @@ def resolve_device(device):
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as exc:
         reason = (str(exc).strip() or "no reason given").splitlines()[0]
         raise ValueError(
@@ -50,6 +53,14 @@ def resolve_device(device):
             "where there is one, 'cpu' is always there"
         ) from exc
     return device
+
+
+def there_or_cpu(device):
+    """Return a device if it is there, and "cpu" otherwise."""
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return "cpu"
 
 
 @contextlib.contextmanager
@@ -67,15 +78,21 @@ def reproducible(seed, device):
         Where the network runs.
     """
     devices = [device] if device.startswith("cuda") else []
-    n_threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), _threads_for(device):
         torch.manual_seed(seed)
-        try:
-            if device == "cpu":
-                torch.set_num_threads(1)
-            yield
-        finally:
-            torch.set_num_threads(n_threads)
+        yield
+
+
+@contextlib.contextmanager
+def _threads_for(device):
+    """Let one thread do the work on a CPU inside."""
+    n_threads = torch.get_num_threads()
+    try:
+        if device.startswith("cpu"):
+            torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 class ShuffledBatches:
@@ -169,6 +186,7 @@ def train(
         Where the network runs.
     verbose : bool or int, default=False
         Whether to show a progress bar.
+
     Returns
     -------
     net : skorch.NeuralNet
@@ -209,20 +227,57 @@ def train(
             verbose=0,
         )
         net.initialize()
-        # Not `net.fit`, which would take an interrupt for the end of the training.
+        # Not `net.fit`, which would take any interrupt for the end of the training.
         net.notify("on_train_begin", X=dataset, y=None)
-        net.fit_loop(dataset)
+        try:
+            net.fit_loop(dataset)
+        except KeyboardInterrupt:
+            if not _stopped_early(net):
+                raise
         net.notify("on_train_end", X=dataset, y=None)
-    # Both belong to this training alone, and a progress bar cannot be pickled.
-    net.set_params(callbacks__progress=None, callbacks__schedule=None)
+    # They belong to this training alone, and a progress bar cannot be pickled. Not by
+    # `set_params`, which would initialize the other callbacks anew.
+    net.callbacks = list(callbacks or [])
+    net.callbacks_ = [
+        named for named in net.callbacks_ if named[0] not in OWN_CALLBACKS
+    ]
     return net
+
+
+def _stopped_early(net):
+    """Tell whether it was skorch's callback that interrupted the training."""
+    return any(
+        isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
+        for _, callback in net.callbacks_
+    )
+
+
+def as_tensor(array, dtype, device="cpu"):
+    """Copy an array to a tensor, so that no network can change the array.
+
+    Parameters
+    ----------
+    array : ndarray
+        May be closed for writing, or a view of any strides.
+    dtype : dtype
+        numpy's name of what the tensor shall hold.
+    device : str, default="cpu"
+        Where it shall be.
+
+    Returns
+    -------
+    tensor : Tensor
+        The copy.
+    """
+    return torch.from_numpy(np.array(array, dtype=dtype, order="C")).to(device)
 
 
 def answer(module, inputs, device="cpu"):
     """Ask a network, in double precision.
 
     In single precision the last bits of a row's answer would depend on the rows that
-    are asked with it.
+    are asked with it. On a CPU one thread works: layers of this size take no less time
+    with two, and many times as long where another program keeps a core busy.
 
     Parameters
     ----------
@@ -239,9 +294,9 @@ def answer(module, inputs, device="cpu"):
         What it says.
     """
     module = copy.deepcopy(module).to(device, torch.float64).eval()
-    with torch.inference_mode():
+    with _threads_for(device), torch.inference_mode():
         outputs = [
-            module(torch.as_tensor(rows, dtype=torch.float64, device=device)).cpu()
+            module(as_tensor(rows, np.float64, device)).cpu()
             for rows in np.array_split(inputs, math.ceil(len(inputs) / ROWS_AT_ONCE))
         ]
     return torch.cat(outputs).numpy()

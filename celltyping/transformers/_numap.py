@@ -8,6 +8,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from celltyping import _umap
 from celltyping._compat import Interval, StrOptions, _fit_context
+from celltyping._fitting import all_or_nothing
 from celltyping._kernels._fuzzy import fuzzy_graph, supervise
 from celltyping._kernels._layout import fit_curve
 from celltyping._labels import encode_types
@@ -38,9 +40,31 @@ _NEED_FRONT = {
 _OWN_LAYERS = {"learn_from": "features", "residual": False, "encoder_init": "xavier"}
 
 
+# Parameters that the networks of an earlier fit were made with.
+_KEPT = (
+    "n_components",
+    "n_input_components",
+    "spectral_components",
+    "learn_from",
+    "residual",
+    "hidden_layer_sizes",
+)
+
+
+# Epochs on UMAP's own loss, where the network may do without anchors: where before them
+# it keeps four fifths of the neighbours that anchors keep. Digits and MNIST have 0.6 to
+# 0.7 and never get there, circles, curves and surfaces 0.9 or more.
+FINE_TUNE_EPOCHS, WORTH_TUNING = 20, 0.8
+
+
 def _has_decoder(estimator):
     """Tell whether there is a way back."""
-    return estimator.decoder is not False
+    return _has_own_decoder(estimator) or bool(estimator.decoder)
+
+
+def _has_own_decoder(estimator):
+    """Tell whether the way back is a network of the user."""
+    return not isinstance(estimator.decoder, (bool, np.bool_))
 
 
 class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -101,23 +125,25 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Standard deviation of the noise that is added to the inputs in training, in
         units of theirs.
     n_anchors : int or "auto", default="auto"
-        Number of training samples that are remembered, to decide on new ones. "auto":
-        all, but at most 100,000. 0: none, the network alone decides, which takes less
-        memory and is less accurate; then `fine_tune_epochs` helps.
+        Number of training samples that are remembered, to decide on new ones. 0: none,
+        the network alone decides. "auto": all, but at most 100,000; and none where
+        training samples that were held out keep as many neighbours without, as on
+        smooth curves and surfaces. With a target `y` or a `spectral_weight`, all.
     decoder : bool or torch.nn.Module, default=False
         Whether to learn the way back, for `inverse_transform`. A network of your own
         maps `n_components` numbers to the features.
     n_epochs : int or "auto", default="auto"
-        Epochs of the layout. "auto": 500 for up to 10,000 samples, else 200.
+        Epochs of the layout. "auto": 500 for up to 100,000 samples, else 200.
     negative_sample_rate : int, default=5
         Random samples that push a sample away each time that a neighbour pulls.
     repulsion_strength : float, default=1.0
         How much they push.
     max_epochs : int, default=40
         Epochs of the network's training.
-    fine_tune_epochs : int, default=0
+    fine_tune_epochs : int or "auto", default="auto"
         Epochs in which the network then goes on to learn UMAP's own loss. An epoch is
-        as many edges as count in one of the layout.
+        as many edges as count in one of the layout. "auto": 20 if the network alone
+        decides or nearly keeps as many neighbours as with anchors, else 0.
     batch_size : int or "auto", default="auto"
         Samples per training step. "auto": a sixteenth of the data, between 32 and
         1,024.
@@ -141,7 +167,8 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` goes on from where the fit before ended: samples start at the
         places that it gives them, and the networks with its weights. So pictures of
-        data that grow stay comparable.
+        data that grow stay comparable. Parameters that decide on the shape of the
+        networks must stay as they were.
     callbacks : list of skorch callbacks, default=None
         Called while the encoder is trained.
     device : str, default="auto"
@@ -174,10 +201,12 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     loss_curve_ : ndarray of shape (`n_iter_`,)
         Mean loss of each epoch in which the encoder learnt the layout: smooth L1 in
         units of the layout's standard deviation.
-    fine_tune_loss_curve_ : ndarray of shape (fine_tune_epochs,)
+    fine_tune_loss_curve_ : ndarray of shape (n_fine_tune_epochs,)
         Mean of UMAP's loss of each later epoch. Defined only if there were any.
     n_iter_ : int
         Number of epochs in which the encoder learnt the layout.
+    n_anchors_ : int
+        Number of training samples that are remembered.
     device_ : str
         Where the networks run.
     n_features_in_ : int
@@ -249,7 +278,10 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         "negative_sample_rate": [Interval(Integral, 0, None, closed="left")],
         "repulsion_strength": [Interval(Real, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "fine_tune_epochs": [Interval(Integral, 0, None, closed="left")],
+        "fine_tune_epochs": [
+            Interval(Integral, 0, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -296,7 +328,7 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         negative_sample_rate=5,
         repulsion_strength=1.0,
         max_epochs=40,
-        fine_tune_epochs=0,
+        fine_tune_epochs="auto",
         batch_size="auto",
         learning_rate=0.003,
         densmap=False,
@@ -377,9 +409,9 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X holds NaN or has one sample, parameters contradict each other, the
-            encoder gives another number of columns, the device is not there, or y or
-            neighbor_graph does not fit.
+            If X holds NaN or has one sample, parameters contradict each other or,
+            with `warm_start`, an earlier fit, the encoder gives another number of
+            columns, the device is not there, or y or neighbor_graph does not fit.
         FloatingPointError
             If the training diverges; then the estimator is as it was before.
         ImportError
@@ -387,13 +419,8 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         for module in ("torch", "skorch"):
             import_optional(module, extra="nn", needed_by="NUMAP")
-        before = vars(self).copy()
-        try:
+        with all_or_nothing(self):
             return self._fit(X, y, neighbor_graph)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
 
     def _fit(self, X, y, neighbor_graph):
         """Do what `fit` does."""
@@ -401,13 +428,10 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         self._check_parameters()
         earlier = vars(self).get("_placement") if self.warm_start else None
-        n_features = vars(self).get("n_features_in_")
+        if earlier is not None:
+            self._check_earlier(earlier)
+            self._read(X, reset=False)
         X = self._read(X, reset=True)
-        if earlier is not None and X.shape[1] != n_features:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {n_features} were fitted before, "
-                "and with warm_start=True fit goes on from there"
-            )
         if y is not None:
             check_consistent_length(X, y)
         random_state = check_random_state(self.random_state)
@@ -427,24 +451,38 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             reduction = _placement.with_unit(reduction, reduced, indices)
             reduced /= reduction.unit
         self.graph_ = fuzzy_graph(indices, distances)
-        if y is not None and self.target_weight > 0:
+        supervised = y is not None and self.target_weight > 0
+        if supervised:
             _, codes = encode_types(
                 y, self.unlabeled_marker, caller="NUMAP", min_types=1
             )
             self.graph_ = supervise(self.graph_, codes, self.target_weight)
+            if self.graph_.nnz == 0:
+                raise ValueError(
+                    "no two neighbours have the same type in y, so that "
+                    f"target_weight={self.target_weight} leaves no edge in the graph: "
+                    "lower it"
+                )
 
         start = None if earlier is None else self._place(X, earlier)
         coordinates = self._find_coordinates(X, y, seed)
         if start is None:
-            leading = reduced if coordinates is None else coordinates
+            leading = _placement.reduce(
+                _placement.fit_reduction(reduced, self.n_components, seed), reduced
+            )
+            if coordinates is not None:
+                leading = _umap.start_by_component(
+                    self.graph_, leading, coordinates, seed
+                )
             start = _umap.start_from(leading, self.n_components, random_state)
         radii = _umap.original_radii(self.graph_, indices, distances)
         curve = fit_curve(self.min_dist, self.spread)
         self.layout_ = self._lay_out(start, coordinates, radii, curve, seed)
         placement = self._learn_encoder(
-            X, reduced, reduction, coordinates, radii, curve, earlier, seed
+            X, reduced, reduction, coordinates, radii, curve, earlier, supervised, seed
         )
         self._placement = placement
+        self._kept = self._list_kept()
         self._sample_shape = X.shape[1:]
         self._n_features_out = self.n_components
         self.embedding_ = self._place(X, placement, coordinates)
@@ -457,11 +495,7 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _check_parameters(self):
         """Refuse parameters that contradict each other."""
-        needs = [
-            f"{name}={getattr(self, name)!r}"
-            for name, values in _NEED_FRONT.items()
-            if getattr(self, name) in values
-        ]
+        needs = self._list_needs()
         if self.spectral_weight > 0:
             needs.append(f"spectral_weight={self.spectral_weight}")
         if self.spectral is None and needs:
@@ -484,10 +518,9 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "encoder_init='spectral' takes over a network that sees the features, "
                 f"so learn_from must be 'features', got {self.learn_from!r}"
             )
-        if self.min_dist > 3 * self.spread:
+        if self.min_dist > self.spread:
             raise ValueError(
-                f"min_dist ({self.min_dist}) must be at most three times spread "
-                f"({self.spread})"
+                f"min_dist ({self.min_dist}) must be at most spread ({self.spread})"
             )
         sizes = [(w, isinstance(w, Integral) and w > 0) for w in self._hidden_sizes()]
         if not all(good for _, good in sizes):
@@ -500,6 +533,33 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Return the widths of the hidden layers."""
         return tuple(self.hidden_layer_sizes)
 
+    def _list_needs(self):
+        """List what needs spectral coordinates of new samples."""
+        return [
+            f"{name}={getattr(self, name)!r}"
+            for name, values in _NEED_FRONT.items()
+            if getattr(self, name) in values
+        ]
+
+    def _list_kept(self):
+        """List what the networks are made with."""
+        kept = {name: getattr(self, name) for name in _KEPT}
+        return {
+            **kept,
+            "hidden_layer_sizes": self._hidden_sizes(),
+            "encoder": "NUMAP's own" if self.encoder is None else "one of your own",
+            "metric": _placement.directional(self.metric),
+        }
+
+    def _check_earlier(self, earlier):
+        """Refuse parameters that do not go with an earlier fit."""
+        for name, value in self._list_kept().items():
+            if value != self._kept[name]:
+                raise ValueError(
+                    f"{name} is {value!r}, but was {self._kept[name]!r} in the fit "
+                    "before, and with warm_start=True fit goes on from there"
+                )
+
     def _read(self, X, *, reset):
         """Check samples."""
         X = validate_data(
@@ -508,6 +568,7 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             reset=reset,
             accept_sparse="csr" if self.encoder is None else False,
             dtype=(np.float64, np.float32),
+            order="C",  # the last bits of sums depend on it
             allow_nd=self.encoder is not None,
             ensure_min_samples=2 if reset else 1,
         )
@@ -534,12 +595,13 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"n_neighbors ({self.n_neighbors}) must be less than the number of "
                 f"samples in X ({n_samples}): {n_neighbors} are used",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         # Distances between rows of fewer columns take less time; where none were left
         # out, they are the same.
-        table = reduced.astype(np.float32) if self.metric == "euclidean" else flat
-        return nearest_neighbors(
+        with np.errstate(over="ignore"):  # the search refuses what is infinite
+            table = reduced.astype(np.float32) if self.metric == "euclidean" else flat
+        indices, distances = nearest_neighbors(
             table,
             n_neighbors,
             metric=self.metric,
@@ -547,6 +609,13 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             random_state=seed,
             n_jobs=self.n_jobs,
         )
+        if not np.isfinite(distances).all():
+            raise ValueError(
+                f"metric={self.metric!r} gives distances that are not finite, such as "
+                f"{distances[~np.isfinite(distances)][0]}: X may hold rows that it is "
+                "not defined for, or numbers that are too large"
+            )
+        return indices, distances
 
     def _find_coordinates(self, X, y, seed):
         """Find the spectral coordinates of the training samples."""
@@ -554,8 +623,15 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             vars(self).pop(name, None)
         if self.spectral is None:
             return None
-        needed = any(getattr(self, k) in v for k, v in _NEED_FRONT.items())
+        needed = self._list_needs()
         n_components = min(self.spectral_components, X.shape[0] - 2)
+        least = self.n_components if self.residual else 1
+        if needed and n_components < least:
+            raise ValueError(
+                f"{needed[0]} needs at least {least} spectral coordinates, but "
+                f"spectral_components={self.spectral_components} and {X.shape[0]} "
+                f"samples give {n_components}"
+            )
         if n_components < 1:
             coordinates = np.zeros((X.shape[0], 1))
         elif needed or self.spectral == "grease":
@@ -567,12 +643,14 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 metric=self.metric,
                 metric_params=self.metric_params,
                 solver="exact" if self.spectral == "exact" else "minibatch",
+                n_input_components=self.n_input_components,
+                n_anchors=0 if self.encoder_init == "spectral" else self.n_anchors,
                 hidden_layer_sizes=self.hidden_layer_sizes,
                 device=self.device,
                 random_state=seed,
                 n_jobs=self.n_jobs,
                 verbose=self.verbose,
-            ).fit(X)
+            ).fit(self._flat(X))
             coordinates = self.spectral_.embedding_.astype(np.float64)
         else:
             _, coordinates = leading_eigenvectors(
@@ -621,17 +699,27 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return places
 
     def _learn_encoder(
-        self, X, reduced, reduction, coordinates, radii, curve, earlier, seed
+        self,
+        X,
+        reduced,
+        reduction,
+        coordinates,
+        radii,
+        curve,
+        earlier,
+        supervised,
+        seed,
     ):
         """Learn to place samples where the layout has them."""
         from celltyping._nn import _encoder
 
         columns_scale = reduced.std()
         takes = {"features": "columns", "spectral": "coordinates"}
+        centre = self.layout_.mean(axis=0)
         placement = _placement.Placement(
             reduction,
-            self.layout_.mean(axis=0, dtype=np.float64),
-            float(self.layout_.std()) or 1.0,
+            centre,
+            float((self.layout_ - centre).std()) or 1.0,
             input_scale=1.0 / columns_scale if columns_scale > 0 else 1.0,
             takes="features"
             if self.encoder is not None
@@ -663,7 +751,14 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.loss_curve_ = np.array(placement.net.history[:, "train_loss"])
         self.n_iter_ = len(self.loss_curve_)
         vars(self).pop("fine_tune_loss_curve_", None)
-        if self.fine_tune_epochs > 0:
+        n_anchors, n_epochs, alone = self._n_anchors(len(reduced)), 0, 0.0
+        if self.n_anchors == "auto" and not supervised and self.spectral_weight == 0:
+            alone, with_anchors = self._judge(placement, inputs, reduced, seed)
+        if self.fine_tune_epochs != "auto":
+            n_epochs = self.fine_tune_epochs
+        elif n_anchors == 0 or (alone > 0 and alone >= WORTH_TUNING * with_anchors):
+            n_epochs = FINE_TUNE_EPOCHS
+        if n_epochs > 0:
             density = (radii, self.dens_lambda, self.dens_var_shift)
             placement.net = _encoder.fine_tune(
                 module,
@@ -674,15 +769,25 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 negative_sample_rate=self.negative_sample_rate,
                 repulsion_strength=self.repulsion_strength,
                 density=(*density, self.dens_subsample_size) if self.densmap else None,
-                max_epochs=self.fine_tune_epochs,
+                max_epochs=n_epochs,
                 **training,
             )
-            curve_ = np.array(placement.net.history[:, "train_loss"])
-            self.fine_tune_loss_curve_ = curve_
-        placement.remember(
-            reduced, self.layout_, n_anchors=self._n_anchors(len(reduced)), seed=seed
-        )
+            losses = np.array(placement.net.history[:, "train_loss"])
+            self.fine_tune_loss_curve_ = losses
+            if alone > 0:
+                alone, with_anchors = self._judge(placement, inputs, reduced, seed)
+        if alone > 0 and alone >= with_anchors:
+            n_anchors = 0
+        self.n_anchors_ = n_anchors
+        placement.remember(reduced, self.layout_, n_anchors=n_anchors, seed=seed)
         return placement
+
+    def _judge(self, placement, inputs, reduced, seed):
+        """Compare the network alone with the network and anchors."""
+        from celltyping._nn._training import answer
+
+        proposed = answer(placement.net.module_, inputs, self.device_)
+        return placement.judge(reduced, proposed, self.layout_, seed=seed)
 
     def _n_anchors(self, n_samples):
         """Return how many training samples are remembered."""
@@ -695,7 +800,10 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         from celltyping._nn import _encoder
 
         if earlier is not None:
-            return copy.deepcopy(earlier.net.module_)
+            module = copy.deepcopy(earlier.net.module_)
+            if self.encoder is None:
+                module.set_noise(dropout=self.dropout, noise=self.input_noise)
+            return module
         if self.encoder is not None:
             return _encoder.own_module(
                 self.encoder,
@@ -720,13 +828,17 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _learn_decoder(self, X, reduced, earlier, seed):
         """Learn the way back from places to features."""
         from celltyping._nn import _encoder
+        from celltyping._nn._modules import Perceptron
 
         placement = self._placement
         places = placement.standardized(self.embedding_)
-        own = self.decoder is not True
+        own = _has_own_decoder(self)
         targets = self._flat(X) if own else reduced * placement.input_scale
-        if earlier is not None and "decoder_net_" in vars(self):
-            module = copy.deepcopy(self.decoder_net_.module_)
+        if sparse.issparse(targets):
+            targets = targets.toarray()
+        before = vars(self).get("decoder_net_") if earlier is not None else None
+        if before is not None and own != isinstance(before.module_, Perceptron):
+            module = copy.deepcopy(before.module_)
         elif own:
             module = _encoder.own_module(
                 self.decoder,
@@ -834,7 +946,7 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         placement = self._placement
         places = placement.standardized(X)
         features = answer(self.decoder_net_.module_, places, self.device_)
-        if self.decoder is True:
+        if not _has_own_decoder(self):
             features = _placement.restore(
                 placement.reduction, features / placement.input_scale
             )
@@ -844,7 +956,7 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return "_placement" in vars(self)
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())  # what it gives is the estimator's own
         if "decoder_net_" in state:
             from celltyping._nn._training import pack_net
 
@@ -853,6 +965,10 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def __setstate__(self, state):
         super().__setstate__(state)
+        if "device_" in state:
+            from celltyping._nn._training import there_or_cpu
+
+            self.device_ = there_or_cpu(state["device_"])
         if "decoder_net_" in state:
             from celltyping._nn._training import unpack_net
 

@@ -8,7 +8,7 @@ import pytest
 from joblib import Parallel
 from threadpoolctl import threadpool_limits
 
-from celltyping._kernels._memory import BLOCK, build_memory, recall
+from celltyping._kernels._memory import BLOCK, build_memory, extend, recall
 
 EVERYWHERE = 10**6  # more probes than there are cells
 
@@ -153,3 +153,76 @@ def test_seed_alone_decides():
         np.testing.assert_array_equal(one, two)
     other = build_memory(keys, values, seed=1)
     assert not np.array_equal(other.keys, memory.keys)
+
+
+def extended(memory, queries, factors, *, n_neighbors=5, n_probes=8, n_jobs=1):
+    """Call `extend` with read-only arrays."""
+    for array in (*memory, queries, factors):
+        array.setflags(write=False)
+    with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
+        return extend(
+            memory,
+            queries,
+            factors,
+            n_neighbors=n_neighbors,
+            n_probes=n_probes,
+            parallel=parallel,
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_neighbors", [1, 2, 5, 80])
+@pytest.mark.parametrize("n_rows", [1, 4, 50, 700])
+def test_extension_gives_what_numpy_gives(n_rows, n_neighbors, dtype):
+    keys, values = points(n_rows, dtype=dtype)
+    queries = points(90, dtype=dtype, seed=1)[0]
+    factors = np.array([1.0, 1.5, -2.0])
+    found = extended(
+        build_memory(keys, values, seed=0),
+        queries,
+        factors,
+        n_neighbors=n_neighbors,
+        n_probes=EVERYWHERE,
+    )
+    distances = np.linalg.norm(queries[:, np.newaxis] - keys, axis=2)
+    nearest = np.argsort(distances, axis=1)[:, :n_neighbors]
+    distances = np.take_along_axis(distances, nearest, axis=1)
+    weights = np.exp(-distances / np.median(distances, axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    expected = np.einsum("qk,qkd->qd", weights, values[nearest]) * factors
+    assert found.dtype == dtype
+    tolerance = 1e-9 if dtype == np.float64 else 1e-3
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_extension_leaves_rows_as_they_are():
+    keys, values = points(1000)
+    keys[1], keys[2] = keys[0], keys[0]
+    memory = build_memory(keys, values, seed=0)
+    found = extended(memory, keys, np.full(3, 2.0), n_probes=1)
+    np.testing.assert_allclose(found[3:], values[3:])
+    for row in range(3):
+        np.testing.assert_allclose(found[row], values[:3].mean(axis=0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_extended_row_does_not_depend_on_its_block(dtype):
+    keys, values = points(2000, dtype=dtype)
+    queries = points(2 * BLOCK + 3, dtype=dtype, seed=1)[0]
+    memory, factors = build_memory(keys, values, seed=0), np.ones(3)
+    together = extended(memory, queries, factors)
+    np.testing.assert_array_equal(
+        extended(memory, queries, factors, n_jobs=2), together
+    )
+    for rows in ([0], [BLOCK - 1, 5], [2 * BLOCK + 2], slice(3, 90)):
+        alone = extended(memory, np.ascontiguousarray(queries[rows]), factors)
+        np.testing.assert_array_equal(alone, together[rows])
+    assert extended(memory, queries[:0], factors).shape == (0, 3)
+
+
+def test_extension_to_far_queries_does_not_overflow():
+    keys, values = points(500)
+    found = extended(
+        build_memory(keys, values, seed=0), np.full((1, 7), 1e100), np.ones(3)
+    )
+    assert np.isfinite(found).all()
