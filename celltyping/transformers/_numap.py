@@ -3,12 +3,9 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import copy
 import warnings
-from numbers import Integral, Real
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -19,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from celltyping import _umap
-from celltyping._compat import Interval, StrOptions, _fit_context
+from celltyping._compat import _fit_context
 from celltyping._fitting import all_or_nothing
 from celltyping._kernels._fuzzy import fuzzy_graph, supervise
 from celltyping._kernels._layout import fit_curve
@@ -28,46 +25,21 @@ from celltyping._laplacian import leading_eigenvectors
 from celltyping._neighbors import nearest_neighbors
 from celltyping._nn import _placement
 from celltyping._optional import import_optional
-
-# Parameters, and with what values they need spectral coordinates of new samples.
-_NEED_FRONT = {
-    "learn_from": {"spectral", "both"},
-    "residual": {True},
-    "encoder_init": {"spectral"},
-}
-
-# Parameters of the layers that NUMAP makes.
-_OWN_LAYERS = {"learn_from": "features", "residual": False, "encoder_init": "xavier"}
-
-
-# Parameters that the networks of an earlier fit were made with.
-_KEPT = (
-    "n_components",
-    "n_input_components",
-    "spectral_components",
-    "learn_from",
-    "residual",
-    "hidden_layer_sizes",
+from celltyping.transformers._numap_networks import (
+    NumapNetworks,
+    has_decoder,
+    has_own_decoder,
 )
+from celltyping.transformers._numap_parameters import NumapParameters
 
 
-# Epochs on UMAP's own loss, where the network may do without anchors: where before them
-# it keeps four fifths of the neighbours that anchors keep. Digits and MNIST have 0.6 to
-# 0.7 and never get there, circles, curves and surfaces 0.9 or more.
-FINE_TUNE_EPOCHS, WORTH_TUNING = 20, 0.8
-
-
-def _has_decoder(estimator):
-    """Tell whether there is a way back."""
-    return _has_own_decoder(estimator) or bool(estimator.decoder)
-
-
-def _has_own_decoder(estimator):
-    """Tell whether the way back is a network of the user."""
-    return not isinstance(estimator.decoder, (bool, np.bool_))
-
-
-class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class NUMAP(
+    NumapNetworks,
+    NumapParameters,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     """Embed samples in a few dimensions, and place new ones in the same picture.
 
     A parametric UMAP that starts from spectral coordinates. Samples are laid out as
@@ -250,57 +222,6 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     >>> numap.transform(X[500:510]).shape
     (10, 2)
     """
-
-    _parameter_constraints = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "min_dist": [Interval(Real, 0, None, closed="left")],
-        "spread": [Interval(Real, 0, None, closed="neither")],
-        "metric": [str, callable],
-        "metric_params": [dict, None],
-        "n_input_components": [Interval(Integral, 1, None, closed="left"), None],
-        "spectral": [StrOptions({"exact", "grease"}), None],
-        "spectral_components": [Interval(Integral, 1, None, closed="left")],
-        "spectral_weight": [Interval(Real, 0, 1, closed="both")],
-        "learn_from": [StrOptions({"features", "spectral", "both"})],
-        "residual": ["boolean"],
-        "encoder": "no_validation",
-        "encoder_init": [StrOptions({"xavier", "identity", "one_hot", "spectral"})],
-        "hidden_layer_sizes": ["array-like"],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "input_noise": [Interval(Real, 0, None, closed="left")],
-        "n_anchors": [
-            Interval(Integral, 0, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "decoder": "no_validation",
-        "n_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "negative_sample_rate": [Interval(Integral, 0, None, closed="left")],
-        "repulsion_strength": [Interval(Real, 0, None, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "fine_tune_epochs": [
-            Interval(Integral, 0, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "batch_size": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "densmap": ["boolean"],
-        "dens_lambda": [Interval(Real, 0, None, closed="left")],
-        "dens_frac": [Interval(Real, 0, 1, closed="both")],
-        "dens_var_shift": [Interval(Real, 0, None, closed="neither")],
-        "dens_subsample_size": [Interval(Integral, 2, None, closed="left")],
-        "target_weight": [Interval(Real, 0, 1, closed="both")],
-        "unlabeled_marker": "no_validation",
-        "warm_start": ["boolean"],
-        "callbacks": [list, None],
-        "device": [str],
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-    }
 
     def __init__(
         self,
@@ -486,79 +407,12 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._sample_shape = X.shape[1:]
         self._n_features_out = self.n_components
         self.embedding_ = self._place(X, placement, coordinates)
-        if _has_decoder(self):
+        if has_decoder(self):
             self.decoder_net_ = self._learn_decoder(X, reduced, earlier, seed)
         elif "decoder_net_" in vars(self):
             del self.decoder_net_
         self.embedding_ = self.embedding_.astype(X.dtype, copy=False)
         return self
-
-    def _check_parameters(self):
-        """Refuse parameters that contradict each other."""
-        needs = self._list_needs()
-        if self.spectral_weight > 0:
-            needs.append(f"spectral_weight={self.spectral_weight}")
-        if self.spectral is None and needs:
-            raise ValueError(
-                f"{needs[0]} needs spectral coordinates, but spectral is None: use "
-                "'exact' or 'grease'"
-            )
-        own = [
-            f"{name}={getattr(self, name)!r}"
-            for name, default in _OWN_LAYERS.items()
-            if getattr(self, name) != default
-        ]
-        if self.encoder is not None and own:
-            raise ValueError(
-                f"{own[0]} is about the encoder that NUMAP makes, but encoder is one "
-                "of your own, which gets the samples as they are"
-            )
-        if self.encoder_init == "spectral" and self.learn_from != "features":
-            raise ValueError(
-                "encoder_init='spectral' takes over a network that sees the features, "
-                f"so learn_from must be 'features', got {self.learn_from!r}"
-            )
-        if self.min_dist > self.spread:
-            raise ValueError(
-                f"min_dist ({self.min_dist}) must be at most spread ({self.spread})"
-            )
-        sizes = [(w, isinstance(w, Integral) and w > 0) for w in self._hidden_sizes()]
-        if not all(good for _, good in sizes):
-            raise ValueError(
-                "hidden_layer_sizes must be positive integers, got "
-                f"{self.hidden_layer_sizes!r}"
-            )
-
-    def _hidden_sizes(self):
-        """Return the widths of the hidden layers."""
-        return tuple(self.hidden_layer_sizes)
-
-    def _list_needs(self):
-        """List what needs spectral coordinates of new samples."""
-        return [
-            f"{name}={getattr(self, name)!r}"
-            for name, values in _NEED_FRONT.items()
-            if getattr(self, name) in values
-        ]
-
-    def _list_kept(self):
-        """List what the networks are made with."""
-        kept = {name: getattr(self, name) for name in _KEPT}
-        return {
-            **kept,
-            "hidden_layer_sizes": self._hidden_sizes(),
-            "encoder": "NUMAP's own" if self.encoder is None else "one of your own",
-            "metric": _placement.directional(self.metric),
-        }
-
-    def _check_earlier(self, earlier):
-        """Refuse parameters that do not go with an earlier fit."""
-        for name, value in self._list_kept().items():
-            if value != self._kept[name]:
-                raise ValueError(
-                    f"{name} is {value!r}, but was {self._kept[name]!r} in the fit "
-                    "before, and with warm_start=True fit goes on from there"
-                )
 
     def _read(self, X, *, reset):
         """Check samples."""
@@ -698,172 +552,6 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             places = _umap.mix(places, coordinates, self.spectral_weight)
         return places
 
-    def _learn_encoder(
-        self,
-        X,
-        reduced,
-        reduction,
-        coordinates,
-        radii,
-        curve,
-        earlier,
-        supervised,
-        seed,
-    ):
-        """Learn to place samples where the layout has them."""
-        from celltyping._nn import _encoder
-
-        columns_scale = reduced.std()
-        takes = {"features": "columns", "spectral": "coordinates"}
-        centre = self.layout_.mean(axis=0)
-        placement = _placement.Placement(
-            reduction,
-            centre,
-            float((self.layout_ - centre).std()) or 1.0,
-            input_scale=1.0 / columns_scale if columns_scale > 0 else 1.0,
-            takes="features"
-            if self.encoder is not None
-            else takes.get(self.learn_from, "both"),
-            residual=self.residual,
-        )
-        if earlier is not None:
-            placement.input_scale = earlier.input_scale
-            placement.centre, placement.scale = earlier.centre, earlier.scale
-        inputs = placement.inputs(X, reduced, coordinates)
-        module = self._make_encoder(inputs, earlier, seed)
-        targets = placement.standardized(self.layout_)
-        training = {
-            "learning_rate": self.learning_rate,
-            "callbacks": self.callbacks,
-            "device": self.device_,
-            "verbose": self.verbose,
-            "batch_size": self.batch_size,
-            "seed": seed,
-        }
-        placement.net = _encoder.regress(
-            module,
-            inputs,
-            targets,
-            max_epochs=self.max_epochs,
-            description="encoder",
-            **training,
-        )
-        self.loss_curve_ = np.array(placement.net.history[:, "train_loss"])
-        self.n_iter_ = len(self.loss_curve_)
-        vars(self).pop("fine_tune_loss_curve_", None)
-        n_anchors, n_epochs, alone = self._n_anchors(len(reduced)), 0, 0.0
-        if self.n_anchors == "auto" and not supervised and self.spectral_weight == 0:
-            alone, with_anchors = self._judge(placement, inputs, reduced, seed)
-        if self.fine_tune_epochs != "auto":
-            n_epochs = self.fine_tune_epochs
-        elif n_anchors == 0 or (alone > 0 and alone >= WORTH_TUNING * with_anchors):
-            n_epochs = FINE_TUNE_EPOCHS
-        if n_epochs > 0:
-            density = (radii, self.dens_lambda, self.dens_var_shift)
-            placement.net = _encoder.fine_tune(
-                module,
-                inputs,
-                self.graph_,
-                scale=placement.scale,
-                curve=curve,
-                negative_sample_rate=self.negative_sample_rate,
-                repulsion_strength=self.repulsion_strength,
-                density=(*density, self.dens_subsample_size) if self.densmap else None,
-                max_epochs=n_epochs,
-                **training,
-            )
-            losses = np.array(placement.net.history[:, "train_loss"])
-            self.fine_tune_loss_curve_ = losses
-            if alone > 0:
-                alone, with_anchors = self._judge(placement, inputs, reduced, seed)
-        if alone > 0 and alone >= with_anchors:
-            n_anchors = 0
-        self.n_anchors_ = n_anchors
-        placement.remember(reduced, self.layout_, n_anchors=n_anchors, seed=seed)
-        return placement
-
-    def _judge(self, placement, inputs, reduced, seed):
-        """Compare the network alone with the network and anchors."""
-        from celltyping._nn._training import answer
-
-        proposed = answer(placement.net.module_, inputs, self.device_)
-        return placement.judge(reduced, proposed, self.layout_, seed=seed)
-
-    def _n_anchors(self, n_samples):
-        """Return how many training samples are remembered."""
-        if self.n_anchors == "auto":
-            return min(n_samples, _placement.MAX_ANCHORS)
-        return min(n_samples, self.n_anchors)
-
-    def _make_encoder(self, inputs, earlier, seed):
-        """Make the encoder, or take it over from an earlier fit."""
-        from celltyping._nn import _encoder
-
-        if earlier is not None:
-            module = copy.deepcopy(earlier.net.module_)
-            if self.encoder is None:
-                module.set_noise(dropout=self.dropout, noise=self.input_noise)
-            return module
-        if self.encoder is not None:
-            return _encoder.own_module(
-                self.encoder,
-                inputs,
-                self.n_components,
-                parameter="encoder",
-                unit="n_components",
-            )
-        spectral = self.encoder_init == "spectral"
-        return _encoder.make_perceptron(
-            inputs.shape[1] - (self.n_components if self.residual else 0),
-            self._hidden_sizes(),
-            self.n_components,
-            seed=seed,
-            dropout=self.dropout,
-            noise=self.input_noise,
-            weights="xavier" if spectral else self.encoder_init,
-            residual=self.residual,
-            hidden_from=self.spectral_.net_.module_ if spectral else None,
-        )
-
-    def _learn_decoder(self, X, reduced, earlier, seed):
-        """Learn the way back from places to features."""
-        from celltyping._nn import _encoder
-        from celltyping._nn._modules import Perceptron
-
-        placement = self._placement
-        places = placement.standardized(self.embedding_)
-        own = _has_own_decoder(self)
-        targets = self._flat(X) if own else reduced * placement.input_scale
-        if sparse.issparse(targets):
-            targets = targets.toarray()
-        before = vars(self).get("decoder_net_") if earlier is not None else None
-        if before is not None and own != isinstance(before.module_, Perceptron):
-            module = copy.deepcopy(before.module_)
-        elif own:
-            module = _encoder.own_module(
-                self.decoder,
-                places,
-                targets.shape[1],
-                parameter="decoder",
-                unit="the features of X",
-            )
-        else:
-            module = _encoder.make_perceptron(
-                self.n_components, self._hidden_sizes(), targets.shape[1], seed=seed
-            )
-        return _encoder.regress(
-            module,
-            places,
-            targets,
-            batch_size=self.batch_size,
-            max_epochs=self.max_epochs,
-            learning_rate=self.learning_rate,
-            description="decoder",
-            device=self.device_,
-            verbose=self.verbose,
-            seed=seed,
-        )
-
     def _place(self, X, placement, coordinates=None):
         """Place samples."""
         if placement.needs_coordinates and coordinates is None:
@@ -917,7 +605,7 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         return self.fit(X, y, **fit_params).embedding_.copy()
 
-    @available_if(_has_decoder)
+    @available_if(has_decoder)
     def inverse_transform(self, X):
         """Estimate the features of places in the embedding.
 
@@ -946,7 +634,7 @@ class NUMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         placement = self._placement
         places = placement.standardized(X)
         features = answer(self.decoder_net_.module_, places, self.device_)
-        if not _has_own_decoder(self):
+        if not has_own_decoder(self):
             features = _placement.restore(
                 placement.reduction, features / placement.input_scale
             )

@@ -1,0 +1,196 @@
+"""How NUMAP learns its encoder and its decoder."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import copy
+
+import numpy as np
+from scipy import sparse
+
+from celltyping._nn import _placement
+
+# Epochs on UMAP's own loss, where the network may do without anchors: where before them
+# it keeps four fifths of the neighbours that anchors keep. Digits and MNIST have 0.6 to
+# 0.7 and never get there, circles, curves and surfaces 0.9 or more.
+FINE_TUNE_EPOCHS, WORTH_TUNING = 20, 0.8
+
+
+def has_decoder(estimator):
+    """Tell whether there is a way back."""
+    return has_own_decoder(estimator) or bool(estimator.decoder)
+
+
+def has_own_decoder(estimator):
+    """Tell whether the way back is a network of the user."""
+    return not isinstance(estimator.decoder, (bool, np.bool_))
+
+
+class NumapNetworks:
+    """The part of `NUMAP` that makes and trains networks."""
+
+    def _learn_encoder(
+        self,
+        X,
+        reduced,
+        reduction,
+        coordinates,
+        radii,
+        curve,
+        earlier,
+        supervised,
+        seed,
+    ):
+        """Learn to place samples where the layout has them."""
+        from celltyping._nn import _encoder
+
+        columns_scale = reduced.std()
+        takes = {"features": "columns", "spectral": "coordinates"}
+        centre = self.layout_.mean(axis=0)
+        placement = _placement.Placement(
+            reduction,
+            centre,
+            float((self.layout_ - centre).std()) or 1.0,
+            input_scale=1.0 / columns_scale if columns_scale > 0 else 1.0,
+            takes="features"
+            if self.encoder is not None
+            else takes.get(self.learn_from, "both"),
+            residual=self.residual,
+        )
+        if earlier is not None:
+            placement.input_scale = earlier.input_scale
+            placement.centre, placement.scale = earlier.centre, earlier.scale
+        inputs = placement.inputs(X, reduced, coordinates)
+        module = self._make_encoder(inputs, earlier, seed)
+        targets = placement.standardized(self.layout_)
+        training = {
+            "learning_rate": self.learning_rate,
+            "callbacks": self.callbacks,
+            "device": self.device_,
+            "verbose": self.verbose,
+            "batch_size": self.batch_size,
+            "seed": seed,
+        }
+        placement.net = _encoder.regress(
+            module,
+            inputs,
+            targets,
+            max_epochs=self.max_epochs,
+            description="encoder",
+            **training,
+        )
+        self.loss_curve_ = np.array(placement.net.history[:, "train_loss"])
+        self.n_iter_ = len(self.loss_curve_)
+        vars(self).pop("fine_tune_loss_curve_", None)
+        n_anchors, n_epochs, alone = self._n_anchors(len(reduced)), 0, 0.0
+        if self.n_anchors == "auto" and not supervised and self.spectral_weight == 0:
+            alone, with_anchors = self._judge(placement, inputs, reduced, seed)
+        if self.fine_tune_epochs != "auto":
+            n_epochs = self.fine_tune_epochs
+        elif n_anchors == 0 or (alone > 0 and alone >= WORTH_TUNING * with_anchors):
+            n_epochs = FINE_TUNE_EPOCHS
+        if n_epochs > 0:
+            density = (radii, self.dens_lambda, self.dens_var_shift)
+            placement.net = _encoder.fine_tune(
+                module,
+                inputs,
+                self.graph_,
+                scale=placement.scale,
+                curve=curve,
+                negative_sample_rate=self.negative_sample_rate,
+                repulsion_strength=self.repulsion_strength,
+                density=(*density, self.dens_subsample_size) if self.densmap else None,
+                max_epochs=n_epochs,
+                **training,
+            )
+            losses = np.array(placement.net.history[:, "train_loss"])
+            self.fine_tune_loss_curve_ = losses
+            if alone > 0:
+                alone, with_anchors = self._judge(placement, inputs, reduced, seed)
+        if alone > 0 and alone >= with_anchors:
+            n_anchors = 0
+        self.n_anchors_ = n_anchors
+        placement.remember(reduced, self.layout_, n_anchors=n_anchors, seed=seed)
+        return placement
+
+    def _judge(self, placement, inputs, reduced, seed):
+        """Compare the network alone with the network and anchors."""
+        from celltyping._nn._training import answer
+
+        proposed = answer(placement.net.module_, inputs, self.device_)
+        return placement.judge(reduced, proposed, self.layout_, seed=seed)
+
+    def _n_anchors(self, n_samples):
+        """Return how many training samples are remembered."""
+        if self.n_anchors == "auto":
+            return min(n_samples, _placement.MAX_ANCHORS)
+        return min(n_samples, self.n_anchors)
+
+    def _make_encoder(self, inputs, earlier, seed):
+        """Make the encoder, or take it over from an earlier fit."""
+        from celltyping._nn import _encoder
+
+        if earlier is not None:
+            module = copy.deepcopy(earlier.net.module_)
+            if self.encoder is None:
+                module.set_noise(dropout=self.dropout, noise=self.input_noise)
+            return module
+        if self.encoder is not None:
+            return _encoder.own_module(
+                self.encoder,
+                inputs,
+                self.n_components,
+                parameter="encoder",
+                unit="n_components",
+            )
+        spectral = self.encoder_init == "spectral"
+        return _encoder.make_perceptron(
+            inputs.shape[1] - (self.n_components if self.residual else 0),
+            self._hidden_sizes(),
+            self.n_components,
+            seed=seed,
+            dropout=self.dropout,
+            noise=self.input_noise,
+            weights="xavier" if spectral else self.encoder_init,
+            residual=self.residual,
+            hidden_from=self.spectral_.net_.module_ if spectral else None,
+        )
+
+    def _learn_decoder(self, X, reduced, earlier, seed):
+        """Learn the way back from places to features."""
+        from celltyping._nn import _encoder
+        from celltyping._nn._modules import Perceptron
+
+        placement = self._placement
+        places = placement.standardized(self.embedding_)
+        own = has_own_decoder(self)
+        targets = self._flat(X) if own else reduced * placement.input_scale
+        if sparse.issparse(targets):
+            targets = targets.toarray()
+        before = vars(self).get("decoder_net_") if earlier is not None else None
+        if before is not None and own != isinstance(before.module_, Perceptron):
+            module = copy.deepcopy(before.module_)
+        elif own:
+            module = _encoder.own_module(
+                self.decoder,
+                places,
+                targets.shape[1],
+                parameter="decoder",
+                unit="the features of X",
+            )
+        else:
+            module = _encoder.make_perceptron(
+                self.n_components, self._hidden_sizes(), targets.shape[1], seed=seed
+            )
+        return _encoder.regress(
+            module,
+            places,
+            targets,
+            batch_size=self.batch_size,
+            max_epochs=self.max_epochs,
+            learning_rate=self.learning_rate,
+            description="decoder",
+            device=self.device_,
+            verbose=self.verbose,
+            seed=seed,
+        )
