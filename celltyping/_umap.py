@@ -277,7 +277,7 @@ def match_radii(
     import torch
 
     from celltyping._nn._losses import EdgeBatches, EdgeData, UmapLoss
-    from celltyping._nn._modules import FreePositions
+    from celltyping._nn._modules import FreePositions, RowAdam
     from celltyping._nn._training import reproducible, train
 
     edges = EdgeData(
@@ -297,6 +297,7 @@ def match_radii(
             max_epochs=n_epochs,
             learning_rate=DENSITY_STEP,
             description="density",
+            optimizer=RowAdam,
             device=device,
             verbose=verbose,
         )

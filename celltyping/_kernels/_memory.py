@@ -1,9 +1,9 @@
 """Attention over a memory of rows: a weighted mean of what the nearest keys hold.
 
-A query is answered with Σ_j w_j values_j / Σ_j w_j, w_j = exp(-|query - key_j|² / t).
-Rows far from the query weigh nothing, so that keys are grouped into cells, and only the
-cells with the nearest centres are looked into. Each query is answered by itself: its
-answer does not depend on the others, nor on the number of threads.
+A query is answered with Σ_j w_j values_j / Σ_j w_j over the nearest rows j, where w_j
+falls with the distance between the query and key_j. Keys are grouped into cells, and
+only the cells with the nearest centres are looked into. Each query is answered by
+itself: its answer does not depend on the others, nor on the number of threads.
 """
 
 # Authors: the celltyping developers
@@ -36,10 +36,6 @@ MAX_ITER = 8
 
 # A query whose squared distance to a row is less is that row.
 SAME = 1e-6
-
-# Rows that are farther than the nearest by this many temperatures are left out: they
-# weigh less than exp(-40), about 4e-18, of it.
-FAR = 40.0
 
 
 class Memory(NamedTuple):
@@ -127,8 +123,8 @@ def _cells(keys, seed):
         return pairwise_distances_argmin(keys, centres), centres
 
 
-def recall(memory, queries, *, temperature, n_probes, parallel):
-    """Answer each query with the weighted mean of what near rows hold.
+def recall(memory, queries, *, temperature, n_neighbors, n_probes, parallel):
+    """Answer each query with the weighted mean of what the nearest rows hold.
 
     Parameters
     ----------
@@ -137,7 +133,9 @@ def recall(memory, queries, *, temperature, n_probes, parallel):
     queries : ndarray of shape (n_queries, n_columns)
         Contiguous rows of floats; all is computed in their dtype.
     temperature : float
-        The larger, the more rows have a say.
+        The larger, the more of the nearest rows have a say.
+    n_neighbors : int
+        Number of the nearest rows that are weighed, among those that are looked at.
     n_probes : int
         The so many cells with the nearest centres are looked into.
     parallel : joblib.Parallel
@@ -146,12 +144,16 @@ def recall(memory, queries, *, temperature, n_probes, parallel):
     Returns
     -------
     answers : ndarray of shape (n_queries, n_components)
-        The means, in the dtype of `queries`.
+        The means, in the dtype of `queries`. A row at squared distance d² weighs
+        exp(-d² / (temperature * m)), where m is the mean of d² over the neighbours: so
+        tight groups of rows are told apart as well as loose ones.
     """
     n_probes = min(n_probes, len(memory.centres))
     temperature = queries.dtype.type(temperature)
     blocks = parallel(
-        delayed(_recall)(queries[start : start + BLOCK], *memory, temperature, n_probes)
+        delayed(_recall)(
+            queries[start : start + BLOCK], *memory, temperature, n_neighbors, n_probes
+        )
         for start in range(0, max(len(queries), 1), BLOCK)
     )
     return np.concatenate(blocks)
@@ -205,7 +207,74 @@ def _squared_distances(query, rows, begin, end, squares):
 
 
 @jit
-def _recall(queries, keys, values, cell_starts, centres, radii, temperature, n_probes):
+def _find_nearest(query, keys, cell_starts, centres, radii, n_probes, work, near, rows):
+    """Find the nearest rows of a query.
+
+    Parameters
+    ----------
+    query : ndarray of shape (n_columns,)
+        The query.
+    keys, cell_starts, centres, radii : ndarray
+        Of the memory.
+    n_probes : int
+        At most the number of cells.
+    work : tuple of ndarray
+        Overwritten: one value per cell, and one per row of the largest cell.
+    near : ndarray of shape (n_neighbors,)
+        Overwritten: squared distances, ascending; infinite where there is no row.
+    rows : ndarray of shape (n_neighbors,), dtype=uint64
+        Overwritten: whose distances they are.
+
+    Returns
+    -------
+    n_near : int
+        Number of rows that were found.
+    """
+    to_centres, squares = work
+    last = len(near) - 1
+    _squared_distances(
+        query, centres, np.uint64(0), np.uint64(len(centres)), to_centres
+    )
+    near[:] = np.inf
+    for _ in range(n_probes):
+        cell = np.argmin(to_centres)
+        gap = np.sqrt(to_centres[cell]) - radii[cell]
+        to_centres[cell] = np.inf
+        # No row of a cell is nearer than its centre less its radius.
+        if gap > 0.0 and gap * gap > near[last]:
+            continue
+        # Unsigned, or numba would check each index for being negative.
+        begin = np.uint64(cell_starts[cell])
+        end = np.uint64(cell_starts[cell + 1])
+        _squared_distances(query, keys, begin, end, squares)
+        for i in range(end - begin):
+            square = squares[i]
+            if square < near[last]:
+                place = last
+                while place > 0 and near[place - 1] > square:
+                    near[place] = near[place - 1]
+                    rows[place] = rows[place - 1]
+                    place -= 1
+                near[place] = square
+                rows[place] = begin + i
+    n_near = 0
+    while n_near <= last and near[n_near] < np.inf:
+        n_near += 1
+    return n_near
+
+
+@jit
+def _recall(
+    queries,
+    keys,
+    values,
+    cell_starts,
+    centres,
+    radii,
+    temperature,
+    n_neighbors,
+    n_probes,
+):
     """Answer a block of queries, see `recall`.
 
     Parameters
@@ -216,6 +285,8 @@ def _recall(queries, keys, values, cell_starts, centres, radii, temperature, n_p
         The memory.
     temperature : float
         In the dtype of the queries.
+    n_neighbors : int
+        Number of neighbours.
     n_probes : int
         At most the number of cells.
 
@@ -224,44 +295,30 @@ def _recall(queries, keys, values, cell_starts, centres, radii, temperature, n_p
     answers : ndarray of shape (n_queries, n_components)
         The means.
     """
-    n_cells = len(centres)
-    far = temperature * np.float32(FAR)
-    to_centres = np.empty(n_cells, queries.dtype)
-    squares = np.empty(np.max(np.diff(cell_starts)), queries.dtype)
+    work = (
+        np.empty(len(centres), queries.dtype),
+        np.empty(np.max(np.diff(cell_starts)), queries.dtype),
+    )
+    near = np.empty(n_neighbors, queries.dtype)
+    rows = np.empty(n_neighbors, np.uint64)
     answers = np.zeros((len(queries), values.shape[1]), queries.dtype)
     for r in range(len(queries)):
-        query, answer = queries[r], answers[r]
-        _squared_distances(query, centres, np.uint64(0), np.uint64(n_cells), to_centres)
-        nearest = temperature * np.float32(np.inf)
+        answer = answers[r]
+        n_near = _find_nearest(
+            queries[r], keys, cell_starts, centres, radii, n_probes, work, near, rows
+        )
+        unit = temperature * np.float32(0.0)
+        for k in range(n_near):
+            unit += near[k]
+        unit *= temperature / n_near
         total = temperature * np.float32(0.0)
-        for _ in range(n_probes):
-            cell = np.argmin(to_centres)
-            gap = np.sqrt(to_centres[cell]) - radii[cell]
-            to_centres[cell] = np.inf
-            # No row of a cell is nearer than its centre less its radius.
-            if gap > 0.0 and gap * gap - nearest > far:
-                continue
-            # Unsigned, or numba would check each index for being negative.
-            begin = np.uint64(cell_starts[cell])
-            end = np.uint64(cell_starts[cell + 1])
-            _squared_distances(query, keys, begin, end, squares)
-            for i in range(end - begin):
-                excess = squares[i] - nearest
-                if excess > far:
-                    continue
-                if excess < 0.0:
-                    # Weights are relative to that of the nearest row: no overflow, and
-                    # never a sum of zeros.
-                    factor = np.exp(excess / temperature)
-                    nearest = squares[i]
-                    total *= factor
-                    answer *= factor
-                    excess = temperature * np.float32(0.0)
-                weight = np.exp(-excess / temperature)
-                total += weight
-                row = begin + i
-                for d in range(len(answer)):
-                    answer[d] += weight * values[row, d]
+        for k in range(n_near):
+            # Relative to the nearest, for queries far from all rows.
+            excess = near[k] - near[0]
+            weight = np.exp(-excess / unit) if excess > 0.0 else unit * 0 + 1
+            total += weight
+            for d in range(len(answer)):
+                answer[d] += weight * values[rows[k], d]
         answer /= total
     return answers
 
@@ -298,48 +355,28 @@ def _extend(
     answers : ndarray of shape (n_queries, n_components)
         The extension.
     """
-    n_cells = len(centres)
-    to_centres = np.empty(n_cells, queries.dtype)
-    squares = np.empty(np.max(np.diff(cell_starts)), queries.dtype)
+    work = (
+        np.empty(len(centres), queries.dtype),
+        np.empty(np.max(np.diff(cell_starts)), queries.dtype),
+    )
     near = np.empty(n_neighbors, queries.dtype)
     rows = np.empty(n_neighbors, np.uint64)
     answers = np.zeros((len(queries), values.shape[1]), queries.dtype)
     for r in range(len(queries)):
-        query, answer = queries[r], answers[r]
-        _squared_distances(query, centres, np.uint64(0), np.uint64(n_cells), to_centres)
-        near[:] = np.inf
+        answer = answers[r]
+        n_near = _find_nearest(
+            queries[r], keys, cell_starts, centres, radii, n_probes, work, near, rows
+        )
         n_same = 0
-        for _ in range(n_probes):
-            cell = np.argmin(to_centres)
-            gap = np.sqrt(to_centres[cell]) - radii[cell]
-            to_centres[cell] = np.inf
-            if gap > 0.0 and gap * gap > near[n_neighbors - 1]:
-                continue
-            begin = np.uint64(cell_starts[cell])
-            end = np.uint64(cell_starts[cell + 1])
-            _squared_distances(query, keys, begin, end, squares)
-            for i in range(end - begin):
-                square = squares[i]
-                row = begin + i
-                if square < SAME:
-                    n_same += 1
-                    for d in range(len(answer)):
-                        answer[d] += values[row, d]
-                if square < near[n_neighbors - 1]:
-                    place = n_neighbors - 1
-                    while place > 0 and near[place - 1] > square:
-                        near[place] = near[place - 1]
-                        rows[place] = rows[place - 1]
-                        place -= 1
-                    near[place] = square
-                    rows[place] = row
+        while n_same < n_near and near[n_same] < SAME:
+            for d in range(len(answer)):
+                answer[d] += values[rows[n_same], d]
+            n_same += 1
         if n_same > 0:
             answer /= n_same
             continue
-        n_near = 0
-        while n_near < n_neighbors and near[n_near] < np.inf:
-            near[n_near] = np.sqrt(near[n_near])
-            n_near += 1
+        for k in range(n_near):
+            near[k] = np.sqrt(near[k])
         median = (near[(n_near - 1) // 2] + near[n_near // 2]) / np.float32(2.0)
         total = median * np.float32(0.0)
         for k in range(n_near):

@@ -26,6 +26,10 @@ EDGES_PER_ROW = 2
 # places that they have in the layout (rank correlation of distances 0.66 for 0.85).
 FINE_TUNE_RATE = 0.3
 
+# Weight of the mean squared distance to the layout, in units of its variance, beside
+# UMAP's loss, which alone drives parts that no edge joins farther and farther apart.
+HOLD = 1.0
+
 
 def choose_batch_size(batch_size, n_samples):
     """Choose how many rows are trained on at once."""
@@ -162,19 +166,21 @@ def regress(module, inputs, targets, *, batch_size, description, seed, **options
 
 
 class _LayoutLoss(UmapLoss):
-    """UMAP's loss of places that have been standardised."""
+    """UMAP's loss of places that are standardised and held to the layout."""
 
     def __init__(self, scale, *arguments):
         super().__init__(*arguments)
         self.scale = scale
 
     def forward(self, positions, targets):
-        return super().forward(positions * self.scale, targets)
+        away = (positions - targets["layout"]).square().mean()
+        return super().forward(positions * self.scale, targets) + HOLD * away
 
 
 def fine_tune(
     module,
     inputs,
+    layout,
     graph,
     *,
     scale,
@@ -195,6 +201,8 @@ def fine_tune(
         The network.
     inputs : ndarray of shape (n_samples, ...)
         What it sees.
+    layout : ndarray of shape (n_samples, n_components)
+        What it has learnt to say, and is held to.
     graph : csr_array of shape (n_samples, n_samples)
         The fuzzy graph.
     scale : float
@@ -234,6 +242,7 @@ def fine_tune(
         negative_sample_rate,
         radii,
         size,
+        as_tensor(layout, np.float32, device),
     )
     rows = choose_batch_size(batch_size, len(inputs))
     with reproducible(seed, device):

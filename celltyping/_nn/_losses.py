@@ -28,14 +28,22 @@ class EdgeData(torch.utils.data.Dataset):
         Logarithms of the local radii in the original space. None: no density term.
     subsample_size : int, default=0
         Samples whose radii are compared in a batch.
+    layout : Tensor of shape (n_samples, n_components), default=None
+        Where samples should stay, more or less. None: anywhere.
     """
 
     def __init__(
-        self, inputs, graph, negative_sample_rate, radii=None, subsample_size=0
+        self,
+        inputs,
+        graph,
+        negative_sample_rate,
+        radii=None,
+        subsample_size=0,
+        layout=None,
     ):
         device = inputs.device
         coo = graph.tocoo()
-        self.inputs, self.radii = inputs, radii
+        self.inputs, self.radii, self.layout = inputs, radii, layout
         self.negative_sample_rate = negative_sample_rate
         self.subsample_size = min(subsample_size, len(inputs))
         self.heads = torch.as_tensor(coo.row.astype(np.int64), device=device)
@@ -87,6 +95,8 @@ class EdgeBatches:
             targets |= {"heads": parts[0], "tails": parts[1]}
             if data.radii is not None:
                 targets |= {"centers": parts[2], "neighbors": parts[3]}
+            if data.layout is not None:
+                targets["layout"] = data.layout[asked]
             targets["others"] = torch.randint(
                 len(asked),
                 (self.batch_size, data.negative_sample_rate),

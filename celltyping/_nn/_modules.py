@@ -121,3 +121,50 @@ class FreePositions(nn.Module):
 
     def forward(self, samples):
         return self.positions[samples]
+
+
+class RowAdam(torch.optim.Optimizer):
+    """Adam for positions: the coordinates of a sample share the length of its steps.
+
+    Adam itself scales each coordinate alone, so that samples which all move outwards
+    end up in a square.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Positions, one row per sample.
+    lr : float
+        The length of a step where the gradient does not change.
+    betas : tuple of float, default=(0.9, 0.999)
+        How much of the means of the gradient and of its square is kept in a step.
+    weight_decay : float, default=0.0
+        How fast positions shrink towards 0, in units of the rate.
+    """
+
+    def __init__(self, params, lr, betas=(0.9, 0.999), weight_decay=0.0):
+        defaults = {"lr": lr, "betas": betas, "weight_decay": weight_decay}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            first, second = group["betas"]
+            for positions in group["params"]:
+                slope, state = positions.grad, self.state[positions]
+                if not state:
+                    state["step"] = 0
+                    state["mean"] = torch.zeros_like(positions)
+                    state["square"] = torch.zeros_like(positions[:, :1])
+                state["step"] += 1
+                square = slope.square().mean(dim=1, keepdim=True)
+                state["mean"].lerp_(slope, 1 - first)
+                state["square"].lerp_(square, 1 - second)
+                mean = state["mean"] / (1 - first ** state["step"])
+                root = (state["square"] / (1 - second ** state["step"])).sqrt()
+                positions.mul_(1 - group["lr"] * group["weight_decay"])
+                positions.sub_(group["lr"] * mean / (root + 1e-8))
+        return loss

@@ -6,6 +6,7 @@
 import contextlib
 import copy
 import math
+import threading
 
 import numpy as np
 import skorch
@@ -18,6 +19,10 @@ from celltyping._progress import progress_bar
 # Rows that are sent through a network at once when it is asked: their activations fit
 # into a second-level cache.
 ROWS_AT_ONCE = 1024
+
+# torch has one random state and one number of threads for all threads of Python: only
+# one of these may change them at a time.
+LOCK = threading.RLock()
 
 # Names of the callbacks that `train` adds.
 OWN_CALLBACKS = ("schedule", "progress", "stop")
@@ -68,7 +73,8 @@ def reproducible(seed, device):
     """Seed torch inside, and leave its random state outside as it was.
 
     On a CPU one thread does the work inside, because the order of a sum, and with it
-    the last bit of every weight, would depend on their number.
+    the last bit of every weight, would depend on their number. Other threads of Python
+    wait.
 
     Parameters
     ----------
@@ -78,7 +84,7 @@ def reproducible(seed, device):
         Where the network runs.
     """
     devices = [device] if device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=devices), _threads_for(device):
+    with LOCK, torch.random.fork_rng(devices=devices), _threads_for(device):
         torch.manual_seed(seed)
         yield
 
@@ -86,13 +92,14 @@ def reproducible(seed, device):
 @contextlib.contextmanager
 def _threads_for(device):
     """Let one thread do the work on a CPU inside."""
-    n_threads = torch.get_num_threads()
-    try:
-        if device.startswith("cpu"):
-            torch.set_num_threads(1)
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
+    with LOCK:
+        n_threads = torch.get_num_threads()
+        try:
+            if device.startswith("cpu"):
+                torch.set_num_threads(1)
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
 
 
 class ShuffledBatches:
@@ -157,6 +164,7 @@ def train(
     callbacks=None,
     device="cpu",
     verbose=False,
+    optimizer=torch.optim.AdamW,
 ):
     """Train a network with AdamW, its rate rising and falling once.
 
@@ -186,6 +194,8 @@ def train(
         Where the network runs.
     verbose : bool or int, default=False
         Whether to show a progress bar.
+    optimizer : callable, default=torch.optim.AdamW
+        Makes the optimizer.
 
     Returns
     -------
@@ -208,7 +218,7 @@ def train(
         net = skorch.NeuralNet(
             module,
             criterion=criterion,
-            optimizer=torch.optim.AdamW,
+            optimizer=optimizer,
             optimizer__weight_decay=weight_decay,
             lr=learning_rate,
             max_epochs=max_epochs,

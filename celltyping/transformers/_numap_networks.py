@@ -94,6 +94,7 @@ class NumapNetworks:
             placement.net = _encoder.fine_tune(
                 module,
                 inputs,
+                targets,
                 self.graph_,
                 scale=placement.scale,
                 curve=curve,

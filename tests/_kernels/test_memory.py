@@ -21,7 +21,7 @@ def points(n_rows, n_columns=7, n_values=3, dtype=np.float64, seed=0):
     return keys.astype(dtype), rng.normal(size=(n_rows, n_values)).astype(dtype)
 
 
-def answer(memory, queries, *, temperature=0.5, n_probes=8, n_jobs=1):
+def answer(memory, queries, *, temperature=0.5, n_neighbors=10, n_probes=8, n_jobs=1):
     """Call `recall` with read-only arrays."""
     for array in (*memory, queries):
         array.setflags(write=False)
@@ -30,17 +30,21 @@ def answer(memory, queries, *, temperature=0.5, n_probes=8, n_jobs=1):
             memory,
             queries,
             temperature=temperature,
+            n_neighbors=n_neighbors,
             n_probes=n_probes,
             parallel=parallel,
         )
 
 
-def plain_answer(keys, values, queries, temperature):
+def plain_answer(keys, values, queries, temperature, n_neighbors=10):
     """Compute all distances."""
     squares = ((queries[:, np.newaxis] - keys) ** 2).sum(axis=2)
-    squares -= squares.min(axis=1, keepdims=True)
-    weights = np.exp(-squares / temperature)
-    return weights @ values / weights.sum(axis=1, keepdims=True)
+    nearest = np.argsort(squares, axis=1)[:, :n_neighbors]
+    squares = np.take_along_axis(squares, nearest, axis=1)
+    unit = squares.mean(axis=1, keepdims=True)
+    weights = np.exp((squares[:, :1] - squares) / (temperature * unit))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.einsum("qk,qkd->qd", weights, values[nearest])
 
 
 @pytest.mark.parametrize("n_rows", [1, 5, 127, 128, 1000])
@@ -85,6 +89,15 @@ def test_all_cells_give_what_numpy_gives(n_rows, temperature, dtype):
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
+def test_tight_groups_are_told_apart_as_loose_ones_are():
+    keys, values = points(700)
+    queries = points(90, seed=1)[0]
+    loose = answer(build_memory(keys, values, seed=0), queries, n_probes=EVERYWHERE)
+    tight = build_memory(keys / 1024, values, seed=0)
+    found = answer(tight, queries / 1024, n_probes=EVERYWHERE)
+    np.testing.assert_allclose(found, loose, rtol=1e-12)
+
+
 def test_few_probes_are_nearly_as_good_as_all():
     keys, _ = points(12_000, n_columns=8)
     values = np.arange(10_000.0)[:, np.newaxis]
@@ -107,8 +120,9 @@ def test_equal_rows_share_their_answer():
     keys = np.zeros((300, 4))
     values = np.arange(300.0)[:, np.newaxis]
     memory = build_memory(keys, values, seed=0)
-    found = answer(memory, np.ones((1, 4)), n_probes=EVERYWHERE)
-    np.testing.assert_allclose(found, [[149.5]])
+    for query in (np.zeros((1, 4)), np.ones((1, 4))):
+        found = answer(memory, query, n_neighbors=400, n_probes=EVERYWHERE)
+        np.testing.assert_allclose(found, [[149.5]])
 
 
 def test_far_queries_do_not_overflow():
