@@ -11,7 +11,7 @@ from numpydoc.docscrape import ClassDoc
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from celltyping import GrEASE, NtacClassifier, NtacClusterer, TypeProfile
+from celltyping import NUMAP, GrEASE, NtacClassifier, NtacClusterer, TypeProfile
 from celltyping.datasets import make_connectome
 
 TWO_COLUMNS = "clusters a table with two columns, which is no adjacency matrix"
@@ -23,6 +23,9 @@ ESTIMATORS = [
     (GrEASE(n_anchors=0, max_epochs=3), {}),
     (GrEASE(solver="minibatch", max_epochs=3), {}),
     (GrEASE(laplacian="symmetric"), {}),
+    (NUMAP(), {}),
+    (NUMAP(n_anchors=0, spectral=None), {}),
+    (NUMAP(decoder=True, densmap=True, learn_from="both", max_epochs=5), {}),
     (NtacClassifier(), {}),
     (NtacClassifier(affinity="precomputed"), {}),
     (NtacClassifier(affinity="rbf"), {}),
@@ -71,7 +74,7 @@ def test_expected_failures_have_a_reason(estimator, failures):
 @pytest.mark.parametrize("kind", sorted({type(e) for e, _ in ESTIMATORS}, key=repr))
 def test_learnt_attributes_are_documented(kind):
     sample = make_connectome(n_neurons=60, n_types=3, n_edges=600, random_state=0)
-    X = sample.data.adjacency if kind is GrEASE else sample.data
+    X = sample.data.adjacency if kind in (GrEASE, NUMAP) else sample.data
     estimator = clone(kind()).fit(X, sample.target)
     learnt = {
         name
@@ -82,8 +85,6 @@ def test_learnt_attributes_are_documented(kind):
         entry.name: " ".join(entry.desc) for entry in ClassDoc(kind)["Attributes"]
     }
     assert learnt <= set(documented), "fitted, but not in the docstring"
-    always = {
-        name for name, text in documented.items() if not text.startswith("Defined only")
-    }
+    always = {name for name, text in documented.items() if "Defined only" not in text}
     missing = {name for name in always if not hasattr(estimator, name)}
     assert missing == set(), "in the docstring, but not there after fit"

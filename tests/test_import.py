@@ -55,6 +55,7 @@ def test_import_loads_nothing_heavy():
         ("import celltyping.datasets", ["numba", "matplotlib", "networkx"]),
         ("import celltyping.plotting", ["numba", "matplotlib", "networkx"]),
         ("from celltyping import NtacClassifier", ["torch", "matplotlib", "networkx"]),
+        ("import celltyping; celltyping.NUMAP()", ["torch", "skorch", "pynndescent"]),
     ],
 )
 def test_parts_load_what_they_need_alone(statement, heavy):

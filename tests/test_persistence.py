@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import skops.io
 
-from celltyping import NtacClassifier, NtacClusterer, TypeProfile
+from celltyping import NUMAP, NtacClassifier, NtacClusterer, TypeProfile
 from celltyping.datasets import make_connectome
 
 
@@ -41,3 +41,30 @@ def test_skops_round_trip(estimator):
     else:
         expected = estimator.predict_proba(con)
         np.testing.assert_array_equal(loaded.predict_proba(con), expected)
+
+
+@pytest.mark.parametrize("learn_from", ["features", "both"])
+@pytest.mark.parametrize("decoder", [False, True])
+def test_skops_round_trip_of_networks(decoder, learn_from):
+    X = np.random.default_rng(0).normal(size=(60, 5))
+    numap = NUMAP(
+        n_epochs=20,
+        max_epochs=2,
+        warm_start=True,
+        decoder=decoder,
+        learn_from=learn_from,
+        random_state=0,
+    ).fit(X)
+    stored = skops.io.dumps(numap)
+    unknown = skops.io.get_untrusted_types(data=stored)
+    packages = ("celltyping.", "numpy.", "scipy.", "sklearn.")
+    assert all(kind.startswith(packages) for kind in unknown)
+    loaded = skops.io.loads(stored, trusted=unknown)
+    np.testing.assert_array_equal(loaded.transform(X), numap.embedding_)
+    np.testing.assert_array_equal(loaded.graph_.toarray(), numap.graph_.toarray())
+    if decoder:
+        back = numap.inverse_transform(numap.embedding_)
+        np.testing.assert_array_equal(loaded.inverse_transform(numap.embedding_), back)
+    np.testing.assert_array_equal(
+        loaded.fit(X[:50]).embedding_, numap.fit(X[:50]).embedding_
+    )

@@ -37,9 +37,6 @@ MAX_ANCHORS = 100_000
 # Near neighbours whose distance is the unit of distances.
 N_NEAR = 10
 
-# Training samples that are looked at to tell whether anchors help.
-N_JUDGED = 4000
-
 # Rows that are placed at once: 32 MB where there are 500 features.
 ROWS_AT_ONCE = 8192
 
@@ -361,41 +358,35 @@ class Placement:
             parallel=parallel,
         )
 
-    def judge(self, reduced, proposed, places, *, seed):
+    def judge(self, reduced, proposed, places, known, new):
         """Compare the network alone with the network and anchors, on new samples.
-
-        One half of the training samples, or of 4,000 of them, is placed with the other
-        half as anchors.
 
         Parameters
         ----------
         reduced : ndarray of shape (n_samples, n_columns), dtype=float64
-            Columns of the training samples.
-        proposed : ndarray of shape (n_samples, n_components), dtype=float64
-            What the network says of them.
+            Columns of samples.
+        proposed : ndarray of shape (n_new, n_components), dtype=float64
+            What a network that learnt the known samples says of the new ones.
         places : ndarray of shape (n_samples, n_components)
-            Their layout.
-        seed : int
-            Seed of the halves.
+            The layout.
+        known, new : ndarray
+            Which samples are anchors, and which are placed.
 
         Returns
         -------
         alone, with_anchors : float
-            Share of their neighbours that they keep: by the network, by both.
+            Share of their neighbours that the new samples keep: by the network, by
+            both.
         """
-        order = np.random.RandomState(seed).permutation(len(reduced))[:N_JUDGED]
-        known, new = np.array_split(order, 2)
         trial = object.__new__(Placement)
         vars(trial).update(vars(self))  # `copy.copy` would pack the network
-        trial.remember(reduced[known], places[known], n_anchors=len(known), seed=seed)
+        trial.remember(reduced[known], places[known], n_anchors=len(known), seed=0)
         with Parallel(n_jobs=1) as parallel:
-            decided = trial.decide(reduced[new], proposed[new], parallel)
+            decided = trial.decide(reduced[new], proposed, parallel)
         n_neighbors = min(N_NEAR, (len(new) - 1) // 2)
-        if n_neighbors < 1:
-            return 0.0, 1.0
         return tuple(
             neighborhood_overlap_score(reduced[new], found, n_neighbors=n_neighbors)
-            for found in (proposed[new], decided)
+            for found in (proposed, decided)
         )
 
     def __getstate__(self):

@@ -194,10 +194,11 @@ class NUMAP(
 
     Notes
     -----
-    New samples are placed at the weighted mean of the layout over anchors,
-    exp(-d² / t), where d² is the squared distance between the samples in units of the
-    distance to a near neighbour, plus 0.3 times that between the proposed place and the
-    anchor's. The user guide has the formulas and what each part gains.
+    With anchors, a new sample is placed at the weighted mean of the layout over the ten
+    nearest ones, exp(-d² / (0.02 m)), where m is the mean of d² over them, and d² is
+    the squared distance between the samples in units of that to a near neighbour, plus
+    0.3 times that between the proposed place and the anchor's in units of the layout's
+    variance. The user guide says what each part gains.
 
     Networks are trained in single and asked in double precision, so that the answer
     for a row does not depend on the rows beside it.

@@ -8,12 +8,19 @@ import copy
 import numpy as np
 from scipy import sparse
 
+from celltyping._kernels._fuzzy import fuzzy_graph
+from celltyping._neighbors import nearest_neighbors
 from celltyping._nn import _placement
 
 # Epochs on UMAP's own loss, where the network may do without anchors: where before them
-# it keeps four fifths of the neighbours that anchors keep. Digits and MNIST have 0.6 to
-# 0.7 and never get there, circles, curves and surfaces 0.9 or more.
+# it keeps four fifths of the neighbours that anchors keep. Digits and MNIST have 0.5 to
+# 0.6, clusters 0.8 to 0.9, circles, curves and surfaces more.
 FINE_TUNE_EPOCHS, WORTH_TUNING = 20, 0.8
+
+
+# Training samples that are looked at to tell whether anchors help, and how many of them
+# at least have to be held out: fewer have anchors.
+N_JUDGED, N_WORTH_JUDGING = 4000, 25
 
 
 def has_decoder(estimator):
@@ -82,13 +89,19 @@ class NumapNetworks:
         self.loss_curve_ = np.array(placement.net.history[:, "train_loss"])
         self.n_iter_ = len(self.loss_curve_)
         vars(self).pop("fine_tune_loss_curve_", None)
-        n_anchors, n_epochs, alone = self._n_anchors(len(reduced)), 0, 0.0
+        n_anchors, n_epochs = self._n_anchors(len(reduced)), self.fine_tune_epochs
+        tuning = {
+            "scale": placement.scale,
+            "curve": curve,
+            "negative_sample_rate": self.negative_sample_rate,
+            "repulsion_strength": self.repulsion_strength,
+        }
         if self.n_anchors == "auto" and not supervised and self.spectral_weight == 0:
-            alone, with_anchors = self._judge(placement, inputs, reduced, seed)
-        if self.fine_tune_epochs != "auto":
-            n_epochs = self.fine_tune_epochs
-        elif n_anchors == 0 or (alone > 0 and alone >= WORTH_TUNING * with_anchors):
-            n_epochs = FINE_TUNE_EPOCHS
+            trial = {**training, "callbacks": None, "verbose": False}
+            if self._does_alone(placement, inputs, reduced, targets, trial, tuning):
+                n_anchors = 0
+        if n_epochs == "auto":
+            n_epochs = FINE_TUNE_EPOCHS if n_anchors == 0 else 0
         if n_epochs > 0:
             density = (radii, self.dens_lambda, self.dens_var_shift)
             placement.net = _encoder.fine_tune(
@@ -96,30 +109,65 @@ class NumapNetworks:
                 inputs,
                 targets,
                 self.graph_,
-                scale=placement.scale,
-                curve=curve,
-                negative_sample_rate=self.negative_sample_rate,
-                repulsion_strength=self.repulsion_strength,
                 density=(*density, self.dens_subsample_size) if self.densmap else None,
                 max_epochs=n_epochs,
+                **tuning,
                 **training,
             )
             losses = np.array(placement.net.history[:, "train_loss"])
             self.fine_tune_loss_curve_ = losses
-            if alone > 0:
-                alone, with_anchors = self._judge(placement, inputs, reduced, seed)
-        if alone > 0 and alone >= with_anchors:
-            n_anchors = 0
         self.n_anchors_ = n_anchors
         placement.remember(reduced, self.layout_, n_anchors=n_anchors, seed=seed)
         return placement
 
-    def _judge(self, placement, inputs, reduced, seed):
-        """Compare the network alone with the network and anchors."""
+    def _does_alone(self, placement, inputs, reduced, targets, training, tuning):
+        """Tell whether the network alone keeps as many neighbours of new samples.
+
+        A network like it learns one half of the training samples, or of 4,000 of them.
+        The other half is placed by it alone, and by it with the first half as anchors.
+        """
+        from celltyping._nn import _encoder
         from celltyping._nn._training import answer
 
-        proposed = answer(placement.net.module_, inputs, self.device_)
-        return placement.judge(reduced, proposed, self.layout_, seed=seed)
+        seed = training["seed"]
+        order = np.random.RandomState(seed).permutation(len(reduced))[:N_JUDGED]
+        known, new = np.array_split(order, 2)
+        if len(new) < N_WORTH_JUDGING:
+            return False
+        module = self._make_encoder(inputs, None, seed)
+
+        def score():
+            proposed = answer(module, inputs[new], self.device_)
+            return placement.judge(reduced, proposed, self.layout_, known, new)
+
+        _encoder.regress(
+            module,
+            inputs[known],
+            targets[known],
+            max_epochs=self.max_epochs,
+            description="encoder on trial",
+            **training,
+        )
+        alone, with_anchors = score()
+        n_epochs = self.fine_tune_epochs
+        if n_epochs == "auto":
+            n_epochs = FINE_TUNE_EPOCHS if alone >= WORTH_TUNING * with_anchors else 0
+        if n_epochs > 0:
+            some = reduced[known].astype(np.float32)
+            n_neighbors = min(self.n_neighbors, len(known) - 1)
+            graph = fuzzy_graph(*nearest_neighbors(some, n_neighbors, random_state=0))
+            _encoder.fine_tune(
+                module,
+                inputs[known],
+                targets[known],
+                graph,
+                density=None,
+                max_epochs=n_epochs,
+                **tuning,
+                **training,
+            )
+            alone, with_anchors = score()
+        return alone >= with_anchors
 
     def _n_anchors(self, n_samples):
         """Return how many training samples are remembered."""
