@@ -72,7 +72,14 @@ def test_code_in_the_docs_runs(path, tmp_path, monkeypatch):
     assert results.failed == 0, f"{results.failed} examples failed, see the output"
 
 
-@pytest.mark.parametrize("name", ["getting_started.rst", "user_guide/connectomes.rst"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "getting_started.rst",
+        "user_guide/connectomes.rst",
+        "user_guide/embeddings.rst",
+    ],
+)
 def test_pages_that_teach_have_code(name):
     assert ">>> " in (DOCS / name).read_text(encoding="utf-8")
 
