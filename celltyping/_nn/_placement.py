@@ -6,7 +6,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel
 from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
@@ -14,6 +13,7 @@ from sklearn.utils import gen_batches
 from threadpoolctl import threadpool_limits
 
 from celltyping._kernels._memory import build_memory, recall
+from celltyping._kernels._threads import threads
 from celltyping.metrics import neighborhood_overlap_score
 
 # Weight of the squared distance between a proposed place and an anchor's, in units of
@@ -36,6 +36,9 @@ MAX_ANCHORS = 100_000
 
 # Near neighbours whose distance is the unit of distances.
 N_NEAR = 10
+
+# Fewer rows are placed on one thread: that takes less time than to start others.
+WORTH_THREADS = 2000
 
 # Rows that are placed at once: 32 MB where there are 500 features.
 ROWS_AT_ONCE = 8192
@@ -318,7 +321,9 @@ class Placement:
         from celltyping._nn._training import answer
 
         places = []
-        with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
+        if X.shape[0] < WORTH_THREADS:
+            n_jobs = 1
+        with threads(n_jobs) as parallel:
             for rows in gen_batches(X.shape[0], ROWS_AT_ONCE):
                 some = X[rows]
                 flat = some if some.ndim == 2 else some.reshape(len(some), -1)
@@ -339,8 +344,8 @@ class Placement:
             Columns of the samples.
         proposed : ndarray of shape (n_samples, n_components), dtype=float64
             What the network says.
-        parallel : joblib.Parallel
-            Runs blocks of samples, in threads.
+        parallel : callable
+            Runs blocks of samples, as `threads` makes it.
 
         Returns
         -------
@@ -381,7 +386,7 @@ class Placement:
         trial = object.__new__(Placement)
         vars(trial).update(vars(self))  # `copy.copy` would pack the network
         trial.remember(reduced[known], places[known], n_anchors=len(known), seed=0)
-        with Parallel(n_jobs=1) as parallel:
+        with threads(1) as parallel:
             decided = trial.decide(reduced[new], proposed, parallel)
         n_neighbors = min(N_NEAR, (len(new) - 1) // 2)
         return tuple(

@@ -7,7 +7,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import Parallel
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import (
     BaseEstimator,
@@ -20,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from celltyping._compat import Interval, StrOptions, _fit_context
 from celltyping._fitting import all_or_nothing
 from celltyping._kernels._memory import CELL_SIZE, build_memory, extend
+from celltyping._kernels._threads import threads
 from celltyping._laplacian import (
     affinity_graph,
     leading_eigenvectors,
@@ -535,7 +535,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Extend the eigenvectors to samples."""
         n_rows = ROWS_PER_NEIGHBOR * self._n_near
         parts = []
-        with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
+        with threads(self.n_jobs) as parallel:
             for rows in gen_batches(X.shape[0], _placement.ROWS_AT_ONCE):
                 reduced = _placement.reduce(self._reduction, X[rows])
                 parts.append(
