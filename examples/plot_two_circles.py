@@ -117,9 +117,7 @@ for options, ax in zip([{}, {"n_anchors": 600}, {"spectral": None}], axes, stric
 # By default both rings are there. From spectral coordinates, they lie side by side, as
 # parts do that little joins; from principal components, which are the plane of the
 # data, they stay in each other. All of these know the circle of new points equally
-# well: the start decides where parts lie, not who is near whom. It can also twist them,
-# as the first two spectral coordinates show the outer circle as a line: with 40
-# neighbours in place of 60, it is no ring any more.
+# well: the start decides where parts lie, not who is near whom.
 #
 # In the middle, rings are torn, and where is chance. That is what the pulls and pushes
 # do to a long, even thread. The network, which is smooth, closes the gaps. On groups it

@@ -28,7 +28,8 @@ FINE_TUNE_RATE = 0.3
 
 # Weight of the mean squared distance to the layout, in units of its variance, beside
 # UMAP's loss, which alone drives parts that no edge joins farther and farther apart.
-HOLD = 1.0
+# With 1 in place of 0.1, rings that the layout has torn stay torn.
+HOLD = 0.1
 
 
 def choose_batch_size(batch_size, n_samples):
