@@ -88,7 +88,7 @@ def make(library, settings, seed):
     if library == "grease":
         from grease import GrEASE
 
-        sizes = [1024, 1024, 512]
+        sizes = [128, 256, 256]  # as numap has it
         model = GrEASE(5, spectral_n_nbg=GREASE_NEIGHBORS, spectral_hiddens=sizes)
         return Published(model, seed)
     from numap import NUMAP
