@@ -53,7 +53,8 @@ def nearest_neighbors(
     Raises
     ------
     ValueError
-        If there are too few rows, or the metric is unknown or lacks a parameter.
+        If there are too few rows, the metric is unknown or lacks a parameter, or a
+        distance is not finite.
     ImportError
         If the table is too large for an exact search and pynndescent is missing.
 
@@ -90,6 +91,12 @@ def nearest_neighbors(
     else:
         search = _fit_exact_search(X, n_neighbors, metric, metric_params, n_jobs)
         distances, indices = search.kneighbors()
+    if not np.isfinite(distances).all():
+        raise ValueError(
+            f"metric={metric!r} gives distances that are not finite, such as "
+            f"{distances[~np.isfinite(distances)][0]}: X may hold rows that it is not "
+            "defined for, or numbers that are too large"
+        )
     return indices.astype(np.int32), distances.astype(np.float32)
 
 

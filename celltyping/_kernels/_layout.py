@@ -9,14 +9,14 @@ edge, for the same reason.
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
-from joblib import effective_n_jobs
+from joblib import delayed
 from scipy import optimize
 
 from celltyping._kernels._jit import jit
+from celltyping._kernels._threads import threads
 
 # Edges per block of rows: some 0.3 ms, several times what it takes to hand a
 # block to a thread.
@@ -376,8 +376,6 @@ def optimize_layout(
     edge by edge gave a worse cross-entropy, and both pulls after the push a far worse
     one. How fresh the others' positions are hardly matters.
 
-    joblib is not used: it would add some 10 ms to each epoch, more than most take.
-
     References
     ----------
     .. [1] L. McInnes, J. Healy, J. Melville (2018). UMAP: Uniform manifold
@@ -388,13 +386,12 @@ def optimize_layout(
     bounds = _cut(edges[0])
     positions = np.array(initial, dtype=np.float32, order="C")
     move = _move_in_plane if positions.shape[1] == 2 else _move
-    with ThreadPoolExecutor(effective_n_jobs(n_jobs)) as threads:
+    with threads(n_jobs) as parallel:
         for epoch in range(n_epochs):
             step = np.float32(learning_rate * (1.0 - epoch / n_epochs))
             key = np.uint64(_key(np.uint64(seed), epoch))
-            futures = [
-                threads.submit(
-                    move,
+            moved = parallel(
+                delayed(move)(
                     start,
                     stop,
                     *edges,
@@ -406,8 +403,8 @@ def optimize_layout(
                     np.uint64(negative_sample_rate),
                 )
                 for start, stop in pairwise(bounds)
-            ]
-            positions = np.concatenate([future.result() for future in futures])
+            )
+            positions = np.concatenate(moved)
             if advance is not None:
                 advance()
     return positions

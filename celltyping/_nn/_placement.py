@@ -27,8 +27,8 @@ PROPOSAL_WEIGHT = 0.3
 # means of places, and the trustworthiness of MNIST's new digits is 0.942, not 0.949.
 TEMPERATURE = 0.02
 
-# Cells of the memory that are searched. With 4 of them in the place of 8, half a
-# percent of MNIST's new digits are placed differently.
+# Cells of the memory that are searched. With 4 of them in the place of 8, the accuracy
+# on MNIST's new digits is 0.927 in the place of 0.931.
 N_PROBES = 8
 
 # Training samples that are remembered, unless told otherwise: 20 MB of keys.

@@ -351,7 +351,7 @@ class NUMAP(
         self._check_parameters()
         earlier = vars(self).get("_placement") if self.warm_start else None
         if earlier is not None:
-            self._check_earlier(earlier)
+            self._check_earlier()
             self._read(X, reset=False)
         X = self._read(X, reset=True)
         if y is not None:
@@ -387,7 +387,7 @@ class NUMAP(
                 )
 
         start = None if earlier is None else self._place(X, earlier)
-        coordinates = self._find_coordinates(X, y, seed)
+        coordinates = self._find_coordinates(X, seed)
         if start is None:
             leading = _placement.reduce(
                 _placement.fit_reduction(reduced, self.n_components, seed), reduced
@@ -397,7 +397,9 @@ class NUMAP(
                     self.graph_, leading, coordinates, seed
                 )
             start = _umap.start_from(leading, self.n_components, random_state)
-        radii = _umap.original_radii(self.graph_, indices, distances)
+        radii = None
+        if self.densmap:
+            radii = _umap.original_radii(self.graph_, indices, distances)
         curve = fit_curve(self.min_dist, self.spread)
         self.layout_ = self._lay_out(start, coordinates, radii, curve, seed)
         placement = self._learn_encoder(
@@ -456,7 +458,7 @@ class NUMAP(
         # out, they are the same.
         with np.errstate(over="ignore"):  # the search refuses what is infinite
             table = reduced.astype(np.float32) if self.metric == "euclidean" else flat
-        indices, distances = nearest_neighbors(
+        return nearest_neighbors(
             table,
             n_neighbors,
             metric=self.metric,
@@ -464,15 +466,8 @@ class NUMAP(
             random_state=seed,
             n_jobs=self.n_jobs,
         )
-        if not np.isfinite(distances).all():
-            raise ValueError(
-                f"metric={self.metric!r} gives distances that are not finite, such as "
-                f"{distances[~np.isfinite(distances)][0]}: X may hold rows that it is "
-                "not defined for, or numbers that are too large"
-            )
-        return indices, distances
 
-    def _find_coordinates(self, X, y, seed):
+    def _find_coordinates(self, X, seed):
         """Find the spectral coordinates of the training samples."""
         for name in ("spectral_", "spectral_embedding_"):
             vars(self).pop(name, None)

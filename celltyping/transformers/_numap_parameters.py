@@ -141,7 +141,7 @@ class NumapParameters:
             "metric": _placement.directional(self.metric),
         }
 
-    def _check_earlier(self, earlier):
+    def _check_earlier(self):
         """Refuse parameters that do not go with an earlier fit."""
         for name, value in self._list_kept().items():
             if value != self._kept[name]:
