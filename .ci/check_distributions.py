@@ -11,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 DATA = [
+    "celltyping/datasets/data/blood_transfer.npz",
+    "celltyping/datasets/data/LICENSE-blood_transfer.txt",
     "celltyping/datasets/data/larva_edges.csv.gz",
     "celltyping/datasets/data/larva_nodes.csv.gz",
     "celltyping/datasets/data/LICENSE-larva_connectome.txt",
@@ -19,6 +21,7 @@ IN_WHEEL = [
     "celltyping/__init__.py",
     *DATA,
     ".dist-info/licenses/LICENSE",
+    ".dist-info/licenses/celltyping/datasets/data/LICENSE-blood_transfer.txt",
     ".dist-info/licenses/celltyping/datasets/data/LICENSE-larva_connectome.txt",
 ]
 IN_SDIST = [
@@ -41,7 +44,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import celltyping
-from celltyping.datasets import load_larva_connectome
+from celltyping.datasets import load_blood_transfer, load_larva_connectome
 unpacked = Path(sys.argv[1]).resolve()
 if unpacked not in Path(celltyping.__file__).resolve().parents:
     sys.exit(f"imported {celltyping.__file__}, not the wheel in {unpacked}")
@@ -50,6 +53,9 @@ for name in celltyping.__all__:
 n_neurons = len(load_larva_connectome().data)
 if n_neurons != 3554:
     sys.exit(f"the larva in the wheel has {n_neurons} neurons, expected 3554")
+n_cells = load_blood_transfer().data.shape[0]
+if n_cells != 3470:
+    sys.exit(f"the blood in the wheel has {n_cells} cells, expected 3470")
 """
 
 

@@ -13,6 +13,7 @@ _submodules = [
     "estimators",
     "metrics",
     "model_selection",
+    "pipelines",
     "plotting",
     "transformers",
 ]
@@ -21,13 +22,20 @@ _submodules = [
 # ``import celltyping`` costs no more than a dictionary.
 _public = {
     "Connectome": "connectome",
+    "ExpressionNormalizer": "transformers",
+    "GeneFilter": "transformers",
     "GrEASE": "transformers",
+    "HighlyVariableGenes": "transformers",
+    "ItClustClassifier": "estimators",
     "NUMAP": "transformers",
     "NtacClassifier": "estimators",
     "NtacClusterer": "estimators",
     "SeedShuffleSplit": "model_selection",
     "TypeProfile": "transformers",
+    "make_single_cell_pipeline": "pipelines",
     "read_edges": "connectome",
+    "read_expression": "pipelines",
+    "transfer_labels": "pipelines",
 }
 
 __all__ = sorted([*_public, *_submodules, "__version__"])

@@ -21,7 +21,19 @@ API_REFERENCE = {
     "celltyping.transformers": {
         "title": "Transformers",
         "description": "What turns cells into another table.",
-        "names": ["GrEASE", "NUMAP", "TypeProfile"],
+        "names": [
+            "GeneFilter",
+            "ExpressionNormalizer",
+            "HighlyVariableGenes",
+            "GrEASE",
+            "NUMAP",
+            "TypeProfile",
+        ],
+    },
+    "celltyping.pipelines": {
+        "title": "Pipelines",
+        "description": "From a file of expression to the types of its cells.",
+        "names": ["transfer_labels", "make_single_cell_pipeline", "read_expression"],
     },
     "celltyping.model_selection": {
         "title": "Model selection",
@@ -50,7 +62,7 @@ API_REFERENCE = {
     "celltyping.datasets": {
         "title": "Data sets",
         "description": "Real and simulated data to try things on.",
-        "names": ["load_larva_connectome", "make_connectome"],
+        "names": ["load_larva_connectome", "load_blood_transfer", "make_connectome"],
     },
     "celltyping.plotting": {
         "title": "Plots",
@@ -64,6 +76,8 @@ API_REFERENCE = {
             "ClusterTypesDisplay",
             "ClusterCostDisplay",
             "EmbeddingDisplay",
+            "TransferDisplay",
+            "MarkerGenesDisplay",
         ],
     },
 }

@@ -11,7 +11,16 @@ from numpydoc.docscrape import ClassDoc
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from celltyping import NUMAP, GrEASE, NtacClassifier, NtacClusterer, TypeProfile
+from celltyping import (
+    NUMAP,
+    ExpressionNormalizer,
+    GeneFilter,
+    GrEASE,
+    HighlyVariableGenes,
+    NtacClassifier,
+    NtacClusterer,
+    TypeProfile,
+)
 from celltyping.datasets import make_connectome
 
 TWO_COLUMNS = "clusters a table with two columns, which is no adjacency matrix"
@@ -19,10 +28,18 @@ TWO_COLUMNS = "clusters a table with two columns, which is no adjacency matrix"
 # One line per configuration: the estimator, and {check that fails: why it has to}. An
 # entry without parameters is the default configuration and has no such check.
 ESTIMATORS = [
+    (ExpressionNormalizer(), {}),
+    (ExpressionNormalizer(kind="counts"), {}),
+    (ExpressionNormalizer(kind="tpm", log=False, scale=True), {}),
+    (GeneFilter(), {}),
+    (GeneFilter(min_cells=0), {}),
     (GrEASE(), {}),
     (GrEASE(n_anchors=0, max_epochs=3), {}),
     (GrEASE(solver="minibatch", max_epochs=3), {}),
     (GrEASE(laplacian="symmetric"), {}),
+    (HighlyVariableGenes(), {}),
+    (HighlyVariableGenes(n_genes=1, n_bins=2), {}),
+    (HighlyVariableGenes(flavor="seurat"), {}),
     (NUMAP(), {}),
     (NUMAP(n_anchors=0, spectral=None), {}),
     (NUMAP(decoder=True, densmap=True, learn_from="both", max_epochs=5), {}),
@@ -47,6 +64,9 @@ def expected_failures(estimator):
     raise LookupError(f"{estimator} is not in ESTIMATORS")
 
 
+# The checks' tables of random numbers are neither counts nor logarithms.
+@pytest.mark.filterwarnings("ignore:(kind|flavor)=.*, but :UserWarning")
+@pytest.mark.filterwarnings("ignore:ExpressionNormalizer was fitted on:UserWarning")
 @pytest.mark.filterwarnings("ignore:n_neighbors .* must be less:UserWarning")
 @parametrize_with_checks(
     [estimator for estimator, _ in ESTIMATORS],
@@ -74,7 +94,8 @@ def test_expected_failures_have_a_reason(estimator, failures):
 @pytest.mark.parametrize("kind", sorted({type(e) for e, _ in ESTIMATORS}, key=repr))
 def test_learnt_attributes_are_documented(kind):
     sample = make_connectome(n_neurons=60, n_types=3, n_edges=600, random_state=0)
-    X = sample.data.adjacency if kind in (GrEASE, NUMAP) else sample.data
+    wired = kind in (NtacClassifier, NtacClusterer, TypeProfile)
+    X = sample.data if wired else sample.data.adjacency.log1p()
     estimator = clone(kind()).fit(X, sample.target)
     learnt = {
         name

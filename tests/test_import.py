@@ -13,15 +13,25 @@ import pytest
 import celltyping
 
 HEAVY = {
+    "anndata",
     "cupy",
     "dask",
     "matplotlib",
     "networkx",
     "numba",
     "pyarrow",
+    "scanpy",
     "skorch",
     "torch",
 }
+
+USE_OF_EXPRESSION = """
+import numpy as np
+from celltyping import ExpressionNormalizer, GeneFilter, HighlyVariableGenes
+X = np.random.default_rng(0).poisson(2, size=(30, 20))
+X = ExpressionNormalizer().fit_transform(GeneFilter().fit_transform(X))
+HighlyVariableGenes(5).fit_transform(X)
+"""
 
 
 def modules_after(statement):
@@ -53,9 +63,11 @@ def test_import_loads_nothing_heavy():
         ("import celltyping.metrics", ["numba", "matplotlib", "networkx"]),
         ("import celltyping.model_selection", ["numba", "matplotlib", "networkx"]),
         ("import celltyping.datasets", ["numba", "matplotlib", "networkx"]),
+        ("import celltyping.pipelines", ["anndata", "scanpy", "torch", "matplotlib"]),
         ("import celltyping.plotting", ["numba", "matplotlib", "networkx"]),
         ("from celltyping import NtacClassifier", ["torch", "matplotlib", "networkx"]),
         ("import celltyping; celltyping.NUMAP()", ["torch", "skorch", "pynndescent"]),
+        (USE_OF_EXPRESSION, ["anndata", "scanpy", "torch", "matplotlib"]),
     ],
 )
 def test_parts_load_what_they_need_alone(statement, heavy):

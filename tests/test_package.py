@@ -60,7 +60,11 @@ def test_installed_extras_are_those_of_pyproject():
 
 
 def test_optional_imports_name_extras_that_bring_them():
-    brought_as = {"sklearn": "scikit-learn", "umap": "umap-learn"}
+    brought_as = {
+        "sklearn": "scikit-learn",
+        "skmisc": "scikit-misc",
+        "umap": "umap-learn",
+    }
     calls = []
     for path in sorted((ROOT / "celltyping").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -98,7 +102,14 @@ def test_what_make_installs_is_pinned(group):
 
 
 @pytest.mark.parametrize(
-    "name", ["larva_edges.csv.gz", "larva_nodes.csv.gz", "LICENSE-larva_connectome.txt"]
+    "name",
+    [
+        "blood_transfer.npz",
+        "larva_edges.csv.gz",
+        "larva_nodes.csv.gz",
+        "LICENSE-blood_transfer.txt",
+        "LICENSE-larva_connectome.txt",
+    ],
 )
 def test_data_is_in_the_package(name):
     file = importlib.resources.files("celltyping.datasets") / "data" / name

@@ -106,6 +106,63 @@ _START = {
 }
 
 
+class TypeNet(nn.Module):
+    """An encoder, and a centroid per type in its latent.
+
+    The score of a type is the logarithm of Student's t kernel between the latent and
+    the type's centroid, without its constant; so the softmax of the scores is the soft
+    assignment of ItClust.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of genes.
+    hidden_layer_sizes : sequence of int
+        Width of each layer; the last is the latent.
+    n_types : int
+        Number of types.
+    alpha : float
+        Degrees of freedom of the kernel.
+    dropout : float, default=0.0
+        Share of the hidden units that are left out of a training step.
+    """
+
+    def __init__(self, n_inputs, hidden_layer_sizes, n_types, *, alpha, dropout=0.0):
+        super().__init__()
+        self.options = {
+            "n_inputs": n_inputs,
+            "hidden_layer_sizes": tuple(hidden_layer_sizes),
+            "n_types": n_types,
+            "alpha": alpha,
+            "dropout": dropout,
+        }
+        self.alpha = alpha
+        layers = []
+        sizes = [n_inputs, *hidden_layer_sizes]
+        for before, after in itertools.pairwise(sizes[:-1]):
+            layers += [nn.Linear(before, after), nn.BatchNorm1d(after)]
+            layers += [nn.ReLU(), nn.Dropout(dropout)]
+        layers += [
+            nn.Linear(sizes[-2], sizes[-1]),
+            nn.BatchNorm1d(sizes[-1], affine=False),
+        ]
+        self.encoder = nn.Sequential(*layers)
+        self.centroids = nn.Parameter(0.5 * torch.randn(n_types, sizes[-1]))
+        self.log_scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, inputs):
+        return self.score(self.encoder(inputs))
+
+    def score(self, latent):
+        """Return the score of every type, of shape (n_samples, n_types)."""
+        away = (latent[:, None] - self.centroids).square().sum(dim=2)
+        return (
+            -(self.alpha + 1)
+            / 2
+            * torch.log1p(self.log_scale.exp() * away / self.alpha)
+        )
+
+
 class FreePositions(nn.Module):
     """Positions that are learnt one by one, without a network.
 

@@ -13,7 +13,7 @@ import skorch
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
-from celltyping._nn._modules import Perceptron
+from celltyping._nn._modules import Perceptron, TypeNet
 from celltyping._progress import progress_bar
 
 # Rows that are sent through a network at once when it is asked: their activations fit
@@ -23,6 +23,9 @@ ROWS_AT_ONCE = 1024
 # torch has one random state and one number of threads for all threads of Python: only
 # one of these may change them at a time.
 LOCK = threading.RLock()
+
+# Networks that are stored as their options and weights.
+OWN_MODULES = {"Perceptron": Perceptron, "TypeNet": TypeNet}
 
 # Names of the callbacks that `train` adds.
 OWN_CALLBACKS = ("schedule", "progress", "stop")
@@ -328,10 +331,13 @@ def pack_net(net):
         so that it can be loaded where there is no GPU.
     """
     module = copy.deepcopy(net.module_).cpu()
-    if type(module) is Perceptron:
-        weights = {name: w.numpy() for name, w in module.state_dict().items()}
-        history = net.history.to_list()
-        return {"options": module.options, "weights": weights, "history": history}
+    if type(module) in OWN_MODULES.values():
+        return {
+            "module": type(module).__name__,
+            "options": module.options,
+            "weights": {name: w.numpy() for name, w in module.state_dict().items()},
+            "history": net.history.to_list(),
+        }
     return _bare_net(module, net.history)
 
 
@@ -351,7 +357,7 @@ def unpack_net(packed):
     if not isinstance(packed, dict):
         return packed
     with reproducible(0, "cpu"):  # the weights that it starts with are thrown away
-        module = Perceptron(**packed["options"])
+        module = OWN_MODULES[packed["module"]](**packed["options"])
     module.load_state_dict({k: torch.tensor(w) for k, w in packed["weights"].items()})
     return _bare_net(module, skorch.history.History(packed["history"]))
 

@@ -3,7 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from celltyping.datasets._blood import load_blood_transfer
 from celltyping.datasets._larva import load_larva_connectome
 from celltyping.datasets._make_connectome import make_connectome
 
-__all__ = ["load_larva_connectome", "make_connectome"]
+__all__ = ["load_blood_transfer", "load_larva_connectome", "make_connectome"]

@@ -12,16 +12,16 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score
-from sklearn.utils import Bunch, check_consistent_length, gen_batches
+from sklearn.utils import Bunch, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from celltyping._compat import Interval, StrOptions, _fit_context
 from celltyping._kernels import _ntac
-from celltyping._labels import as_array, as_numbers, encode_types, is_unlabeled
+from celltyping._labels import encode_types
 from celltyping._progress import progress_bar
 from celltyping._wiring import WiringMixin
 from celltyping.connectome import Connectome
+from celltyping.estimators._known_score import KnownScoreMixin
 
 # The second-order block joins when at most this share of the nodes changes in a step,
 # or no fewer than in the step before. Earlier, it would repeat first guesses, at the
@@ -39,7 +39,7 @@ UNTYPED_SHARE = 1.0
 BATCH = 4096
 
 
-class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
+class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimator):
     """Neuronal type assignment from connectivity, with some types known.
 
     Neurons of one type have partners of the same types. Each neuron is described by
@@ -518,43 +518,6 @@ class NtacClassifier(WiringMixin, ClassifierMixin, BaseEstimator):
                 ranked.append(best)
                 similarities.append(np.take_along_axis(table, best, axis=1))
         return self.classes_[np.concatenate(ranked)], np.concatenate(similarities)
-
-    def score(self, X, y, sample_weight=None):
-        """Give the accuracy on the samples whose type is known.
-
-        Parameters
-        ----------
-        X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
-            As in `predict`.
-        y : array-like of shape (n_samples,)
-            True types; samples of unknown type are not judged.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights.
-
-        Returns
-        -------
-        accuracy : float
-            Share of the known types that are predicted.
-        """
-        check_is_fitted(self)
-        check_consistent_length(X, y)
-        y = as_array(y)
-        known = ~is_unlabeled(y, self._marker())
-        if not known.any():
-            raise ValueError("score needs known types, but all types in y are unknown")
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)[known]
-        return accuracy_score(
-            as_numbers(y[known]), self.predict(X)[known], sample_weight=sample_weight
-        )
-
-    def _marker(self):
-        """Return what means unknown in a `y` that may lack some of the types."""
-        marker = self.unlabeled_marker
-        is_auto = isinstance(marker, str) and marker == "auto"
-        if is_auto and self.classes_.dtype.kind in "iuf":
-            return None if -1 in self.classes_ else -1
-        return marker
 
     def _filled(self, probabilities):
         """Write probabilities as a table; an empty row gets the shares of the types."""

@@ -7,6 +7,8 @@ from celltyping.plotting._cluster_cost import ClusterCostDisplay
 from celltyping.plotting._cluster_types import ClusterTypesDisplay
 from celltyping.plotting._confused_types import ConfusedTypesDisplay
 from celltyping.plotting._embedding import EmbeddingDisplay
+from celltyping.plotting._marker_genes import MarkerGenesDisplay
+from celltyping.plotting._transfer import TransferDisplay
 from celltyping.plotting._type_accuracy import TypeAccuracyDisplay
 from celltyping.plotting._type_composition import TypeCompositionDisplay
 from celltyping.plotting._type_connectivity import TypeConnectivityDisplay
@@ -17,6 +19,8 @@ __all__ = [
     "ClusterTypesDisplay",
     "ConfusedTypesDisplay",
     "EmbeddingDisplay",
+    "MarkerGenesDisplay",
+    "TransferDisplay",
     "TypeAccuracyDisplay",
     "TypeCompositionDisplay",
     "TypeConnectivityDisplay",

@@ -160,6 +160,33 @@ def counted(number, thing):
     return f"{number:,.15g} {thing}{'' if number == 1 else 's'}"
 
 
+def percent(share):
+    """Write a share as per cent; all and none only where it is exactly that.
+
+    Parameters
+    ----------
+    share : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    text : str
+        Whole per cent.
+
+    Examples
+    --------
+    >>> from celltyping.plotting._common import percent
+    >>> percent(1), percent(0.9996), percent(0.423), percent(0.001)
+    ('100 %', '> 99 %', '42 %', '< 1 %')
+    """
+    whole = round(100 * share)
+    if whole == 100 and share < 1:
+        return "> 99 %"
+    if whole == 0 and share > 0:
+        return "< 1 %"
+    return f"{whole} %"
+
+
 def predict_types(estimator, X, y, caller):
     """Predict for a display, after a look at what it got.
 

@@ -29,11 +29,14 @@ from celltyping.plotting._points import (
     axes_of_dimension,
     check_colors,
     check_points,
+    check_type_colors,
     color_types,
     color_values,
     encode_categories,
+    hex_color,
     largest_types,
     legend_point,
+    map_of_types,
     rgba,
     scatter_points,
 )
@@ -83,6 +86,9 @@ class EmbeddingDisplay:
         The training points.
     new_points_ : matplotlib.collections.PathCollection or None
         The new points.
+    colors_ : dict of {type: colour}
+        The types that have a colour of their own, and this colour; as the `cmap` of
+        another display, it gives the same types the same colours there.
     names_ : list of matplotlib.text.Text
         The names of types beside their points.
     legends_ : list of matplotlib.legend.Legend
@@ -123,6 +129,8 @@ class EmbeddingDisplay:
     '3 training points, 1 new point'
     >>> [text.get_text() for text in display.legends_[0].get_texts()]
     ['KC', 'PN']
+    >>> display.colors_
+    {'KC': '#0072b2', 'PN': '#d55e00'}
     """
 
     def __init__(
@@ -166,9 +174,11 @@ class EmbeddingDisplay:
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; for three components, 3-d ones. None: a new figure.
-        cmap : str or matplotlib.colors.Colormap, default=None
+        cmap : str, matplotlib.colors.Colormap or dict, default=None
             Colours of the types or of the values. None: 20 colours that differ well,
-            repeated beyond the 20th type; "viridis" for values.
+            repeated beyond the 20th type; "viridis" for values. A dict holds the
+            colour of each type, such as the `colors_` of another display; types that
+            it lacks get colours that it does not use.
         point_size : float, default=None
             Area of a point in square points of print; new points are larger. None:
             the more points, the smaller.
@@ -195,7 +205,8 @@ class EmbeddingDisplay:
         ------
         ValueError
             If the embedding has one component, lengths or kinds of colours differ,
-            the axes have other dimensions, or an option is not allowed.
+            the axes have other dimensions, `cmap` is a dict where values are drawn, or
+            an option is not allowed.
         """
         _check_options(max_legend, point_size)
         points, n_training = check_points(self.embedding, self.new_embedding)
@@ -211,6 +222,7 @@ class EmbeddingDisplay:
             {"color": n_training, "new_color": n_new},
             self.kind,
         )
+        check_type_colors(cmap, kind)
         if kind == "category":
             types, codes = encode_categories(values, self.unlabeled_marker)
         n_drawn = 3 if points.shape[1] == 3 else 2
@@ -229,7 +241,9 @@ class EmbeddingDisplay:
                 size = ax.bbox.size * 72 / ax.figure.figure.dpi
                 max_legend = max(int(size.prod() / NAME_AREA), 1)
             shown = largest_types(codes, max_legend)
-            colors[has_color], layer[has_color] = color_types(codes, shown, cmap)
+            colors[has_color], layer[has_color] = color_types(
+                codes, shown, map_of_types(cmap, types[shown])
+            )
         elif kind == "value":
             colors[has_color], layer[has_color], scale = color_values(values, cmap)
         self.points_, self.new_points_ = scatter_points(
@@ -245,11 +259,15 @@ class EmbeddingDisplay:
         # The first point of each type has its colour, and all have its place.
         members = [np.flatnonzero(has_color)[codes == code] for code in shown]
         own = type_names(types[shown]) if len(shown) > 0 else []
+        one_each = [colors[some[0]] for some in members]
+        self.colors_ = {}
+        if len(shown) > 0:
+            in_hex = map(hex_color, one_each)
+            self.colors_ = dict(zip(types[shown].tolist(), in_hex, strict=True))
         self.legends_, self.colorbar_ = [], None
         if legend:
             handles = []
             if not label_types:
-                one_each = [colors[some[0]] for some in members]
                 handles = list(map(legend_point, own, one_each))
             if (layer[has_color] == 1).any():
                 others = counted(len(types) - len(shown), "other type")
@@ -402,8 +420,8 @@ class EmbeddingDisplay:
             What means unknown among categories.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; for three components, 3-d ones. None: a new figure.
-        cmap : str or matplotlib.colors.Colormap, default=None
-            Colours of the types or of the values.
+        cmap : str, matplotlib.colors.Colormap or dict, default=None
+            Colours of the types or of the values, or that of each type.
         point_size : float, default=None
             Area of a point in square points of print.
         alpha : float, default=None
@@ -523,8 +541,8 @@ class EmbeddingDisplay:
             Mean loss of each epoch, for `plot_loss`.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; for three components, 3-d ones. None: a new figure.
-        cmap : str or matplotlib.colors.Colormap, default=None
-            Colours of the types or of the values.
+        cmap : str, matplotlib.colors.Colormap or dict, default=None
+            Colours of the types or of the values, or that of each type.
         point_size : float, default=None
             Area of a point in square points of print.
         alpha : float, default=None

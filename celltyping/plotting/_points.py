@@ -3,7 +3,9 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import itertools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.utils import check_array
@@ -232,6 +234,76 @@ def encode_categories(values, unlabeled_marker):
     return types, codes
 
 
+def check_type_colors(cmap, kind):
+    """Refuse a dict of colours that are none, or where values are drawn.
+
+    Parameters
+    ----------
+    cmap : str, matplotlib.colors.Colormap, dict or None
+        The colours; anything but a dict is left to matplotlib.
+    kind : {"category", "value", None}
+        What is drawn.
+
+    Raises
+    ------
+    ValueError
+        If values are to have the colours of a dict, or matplotlib does not know one.
+
+    Examples
+    --------
+    >>> from celltyping.plotting._points import check_type_colors
+    >>> check_type_colors({"KC": "red"}, "category")
+    """
+    if not isinstance(cmap, Mapping):
+        return
+    if kind == "value":
+        raise ValueError(
+            "cmap must be a colour map where the colours are values, got a dict of a "
+            "colour for each type"
+        )
+    colors = import_optional("matplotlib.colors", extra="plot", needed_by="plotting")
+    for name, color in cmap.items():
+        if not colors.is_color_like(color):
+            raise ValueError(
+                "cmap must hold a colour that matplotlib knows for each type, got "
+                f"{color!r} for {name!r}"
+            )
+
+
+def map_of_types(cmap, types):
+    """Turn colours by type into a colour map of these types.
+
+    Parameters
+    ----------
+    cmap : str, matplotlib.colors.Colormap, dict or None
+        The colours. Of a dict, the colour of each type; types that it lacks get those
+        of the palette that it does not use.
+    types : ndarray of shape (n_types,)
+        The types.
+
+    Returns
+    -------
+    cmap : str, matplotlib.colors.Colormap or None
+        Of a dict, a list of as many colours as types; anything else as it is.
+
+    Examples
+    --------
+    >>> from celltyping.plotting._points import map_of_types
+    >>> cmap = map_of_types({"PN": "black", "LHN": "red"}, ["KC", "PN"])
+    >>> cmap.colors
+    ['#0072B2', 'black']
+    """
+    if not isinstance(cmap, Mapping):
+        return cmap
+    colors = import_optional("matplotlib.colors", extra="plot", needed_by="plotting")
+    taken = {rgba(color) for color in cmap.values()}
+    free = [color for color in PALETTE if rgba(color) not in taken]
+    more = itertools.cycle(free or PALETTE)
+    return colors.ListedColormap(
+        [cmap[name] if name in cmap else next(more) for name in types]
+    )
+
+
 def color_types(codes, shown, cmap):
     """Choose the colours of points by their types.
 
@@ -362,6 +434,29 @@ def rgba(color):
     """
     colors = import_optional("matplotlib.colors", extra="plot", needed_by="plotting")
     return colors.to_rgba(color)
+
+
+def hex_color(color):
+    """Return a colour without its opacity as text.
+
+    Parameters
+    ----------
+    color : str or array-like of float
+        Any colour that matplotlib knows.
+
+    Returns
+    -------
+    text : str
+        Red, green and blue in hexadecimal digits.
+
+    Examples
+    --------
+    >>> from celltyping.plotting._points import hex_color
+    >>> hex_color("white")
+    '#ffffff'
+    """
+    colors = import_optional("matplotlib.colors", extra="plot", needed_by="plotting")
+    return colors.to_hex(color)
 
 
 def scatter_points(ax, points, n_training, *, colors, layer, size, alpha):

@@ -5,6 +5,7 @@
 
 import inspect
 
+import numpy as np
 import pytest
 
 from celltyping import plotting
@@ -22,6 +23,7 @@ NEEDED = {
 KNOWN_TO_THE_ESTIMATOR = {
     plotting.ClusterCostDisplay: {"chosen"},
     plotting.EmbeddingDisplay: {"new_embedding", "axis_names", "loss_curve"},
+    plotting.TransferDisplay: {"start_name", "end_name", "unlabeled_marker"},
 }
 
 
@@ -29,11 +31,13 @@ def from_data(display):
     """Return the method that makes a display without an estimator."""
     if display is plotting.ClusterCostDisplay:
         return display.from_path
+    if display is plotting.MarkerGenesDisplay:
+        return display.from_expression
     return display.from_predictions
 
 
 def draw(display, wiring, **options):
-    """Draw a display of the connectome's types, of a cost path or of an embedding."""
+    """Draw a display of the connectome's types, or of what else it is made for."""
     connectome, types = wiring
     method = from_data(display)
     data = (types, types)
@@ -43,6 +47,8 @@ def draw(display, wiring, **options):
         data = ([1, 2, 4, 8], [0.9, 0.5, 0.4, 0.3])
     elif display is plotting.EmbeddingDisplay:
         data = (connectome.adjacency[:, :2].toarray(),)
+    elif display is plotting.MarkerGenesDisplay:
+        data = (np.log1p(connectome.adjacency), types, range(40))
     return method(*data, **NEEDED.get(display, {}), **options)
 
 

@@ -205,6 +205,44 @@ def test_look(data):
     np.testing.assert_allclose(first, [rgba("tab:blue")[:3]])
 
 
+def test_the_same_types_have_the_same_colours_in_two_maps(data):
+    X, y = data
+    first = EmbeddingDisplay.from_predictions(X[:, :2], color=y)
+    hexes = [color.lower() for color in PALETTE]
+    assert first.colors_ == dict(zip(["KC", "LHN", "PN"], hexes, strict=False))
+    # CN comes before all others by name, and KC is not there.
+    other = np.where(y == "KC", "CN", y)
+    alone = EmbeddingDisplay.from_predictions(X[:, :2], color=other)
+    assert alone.colors_["PN"] == first.colors_["PN"]
+    assert alone.colors_["CN"] == first.colors_["KC"]
+    second = EmbeddingDisplay.from_predictions(
+        X[:, :2], color=other, cmap=first.colors_
+    )
+    assert second.colors_ == {
+        "CN": hexes[3],
+        "LHN": first.colors_["LHN"],
+        "PN": first.colors_["PN"],
+    }
+    drawn = colors_at(second.points_, X[y == "PN", :2][:1])
+    np.testing.assert_allclose(drawn, [rgba(first.colors_["PN"])[:3]])
+
+
+def test_types_in_grey_have_no_colour_of_their_own(data):
+    X, _ = data
+    y = np.array([7] * 30 + [-1] * 5 + [3] * 20 + [9] * 5)
+    display = EmbeddingDisplay.from_predictions(
+        X[:, :2], color=y, max_legend=2, cmap={7: "red", 9: "green"}
+    )
+    assert display.colors_ == {3: PALETTE[0].lower(), 7: "#ff0000"}
+    assert EmbeddingDisplay.from_predictions(X[:, :2]).colors_ == {}
+    assert EmbeddingDisplay.from_predictions(X[:, :2], color=X[:, 2]).colors_ == {}
+    for cmap in (None, {7: "red"}):
+        display = EmbeddingDisplay.from_predictions(
+            X[:, :2], color=[-1] * 60, cmap=cmap
+        )
+        assert display.colors_ == {}
+
+
 def test_no_legend_is_no_colour_bar(data):
     display = EmbeddingDisplay.from_predictions(
         data[0][:, :2], color=data[0][:, 2], legend=False
@@ -382,6 +420,11 @@ def test_from_estimator_says_what_is_missing(data):
                 "new_color": [0.5, 0.6],
             },
             "color and new_color must be of one kind",
+        ),
+        ({"color": [0.5] * 60, "cmap": {"KC": "red"}}, "cmap must be a colour map whe"),
+        (
+            {"color": ["KC"] * 60, "cmap": {"KC": "rot"}},
+            "for each type, got 'rot' for 'KC'",
         ),
         ({"kind": "types"}, "kind must be 'auto', 'category' or 'value', got 'types'"),
         ({"axis_names": ["a"]}, r"axis_names must hold one name .* 2 .* got \['a'\]"),

@@ -13,11 +13,14 @@ from celltyping.plotting._points import (
     axes_of_dimension,
     check_colors,
     check_points,
+    check_type_colors,
     color_types,
     color_values,
     encode_categories,
+    hex_color,
     largest_types,
     legend_point,
+    map_of_types,
     rgba,
     scatter_points,
 )
@@ -135,6 +138,30 @@ def test_palette_differs_and_is_repeated():
     assert len(set(PALETTE)) == len(PALETTE) == 20
     colors, _ = color_types(np.arange(21), np.arange(21), None)
     np.testing.assert_array_equal(colors[20], colors[0])
+
+
+def test_colors_by_type():
+    assert map_of_types(None, ["KC"]) is None
+    assert map_of_types("tab10", ["KC"]) == "tab10"
+    # A colour of the palette that is taken is not given to another type.
+    cmap = map_of_types({"PN": PALETTE[0], "LHN": PALETTE[2]}, ["CN", "KC", "PN"])
+    assert cmap.colors == [PALETTE[1], PALETTE[3], PALETTE[0]]
+    everything = dict(zip(range(20), PALETTE, strict=True))
+    assert map_of_types(everything, [3, 99]).colors == [PALETTE[3], PALETTE[0]]
+    codes = np.arange(300)
+    many = dict(zip(range(300), np.linspace(0, 1, 300).astype(str), strict=True))
+    colors, _ = color_types(codes, codes, map_of_types(many, range(300)))
+    np.testing.assert_array_equal(colors, [rgba(color) for color in many.values()])
+    check_type_colors(many, "category")
+    check_type_colors("rot", "value")
+    with pytest.raises(ValueError, match=r"matplotlib knows .* got 'rot' for 'PN'"):
+        check_type_colors({"KC": "red", "PN": "rot"}, "category")
+    with pytest.raises(ValueError, match="cmap must be a colour map where the colours"):
+        check_type_colors(many, "value")
+
+
+def test_hex_color():
+    assert hex_color((1, 0, 0, 0.5)) == "#ff0000"
 
 
 def test_colors_of_values():

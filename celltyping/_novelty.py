@@ -1,0 +1,162 @@
+"""How far cells are from all labelled ones, judged together with their neighbours."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+# Principal components in which cells are compared.
+N_COMPONENTS = 30
+
+# Labelled cells that are kept to compare others with, and cells of the target from
+# which principal components are learnt.
+MAX_KEPT = 3000
+
+# Nearest labelled cells whose mean distance counts, and neighbours among whom it is
+# averaged, so many times.
+N_NEAREST, N_NEIGHBORS, N_ROUNDS = 10, 15, 3
+
+# The distance that this share of the cells is under is the unit: where fewer than that
+# are of a type that the source has, the unit is wrong.
+UNIT_QUANTILE = 0.25
+
+
+class Novelty(NamedTuple):
+    """What is needed to judge new cells."""
+
+    pca: PCA
+    keys: np.ndarray
+    values: np.ndarray
+
+
+def choose_cells(codes, n_kept, random_state):
+    """Choose labelled cells to keep: all types, each with as many as possible.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Index of the type of each cell.
+    n_kept : int
+        Number of cells to keep.
+    random_state : RandomState
+        Chooses.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_chosen,)
+        Which, ascending; all where there are no more.
+    """
+    if len(codes) <= n_kept:
+        return np.arange(len(codes))
+    order = random_state.permutation(len(codes))
+    # The rank of a cell within its type: the first of all types come first.
+    by_type = order[np.argsort(codes[order], kind="stable")]
+    counts = np.bincount(codes)
+    starts = np.cumsum(counts) - counts
+    rank = np.arange(len(codes)) - starts[codes[by_type]]
+    return np.sort(by_type[np.argsort(rank, kind="stable")[:n_kept]])
+
+
+def fit_components(X, random_state):
+    """Learn principal components.
+
+    Parameters
+    ----------
+    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
+        Cells; a sparse table stays sparse.
+    random_state : RandomState
+        Starts the solver.
+
+    Returns
+    -------
+    pca : PCA
+        `N_COMPONENTS` components, or as many as there can be.
+    """
+    n_components = min(N_COMPONENTS, X.shape[0] - 1, X.shape[1] - 1)
+    seed = int(random_state.randint(np.iinfo(np.int32).max))
+    if n_components < 1:
+        return PCA(n_components=min(1, X.shape[1]), svd_solver="full").fit(X)
+    return PCA(n_components, svd_solver="arpack", random_state=seed).fit(X)
+
+
+def rows_of(X, rows):
+    """Return some rows of a table as a table that owns them."""
+    return X[rows].copy() if sparse.issparse(X) else X[rows]
+
+
+def distances_to_labelled(source, target):
+    """Return the mean distance of each cell to the nearest labelled ones.
+
+    Parameters
+    ----------
+    source : ndarray of shape (n_source, n_components)
+        Labelled cells.
+    target : ndarray of shape (n_target, n_components)
+        Cells of the target.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_target,)
+        After both tables were centred, so that what differs between the experiments
+        does not count.
+    """
+    search = NearestNeighbors(n_neighbors=min(N_NEAREST, len(source)))
+    search.fit(source - source.mean(axis=0))
+    return search.kneighbors(target - target.mean(axis=0))[0].mean(axis=1)
+
+
+def fit_novelty(X, distances, random_state):
+    """Average distances among neighbours, so that cells which hang together agree.
+
+    Parameters
+    ----------
+    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
+        Cells of the target.
+    distances : ndarray of shape (n_samples,)
+        What `distances_to_labelled` returned.
+    random_state : RandomState
+        Starts the solver.
+
+    Returns
+    -------
+    novelty : Novelty
+        To be asked by `judge`.
+    """
+    n_learnt = min(X.shape[0], MAX_KEPT)
+    rows = np.sort(random_state.permutation(X.shape[0])[:n_learnt])
+    pca = fit_components(X[rows], random_state)
+    keys = pca.transform(X)
+    search = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(keys))).fit(keys)
+    near = search.kneighbors(keys, return_distance=False)
+    values = distances / max(float(np.quantile(distances, UNIT_QUANTILE)), 1e-12)
+    for _ in range(N_ROUNDS - 1):
+        values = values[near].mean(axis=1)
+    values = values / max(float(np.quantile(values, UNIT_QUANTILE)), 1e-12)
+    return Novelty(pca, keys, values)
+
+
+def judge(novelty, X):
+    """Tell how new cells are.
+
+    Parameters
+    ----------
+    novelty : Novelty
+        What `fit_novelty` returned.
+    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
+        Cells, of the target or others of its kind.
+
+    Returns
+    -------
+    values : ndarray of shape (n_samples,)
+        Distance to the labelled cells, in units of that of familiar cells, as a mean
+        over the nearest cells of the target.
+    """
+    search = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(novelty.keys)))
+    search.fit(novelty.keys)
+    near = search.kneighbors(novelty.pca.transform(X), return_distance=False)
+    return novelty.values[near].mean(axis=1)

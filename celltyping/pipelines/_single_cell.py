@@ -1,0 +1,93 @@
+"""A pipeline from counts of transcripts to types of cells."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+from sklearn.pipeline import Pipeline
+
+from celltyping.estimators import ItClustClassifier
+from celltyping.transformers import (
+    ExpressionNormalizer,
+    GeneFilter,
+    HighlyVariableGenes,
+)
+
+
+def make_single_cell_pipeline(
+    classifier=None,
+    *,
+    n_genes=2000,
+    kind="auto",
+    exclude=("^ERCC-", "^MT-"),
+    gene_names=None,
+    min_cells=3,
+    random_state=None,
+):
+    """Make a pipeline that takes expression as it was measured and gives types.
+
+    Its steps are "filter" (a `GeneFilter`), "normalize" (an `ExpressionNormalizer`),
+    "select" (`HighlyVariableGenes`) and "classify". A sparse matrix stays sparse up to
+    the last one.
+
+    Parameters
+    ----------
+    classifier : estimator, default=None
+        The last step. None: an `ItClustClassifier`.
+    n_genes : int, default=2000
+        How many of the most variable genes the classifier gets.
+    kind : {"auto", "counts", "log", "tpm"}, default="auto"
+        What the expression is; see `ExpressionNormalizer`.
+    exclude : list or tuple of str, default=("^ERCC-", "^MT-")
+        Regular expressions of the names of genes to leave out: by default spike-ins
+        and mitochondrial genes. Of no effect if `gene_names` is None.
+    gene_names : array-like of shape (n_features,), default=None
+        Names of the columns of X.
+    min_cells : int, default=3
+        Genes expressed in fewer cells are left out.
+    random_state : int, RandomState instance or None, default=None
+        Of the default classifier. One that is given keeps its own.
+
+    Returns
+    -------
+    pipeline : :class:`~sklearn.pipeline.Pipeline`
+        Not fitted. It takes X of shape (n_cells, n_genes), and y with the types of
+        the source's cells and "?" for those of the target.
+
+    See Also
+    --------
+    transfer_labels : The same for two AnnData whose genes differ.
+
+    Notes
+    -----
+    Where `y` has both known and unknown types, genes are ranked in both groups by
+    themselves, so that genes are chosen which vary in source and target.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import Normalizer
+    >>> from celltyping.datasets import load_blood_transfer
+    >>> from celltyping.pipelines import make_single_cell_pipeline
+    >>> X, y = load_blood_transfer(return_X_y=True)
+    >>> is_source = y != "?"
+    >>> classifier = make_pipeline(Normalizer(), LogisticRegression())
+    >>> pipeline = make_single_cell_pipeline(classifier, n_genes=1000)
+    >>> pipeline.fit(X[is_source], y[is_source]).predict(X[~is_source])[:2].tolist()
+    ['Mono_CD14', 'T_CD4']
+    """
+    if classifier is None:
+        classifier = ItClustClassifier(random_state=random_state)
+    genes = GeneFilter(
+        min_cells,
+        exclude=() if gene_names is None else exclude,
+        gene_names=gene_names,
+    )
+    return Pipeline(
+        [
+            ("filter", genes),
+            ("normalize", ExpressionNormalizer(kind=kind)),
+            ("select", HighlyVariableGenes(n_genes)),
+            ("classify", classifier),
+        ]
+    )

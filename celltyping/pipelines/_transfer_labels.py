@@ -1,0 +1,456 @@
+"""Types carried from an annotated experiment to a new one, by cell name."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import warnings
+
+import numpy as np
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
+from sklearn.utils.validation import has_fit_parameter
+
+from celltyping._compat import HasMethods, StrOptions, validate_params
+from celltyping._expression import check_not_negative, contradiction, guess_kind
+from celltyping._labels import UNKNOWN, encode_types, is_missing, is_unlabeled
+from celltyping._optional import import_optional
+from celltyping.pipelines._genes import align_genes
+from celltyping.pipelines._single_cell import make_single_cell_pipeline
+from celltyping.transformers import ExpressionNormalizer, GeneFilter
+
+# What the table says of a cell without a type: for names of types, and for numbers.
+NO_TYPE = "unknown"
+NO_TYPE_NUMBER = -1
+
+
+@validate_params(
+    {
+        "target": "no_validation",
+        "source": "no_validation",
+        "label_key": [str],
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "batch_key": [str, None],
+        "layer": [str, None],
+        "kind": [StrOptions({"auto", "counts", "log", "tpm"})],
+        "exclude": [list, tuple],
+        "return_adata": ["boolean"],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def transfer_labels(
+    target,
+    source,
+    label_key="celltype",
+    *,
+    estimator=None,
+    batch_key=None,
+    layer=None,
+    kind="auto",
+    exclude=("^ERCC-", "^MT-"),
+    return_adata=False,
+    random_state=None,
+):
+    """Give the cells of a new experiment the types of an annotated one.
+
+    Genes are aligned by name, both experiments are brought to log(1 + x) of 10,000
+    counts per cell, and an estimator that learns from the source finds the types of
+    the target. Neither experiment is changed.
+
+    Parameters
+    ----------
+    target : AnnData of shape (n_target, n_target_genes)
+        The new experiment. If it has a column `label_key`, it is not looked at.
+    source : AnnData of shape (n_source, n_source_genes)
+        The annotated experiment. Cells without a type (NaN, None or "?"; -1 among
+        integers) are left out.
+    label_key : str, default="celltype"
+        Column of ``source.obs`` with the types.
+    estimator : estimator, default=None
+        A classifier, or a pipeline that ends in one; a clone of it is fitted. It gets
+        normalised expression of the shared genes. One whose last step has a parameter
+        `unlabeled_marker`, such as `ItClustClassifier`, is fitted on source and target
+        together, and its `transduction_` and `label_confidence_` are the answer; any
+        other is fitted on the source and predicts the target. None: the pipeline that
+        `make_single_cell_pipeline` makes.
+    batch_key : str, default=None
+        Column of obs with the batch of each cell, for those steps of `estimator` whose
+        `fit` takes `batch`: `HighlyVariableGenes` then ranks genes in each batch by
+        itself. An experiment without this column is one batch.
+    layer : str, default=None
+        The layer of both with the expression. None: `X`.
+    kind : {"auto", "counts", "log", "tpm"}, default="auto"
+        What the expression is; see `ExpressionNormalizer`. "auto": told for source and
+        target by themselves, so that they may differ.
+    exclude : list or tuple of str, default=("^ERCC-", "^MT-")
+        Regular expressions of the names of genes to leave out: by default spike-ins
+        and mitochondrial genes.
+    return_adata : bool, default=False
+        Return also a copy of `target` with the columns of the table in its obs; those
+        of the same name are replaced.
+    random_state : int, RandomState instance or None, default=None
+        Of the default estimator. One that is given keeps its own.
+
+    Returns
+    -------
+    table : DataFrame of n_target rows
+        By cell name, in the order of `target`:
+
+        - type: the type that the cell got; "unknown" (-1 if types are numbers) where
+          there is none;
+        - probability: of the most probable type; NaN if the estimator gives none;
+        - cluster_confidence: that of the type's cluster, see `ItClustClassifier`; NaN
+          without a type, or if the estimator gives none;
+        - unknown: True where there is no type. The estimator may reject cells, and a
+          cell that expresses none of the shared genes has no type either.
+    adata : AnnData
+        The copy of `target`. Returned only if `return_adata` is True.
+
+    Raises
+    ------
+    TypeError
+        If `target` or `source` is no AnnData.
+    ValueError
+        If too few genes are shared, see Notes; if source and target are the same
+        object; if `label_key`, `batch_key` or `layer` is not there; if fewer than two
+        types are known; if expression is negative or not finite; if a name occurs
+        twice among the cells of `target`.
+    ImportError
+        If anndata is not installed; the extra "single-cell" brings it.
+
+    Warns
+    -----
+    UserWarning
+        If few genes are shared, the values contradict `kind`, or cells express none of
+        the shared genes.
+
+    See Also
+    --------
+    read_expression : Reads an experiment from a file.
+    make_single_cell_pipeline : The default estimator.
+
+    Notes
+    -----
+    Names of genes are compared without regard to case. Where a name occurs twice in an
+    experiment, its second gene is NAME-1, as in anndata. The versions of Ensembl
+    identifiers (ENSG00000141510.11) are dropped if more names meet so.
+
+    At least 50 shared genes are needed, or half of the genes of the experiment with
+    fewer genes if these are less than 100; and 5 % of the genes of that experiment.
+    Under 500 genes or 20 %, a warning tells how many they are. To go on with fewer,
+    pass both experiments with the shared genes alone.
+
+    Counts and TPM are normalised after the shared genes were taken, so that totals are
+    of the same genes in both. Logarithms are used as they are.
+
+    Examples
+    --------
+    With another estimator than the default, which is more accurate and takes seconds:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import Normalizer
+    >>> from celltyping.datasets import load_blood_transfer
+    >>> from celltyping.pipelines import transfer_labels
+    >>> blood = load_blood_transfer(as_anndata=True)
+    >>> table = transfer_labels(
+    ...     blood.target,
+    ...     blood.source,
+    ...     "celltype_common",
+    ...     estimator=make_pipeline(Normalizer(), LogisticRegression()),
+    ... )
+    >>> table[["type", "unknown"]].head(2)
+                           type  unknown
+    AAACATACCAGAAA.1  Mono_CD14    False
+    AAACGCACCAACCA.1      T_CD4    False
+    >>> float((table["type"] == blood.target.obs["celltype_common"]).mean().round(2))
+    0.9
+    """
+    _check_given(target, source)
+    classes, codes = _read_types(source, label_key)
+    batches = _read_batches(source, target, batch_key)
+    X_source = _expression_of(source, layer, "source")
+    X_target = _expression_of(target, layer, "target")
+
+    names, in_source, in_target = align_genes(source.var_names, target.var_names)
+    genes = GeneFilter(0, exclude=exclude, gene_names=names).fit(X_source[:, in_source])
+    in_source, in_target = in_source[genes.support_], in_target[genes.support_]
+    X_source = _normalize(X_source, in_source, kind, "source")
+    X_target = _normalize(X_target, in_target, kind, "target")
+
+    learn = np.flatnonzero((codes >= 0) & _has_expression(X_source, "source"))
+    typed = np.flatnonzero(_has_expression(X_target, "target"))
+    if estimator is None:
+        estimator = make_single_cell_pipeline(kind="log", random_state=random_state)
+    found = _find_types(
+        clone(estimator),
+        X_source[learn],
+        classes[codes[learn]],
+        X_target[typed],
+        None if batches is None else [batches[0][learn], batches[1][typed]],
+    )
+    table = _make_table(target.obs_names, typed, classes, *found)
+    if not return_adata:
+        return table
+    adata = target.to_memory() if target.isbacked else target.copy()
+    adata.obs[table.columns] = table
+    return table, adata
+
+
+def _check_given(target, source):
+    """Refuse what is no pair of experiments."""
+    anndata = import_optional(
+        "anndata", extra="single-cell", needed_by="transfer_labels"
+    )
+    for name, given in (("target", target), ("source", source)):
+        if not isinstance(given, anndata.AnnData):
+            raise TypeError(
+                f"{name} must be an AnnData, got {type(given).__name__}: "
+                "read_expression makes one from a file"
+            )
+    if target is source:
+        raise ValueError(
+            "target and source are the same object: pass the annotated cells as source "
+            "and the others as target, such as adata[~annotated] and adata[annotated]"
+        )
+    cells = target.obs_names
+    if not cells.is_unique:
+        again = cells[cells.duplicated()].unique()
+        raise ValueError(
+            f"the cells of target must have different names, but {len(again)} names "
+            f"occur more than once, such as {str(again[0])!r}: call "
+            "target.obs_names_make_unique()"
+        )
+
+
+def _column(adata, key, parameter, name):
+    """Return a column of obs as an array of objects."""
+    if key not in adata.obs:
+        there = ", ".join(map(repr, adata.obs.columns)) or "none"
+        raise ValueError(
+            f"{name}.obs has no column {key!r} ({parameter}); its columns: {there}"
+        )
+    return adata.obs[key].astype(object).to_numpy()
+
+
+def _read_types(source, label_key):
+    """Return the known types of the source, and their codes, -1 where unknown."""
+    y = _column(source, label_key, "label_key", "source")
+    if is_unlabeled(y).all():
+        raise ValueError(
+            f"source has no cell of known type: all {y.size} values of "
+            f"source.obs[{label_key!r}] are missing or {UNKNOWN!r}"
+        )
+    found = f"y is source.obs[{label_key!r}]"
+    classes, codes = encode_types(y, caller="transfer_labels", found=found)
+    if classes.dtype.kind == "f":
+        classes = classes.astype(np.int64)  # pandas put them beside a NaN
+    if classes.dtype.kind == "i" and -1 in classes:
+        raise ValueError(
+            f"source.obs[{label_key!r}] holds -1 as a type, which means unknown: name "
+            "the types with strings"
+        )
+    return classes if classes.dtype.kind == "i" else classes.astype(str), codes
+
+
+def _read_batches(source, target, batch_key):
+    """Return the batches of the cells of both experiments, or None."""
+    if batch_key is None:
+        return None
+    if batch_key not in source.obs and batch_key not in target.obs:
+        _column(target, batch_key, "batch_key", "target")
+    batches = []
+    for name, adata in (("source", source), ("target", target)):
+        if batch_key not in adata.obs:
+            batches.append(np.full(adata.n_obs, name))
+            continue
+        of_cells = _column(adata, batch_key, "batch_key", name)
+        if is_missing(of_cells).any():
+            raise ValueError(
+                f"{name}.obs[{batch_key!r}] must name the batch of every cell, but it "
+                f"is missing for {is_missing(of_cells).sum()} of {of_cells.size}"
+            )
+        # Batch "1" of the source is another one than batch "1" of the target.
+        batches.append(np.array([f"{name} {batch}" for batch in of_cells]))
+    return batches
+
+
+def _expression_of(adata, layer, name):
+    """Return the expression of an experiment, checked."""
+    if layer is not None and layer not in adata.layers:
+        there = ", ".join(map(repr, adata.layers)) or "none"
+        raise ValueError(f"{name} has no layer {layer!r}; its layers: {there}")
+    if adata.isbacked:
+        adata = adata.to_memory()
+    X = adata.X if layer is None else adata.layers[layer]
+    if X is None:
+        raise ValueError(f"{name} has no expression: its X is None, see layer")
+    X = check_array(
+        X,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        input_name=f"expression of {name}",
+    )
+    check_not_negative(X, f"transfer_labels ({name})")
+    return X
+
+
+def _normalize(X, genes, kind, name):
+    """Return log(1 + x) of 10,000 counts per cell of some genes, in CSR form."""
+    if kind == "auto":
+        kind, _ = guess_kind(X)
+    else:
+        evidence = contradiction(X, kind)
+        if evidence:
+            warnings.warn(
+                f"kind={kind!r}, but in {name} {evidence}",
+                UserWarning,
+                # _normalize, transfer_labels, its check of parameters
+                stacklevel=4,
+            )
+    with warnings.catch_warnings():
+        # Some of the genes may look like another kind than all of them.
+        warnings.simplefilter("ignore", UserWarning)
+        X = ExpressionNormalizer(kind=kind).fit_transform(X[:, genes])
+    return sparse.csr_array(X)
+
+
+def _has_expression(X, name):
+    """Mark the cells that express any gene, and warn of the others."""
+    expressed = np.asarray(X.sum(axis=1)).ravel() > 0
+    n_silent = expressed.size - expressed.sum()
+    if n_silent == expressed.size:
+        raise ValueError(f"no cell of {name} expresses any of the {X.shape[1]} genes")
+    if n_silent:
+        then = "they are left out" if name == "source" else "their type is unknown"
+        warnings.warn(
+            f"{n_silent} of {expressed.size} cells of {name} express none of the "
+            f"{X.shape[1]} shared genes: {then}",
+            UserWarning,
+            stacklevel=4,
+        )
+    return expressed
+
+
+def _find_types(estimator, X_source, y, X_target, batches):
+    """Fit the estimator and return what it says of the cells of the target.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is fitted.
+    X_source : csr_array of shape (n_source, n_genes)
+        Normalised expression of the cells to learn from.
+    y : ndarray of shape (n_source,)
+        Their types.
+    X_target : csr_array of shape (n_target, n_genes)
+        Normalised expression of the cells to type.
+    batches : list of two ndarray of shape (n_source,) and (n_target,), or None
+        Their batches.
+
+    Returns
+    -------
+    types : ndarray of shape (n_target,)
+        Types, or what the estimator says of cells that it rejects.
+    probability : ndarray of shape (n_target,)
+        Of the most probable type, NaN if the estimator gives none.
+    confidence : dict
+        Cluster confidence by type; empty if the estimator gives none.
+    """
+    is_pipeline = isinstance(estimator, Pipeline)
+    last = estimator.steps[-1][1] if is_pipeline else estimator
+    together = hasattr(last, "unlabeled_marker")
+    X = X_source
+    if together:
+        X = sparse.vstack([X_source, X_target], format="csr")
+        y = np.concatenate([y, np.full(X_target.shape[0], _marker(last, y))])
+        batches = batches and [np.concatenate(batches)]
+    parameters = {}
+    if batches:
+        parameters = dict.fromkeys(_batch_parameters(estimator), batches[0])
+    # step__batch is how a pipeline takes it without metadata routing.
+    with config_context(enable_metadata_routing=False):
+        estimator.fit(X, y, **parameters)
+
+    of_target = slice(X_source.shape[0], None)
+    probability = np.full(X_target.shape[0], np.nan)
+    if together:
+        types = last.transduction_[of_target]
+        if hasattr(last, "label_confidence_"):
+            probability = last.label_confidence_[of_target]
+    else:
+        types = estimator.predict(X_target)
+        if hasattr(estimator, "predict_proba"):
+            probability = estimator.predict_proba(X_target).max(axis=1)
+    confidence = {}
+    if hasattr(last, "cluster_confidence_"):
+        confidence = dict(zip(last.classes_, last.cluster_confidence_, strict=True))
+    return types, probability, confidence
+
+
+def _marker(classifier, y):
+    """Return what means to a classifier that a type is unknown."""
+    marker = classifier.unlabeled_marker
+    if isinstance(marker, str) and marker == "auto":
+        return UNKNOWN if y.dtype.kind == "U" else -1
+    return marker
+
+
+def _batch_parameters(estimator):
+    """Return the parameters of fit that pass `batch` to those that take it."""
+    steps = estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
+    taking = [
+        f"{name}__batch" if name else "batch"
+        for name, step in steps
+        if has_fit_parameter(step, "batch")
+    ]
+    if not taking:
+        raise ValueError(
+            "batch_key was given, but no step of estimator takes batch in fit, as "
+            "HighlyVariableGenes does"
+        )
+    return taking
+
+
+def _make_table(cells, typed, classes, types, probability, confidence):
+    """Return the table by cell name.
+
+    Parameters
+    ----------
+    cells : Index of shape (n_target,)
+        Names of all cells.
+    typed : ndarray of shape (n_typed,)
+        Positions of the cells that the estimator has seen.
+    classes : ndarray of shape (n_types,)
+        The types of the source.
+    types, probability : ndarray of shape (n_typed,)
+        What the estimator says of them.
+    confidence : dict
+        Cluster confidence by type.
+
+    Returns
+    -------
+    table : DataFrame of n_target rows
+        See `transfer_labels`.
+    """
+    pd = import_optional("pandas", extra="io", needed_by="transfer_labels")
+    no_type = NO_TYPE if classes.dtype.kind == "U" else NO_TYPE_NUMBER
+    has_type = pd.Series(types).isin(classes).to_numpy()
+    of_cells = np.full(len(cells), no_type, dtype=object)
+    of_cells[typed[has_type]] = types[has_type]
+    unknown = np.ones(len(cells), dtype=bool)
+    unknown[typed[has_type]] = False
+    of_best = np.full(len(cells), np.nan)
+    of_best[typed] = probability
+    return pd.DataFrame(
+        {
+            "type": of_cells.tolist(),
+            "probability": of_best,
+            "cluster_confidence": [confidence.get(name, np.nan) for name in of_cells],
+            "unknown": unknown,
+        },
+        index=cells,
+    )

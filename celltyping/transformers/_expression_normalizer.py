@@ -1,0 +1,338 @@
+"""Normalisation of expression: every cell to the same total, then the logarithm."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import warnings
+from numbers import Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from celltyping._compat import Interval, StrOptions, _fit_context
+from celltyping._expression import (
+    canonical,
+    check_not_negative,
+    contradiction,
+    encode_batch,
+    guess_kind,
+)
+
+
+class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Make the expression of cells comparable: counts, TPM or logarithms.
+
+    How many molecules of a cell are caught differs from cell to cell by chance. So
+    each cell's values are divided by their total and multiplied by `target_sum`; the
+    logarithm log(1 + x) follows, as in [1]_ and [2]_. Values that are logarithms of
+    normalised expression already are left as they are.
+
+    Parameters
+    ----------
+    kind : {"auto", "counts", "log", "tpm"}, default="auto"
+        What X holds. "counts": molecules or reads. "tpm": expression that was
+        normalised, but is no logarithm, such as TPM, FPKM or CPM; it is treated as
+        counts are. "log": log(1 + x) of normalised expression. "auto": told from the
+        values in `fit`; see Notes.
+    target_sum : float, default=10000.0
+        The total that each cell gets.
+    log : bool, default=True
+        If True, log(1 + x) of the result; of no effect on logarithms.
+    scale : bool, default=False
+        If True, each gene gets a mean of 0 and a variance of 1 over the cells of
+        `fit`. The result is dense, whatever X is.
+    max_value : float, default=6.0
+        Scaled values beyond ±`max_value` are set to it. None: they stay.
+
+    Attributes
+    ----------
+    kind_ : {"counts", "log", "tpm"}
+        What X was taken for.
+    batches_ : ndarray of shape (n_batches,) or None
+        The batches of `fit`, sorted; None if it got none. Defined only if
+        ``scale=True``.
+    mean_ : ndarray of shape (n_batches, n_features)
+        Mean of each gene in each batch; one row without batches. Defined only if
+        ``scale=True``.
+    scale_ : ndarray of shape (n_batches, n_features)
+        Standard deviation of each gene in each batch, 1 where a gene is constant.
+        Defined only if ``scale=True``.
+    n_features_in_ : int
+        Number of genes in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Defined only if a table with column names was fitted.
+
+    See Also
+    --------
+    celltyping.GeneFilter : Comes before, so that totals are of the genes that count.
+    celltyping.HighlyVariableGenes : Comes after.
+
+    Notes
+    -----
+    ``kind="auto"`` takes whole numbers for counts. Other values are logarithms if the
+    largest is at most 20, which log2(1 + TPM) cannot exceed, and cells differ in
+    their totals; else they are "tpm". A `UserWarning` tells if the data contradict a
+    kind that is given, or that `fit` found: whole numbers are no logarithms.
+
+    Without `scale`, a cell's result depends on that cell alone, and a sparse matrix
+    stays sparse. A cell without any expression stays zero. A float32 matrix gives a
+    float32 result.
+
+    With `scale` and `batch`, each batch is scaled by itself, which takes away what
+    differs between batches in every gene, the shares of the types included: [1]_
+    scales so, and clips at 6. `transform` takes cells of these batches alone. To pass
+    `batch` through a pipeline, enable metadata routing and call ``set_fit_request``
+    and ``set_transform_request``.
+
+    References
+    ----------
+    .. [1] Hu, J. et al. Iterative transfer learning with neural network for clustering
+       and cell type classification in single-cell RNA-seq analysis. Nature Machine
+       Intelligence 2, 607-618 (2020). :doi:`10.1038/s42256-020-00233-7`
+    .. [2] Wolf, F. A., Angerer, P. & Theis, F. J. SCANPY: large-scale single-cell gene
+       expression data analysis. Genome Biology 19, 15 (2018).
+       :doi:`10.1186/s13059-017-1382-0`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from celltyping import ExpressionNormalizer
+    >>> counts = np.array([[1, 3, 0], [20, 0, 60], [0, 0, 0]])
+    >>> normalizer = ExpressionNormalizer(target_sum=100, log=False)
+    >>> normalizer.fit_transform(counts)
+    array([[25., 75.,  0.],
+           [25.,  0., 75.],
+           [ 0.,  0.,  0.]])
+    >>> normalizer.kind_
+    'counts'
+    """
+
+    _parameter_constraints = {
+        "kind": [StrOptions({"auto", "counts", "log", "tpm"})],
+        "target_sum": [Interval(Real, 0, None, closed="neither")],
+        "log": ["boolean"],
+        "scale": ["boolean"],
+        "max_value": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(
+        self, *, kind="auto", target_sum=1e4, log=True, scale=False, max_value=6.0
+    ):
+        self.kind = kind
+        self.target_sum = target_sum
+        self.log = log
+        self.scale = scale
+        self.max_value = max_value
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, batch=None):
+        """Tell the kind of expression; with `scale`, learn each gene's mean and spread.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Expression, finite and not negative.
+        y : None, default=None
+            Not used; here for scikit-learn's conventions.
+        batch : array-like of shape (n_samples,), default=None
+            Name of each cell's batch. With ``kind="auto"`` the batches must not mix
+            logarithms with other values; with `scale`, each is scaled by itself.
+
+        Returns
+        -------
+        self : ExpressionNormalizer
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If X has negative, infinite or missing values, batches are of different
+            kinds, or `batch` does not name the batch of every cell.
+
+        Warns
+        -----
+        UserWarning
+            If the values contradict `kind`.
+        """
+        X = self._read(X, reset=True)
+        names, codes = (None, np.zeros(X.shape[0], dtype=np.intp))
+        if batch is not None:
+            names, codes = encode_batch(batch, X)
+        self.kind_ = self._tell_kind(X, names, codes)
+        if self.scale:
+            self._learn_scales(self._per_cell(X), names, codes)
+        return self
+
+    def transform(self, X, *, batch=None):
+        """Normalise cells.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Expression of the kind that was fitted. It is not changed.
+        batch : array-like of shape (n_samples,), default=None
+            Name of each cell's batch; needed if `scale` is True and `fit` got
+            batches, else not used.
+
+        Returns
+        -------
+        X_new : {ndarray, csr_array, csr_matrix} of shape (n_samples, n_features)
+            Normalised expression, sparse if X is and `scale` is False.
+
+        Raises
+        ------
+        ValueError
+            If X has negative, infinite or missing values, or a batch was not in `fit`.
+
+        Warns
+        -----
+        UserWarning
+            If the values contradict `kind_`.
+        """
+        check_is_fitted(self)
+        X = self._read(X, reset=False)
+        evidence = contradiction(X, self.kind_)
+        if evidence:
+            warnings.warn(
+                f"{type(self).__name__} was fitted on {self.kind_!r}, but in X "
+                f"{evidence}",
+                UserWarning,
+                stacklevel=3,
+            )
+        return self._normalize(X, batch)
+
+    def fit_transform(self, X, y=None, *, batch=None):
+        """Fit to the cells and normalise them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Expression, finite and not negative. It is not changed.
+        y : None, default=None
+            Not used; here for scikit-learn's conventions.
+        batch : array-like of shape (n_samples,), default=None
+            Name of each cell's batch; see `fit`.
+
+        Returns
+        -------
+        X_new : {ndarray, csr_array, csr_matrix} of shape (n_samples, n_features)
+            Normalised expression, sparse if X is and `scale` is False.
+        """
+        self.fit(X, y, batch=batch)
+        return self._normalize(self._read(X, reset=False), batch)
+
+    def _read(self, X, reset):
+        """Return `X` checked, in CSR form if sparse; it may be the input itself."""
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
+        )
+        check_not_negative(X, type(self).__name__)
+        return canonical(X)
+
+    def _tell_kind(self, X, names, codes):
+        """Return what `X` holds, by `kind` or by its values."""
+        if self.kind != "auto":
+            evidence = contradiction(X, self.kind)
+            if evidence:
+                warnings.warn(
+                    f"kind={self.kind!r}, but {evidence}", UserWarning, stacklevel=4
+                )
+            return self.kind
+        kind, evidence = guess_kind(X)
+        for code, name in enumerate([] if names is None else names.tolist()):
+            otherwise = contradiction(X[codes == code], kind)
+            if otherwise:
+                raise ValueError(
+                    f"kind='auto' takes X for {kind!r} ({evidence}), but in batch "
+                    f"{name!r} {otherwise}: normalise batches of different kinds one "
+                    "by one, or say the kind"
+                )
+        return kind
+
+    def _per_cell(self, X):
+        """Return a copy of `X` with the same total, or its logarithm, in each cell."""
+        X = X.copy()
+        if self.kind_ == "log":
+            return X
+        totals = np.asarray(X @ np.ones(X.shape[1]))
+        totals[totals == 0] = 1
+        if sparse.issparse(X):
+            values, totals = X.data, np.repeat(totals, np.diff(X.indptr))
+        else:
+            values, totals = X, totals[:, np.newaxis]
+        np.divide(values, totals, out=values, casting="same_kind")
+        values *= self.target_sum
+        if self.log:
+            np.log1p(values, out=values)
+        return X
+
+    def _learn_scales(self, X, names, codes):
+        """Store mean and standard deviation of each gene in each batch."""
+        n_batches = 1 if names is None else len(names)
+        self.batches_ = names
+        self.mean_ = np.empty((n_batches, X.shape[1]))
+        self.scale_ = np.empty((n_batches, X.shape[1]))
+        for code in range(n_batches):
+            cells = X if n_batches == 1 else X[codes == code]
+            if sparse.issparse(cells):
+                mean, variance = mean_variance_axis(cells, axis=0)
+            else:
+                mean = cells.mean(axis=0, dtype=np.float64)
+                variance = cells.var(axis=0, dtype=np.float64)
+            spread = np.sqrt(variance)
+            # What is left of a constant gene is rounding.
+            spread[spread <= 10 * np.finfo(X.dtype).eps * mean] = 1
+            self.mean_[code], self.scale_[code] = mean, spread
+
+    def _normalize(self, X, batch):
+        """Return checked cells normalised, and scaled if asked for."""
+        normalized = self._per_cell(X)
+        if not self.scale:
+            return normalized
+        codes = self._codes_of_batches(batch, X)
+        if sparse.issparse(normalized):
+            normalized = normalized.toarray()
+        for code in range(len(self.mean_)):
+            of_batch = codes == code
+            # A view where all cells are of one batch, so that nothing is copied.
+            rows = slice(None) if of_batch.all() else of_batch
+            cells = normalized[rows]
+            cells -= self.mean_[code].astype(cells.dtype)
+            cells /= self.scale_[code].astype(cells.dtype)
+            normalized[rows] = cells
+        if self.max_value is not None:
+            np.clip(normalized, -self.max_value, self.max_value, out=normalized)
+        return normalized
+
+    def _codes_of_batches(self, batch, X):
+        """Return the index in `batches_` of each cell's batch."""
+        if self.batches_ is None and batch is None:
+            return np.zeros(X.shape[0], dtype=np.intp)
+        if self.batches_ is None:
+            raise ValueError(
+                "batch was given, but fit got none: pass batch to fit, too, if each "
+                "batch is to be scaled by itself"
+            )
+        known = {name: code for code, name in enumerate(self.batches_.tolist())}
+        if batch is None:
+            raise ValueError(
+                f"batch must be given, since fit scaled each of {list(known)} by itself"
+            )
+        names, codes = encode_batch(batch, X)
+        unseen = [name for name in names.tolist() if name not in known]
+        if unseen:
+            raise ValueError(
+                f"batch names {unseen}, but fit has seen {list(known)} alone: a batch "
+                "can be scaled only if its cells were in fit"
+            )
+        return np.array([known[name] for name in names.tolist()], dtype=np.intp)[codes]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

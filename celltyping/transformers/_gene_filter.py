@@ -1,0 +1,181 @@
+"""A filter of genes: expressed in enough cells, and of no unwanted name."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import re
+from numbers import Integral
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from celltyping._compat import Interval, _fit_context
+from celltyping._expression import canonical, check_not_negative
+
+
+class GeneFilter(SelectorMixin, BaseEstimator):
+    """Keep the genes that enough cells express and whose name is not excluded.
+
+    Spike-ins and mitochondrial genes tell of how cells were handled rather than of
+    their type, and genes of very few cells tell little: the filter that stands before
+    normalisation in [1]_ and in most programs.
+
+    Parameters
+    ----------
+    min_cells : int, default=3
+        The least number of cells in which a gene is above zero. Where X has fewer
+        cells than that, one is enough. 0: genes that no cell expresses stay, too.
+    exclude : list or tuple of str, default=()
+        Regular expressions: a gene goes whose name begins with a match of any of
+        them, in capitals or not. ``("^ERCC-", "^MT-")`` are spike-ins and the
+        mitochondrial genes of people (MT-CO1) and mice (mt-Co1).
+    gene_names : array-like of shape (n_features,), default=None
+        Names of the columns for `exclude`. None: those of the DataFrame that is
+        fitted. Names that are given win, so that a table with columns by identifier
+        can be filtered by symbol.
+
+    Attributes
+    ----------
+    n_cells_ : ndarray of shape (n_features,), dtype=intp
+        Number of cells that express each gene.
+    support_ : ndarray of shape (n_features,), dtype=bool
+        True where a gene is kept.
+    n_features_in_ : int
+        Number of genes in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Defined only if a table with column names was fitted.
+
+    See Also
+    --------
+    celltyping.HighlyVariableGenes : Keeps the genes that tell cells apart best.
+    celltyping.ExpressionNormalizer : Makes cells comparable; comes after the filter.
+
+    Notes
+    -----
+    A sparse matrix stays sparse. `gene_names` may hold a name twice: each column is
+    judged by itself. Columns of a DataFrame must have different names, as everywhere
+    in scikit-learn.
+
+    References
+    ----------
+    .. [1] Hu, J. et al. Iterative transfer learning with neural network for clustering
+       and cell type classification in single-cell RNA-seq analysis. Nature Machine
+       Intelligence 2, 607-618 (2020). :doi:`10.1038/s42256-020-00233-7`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from celltyping import GeneFilter
+    >>> counts = np.array([[3, 0, 1, 9], [0, 0, 2, 8], [4, 1, 5, 7]])
+    >>> names = ["CD3E", "CD19", "LYZ", "MT-CO1"]
+    >>> genes = GeneFilter(min_cells=2, exclude=["^MT-"], gene_names=names).fit(counts)
+    >>> genes.get_feature_names_out(names).tolist()
+    ['CD3E', 'LYZ']
+    >>> genes.transform(counts)
+    array([[3, 1],
+           [0, 2],
+           [4, 5]])
+    """
+
+    _parameter_constraints = {
+        "min_cells": [Interval(Integral, 0, None, closed="left")],
+        "exclude": [list, tuple],
+        "gene_names": ["array-like", None],
+    }
+
+    def __init__(self, min_cells=3, *, exclude=(), gene_names=None):
+        self.min_cells = min_cells
+        self.exclude = exclude
+        self.gene_names = gene_names
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Count the cells of each gene and compare the names.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Expression of any kind: zero where a cell does not express a gene.
+        y : None, default=None
+            Not used; here for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : GeneFilter
+            The fitted filter.
+
+        Raises
+        ------
+        ValueError
+            If X has negative, infinite or missing values, no gene is left, there are
+            no names to compare or not one per gene, or a pattern is no regular
+            expression.
+        """
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=True
+        )
+        check_not_negative(X, type(self).__name__)
+        excluded = self._excluded()
+        self.n_cells_ = _count_cells(canonical(X))
+        least = self.min_cells if X.shape[0] >= self.min_cells else 1
+        self.support_ = (self.n_cells_ >= least) & ~excluded
+        if not self.support_.any():
+            raise ValueError(
+                f"No gene is left of the {X.shape[1]} in X: "
+                f"{(self.n_cells_ < least).sum()} are expressed in fewer than {least} "
+                f"of {X.shape[0]} cells (min_cells={self.min_cells}), and "
+                f"{excluded.sum()} have a name that exclude={self.exclude!r} matches"
+            )
+        return self
+
+    def _excluded(self):
+        """Return a mask of the genes whose name a pattern matches."""
+        n_genes = self.n_features_in_
+        names = self.gene_names
+        if names is None:
+            names = getattr(self, "feature_names_in_", None)
+        elif len(names) != n_genes:
+            raise ValueError(
+                f"gene_names has {len(names)} names, but X has {n_genes} genes"
+            )
+        patterns = [_compile(pattern) for pattern in self.exclude]
+        if not patterns:
+            return np.zeros(n_genes, dtype=bool)
+        if names is None:
+            raise ValueError(
+                f"exclude={self.exclude!r} needs the names of the genes, but X has "
+                "none: pass a DataFrame whose columns are genes, or gene_names"
+            )
+        return np.array(
+            [any(pattern.match(str(name)) for pattern in patterns) for name in names]
+        )
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.support_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        return tags
+
+
+def _compile(pattern):
+    """Return the regular expression, or say which one is none."""
+    try:
+        return re.compile(pattern, re.IGNORECASE)
+    except (re.error, TypeError) as exc:
+        raise ValueError(
+            f"exclude must hold regular expressions, got {pattern!r}: {exc}"
+        ) from exc
+
+
+def _count_cells(X):
+    """Return in how many cells each gene is above zero."""
+    if sparse.issparse(X):
+        return np.bincount(X.indices[X.data > 0], minlength=X.shape[1])
+    return np.count_nonzero(X > 0, axis=0)
