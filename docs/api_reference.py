@@ -16,7 +16,7 @@ API_REFERENCE = {
     "celltyping.estimators": {
         "title": "Estimators",
         "description": "What gives a cell its type.",
-        "names": ["NtacClassifier", "NtacClusterer"],
+        "names": ["NtacClassifier", "NtacClusterer", "ItClustClassifier"],
     },
     "celltyping.transformers": {
         "title": "Transformers",

@@ -124,7 +124,7 @@ class TypeNet(nn.Module):
     alpha : float
         Degrees of freedom of the kernel.
     dropout : float, default=0.0
-        Share of the hidden units that are left out of a training step.
+        Share of the units of every layer that are left out of a training step.
     """
 
     def __init__(self, n_inputs, hidden_layer_sizes, n_types, *, alpha, dropout=0.0):
@@ -140,12 +140,10 @@ class TypeNet(nn.Module):
         layers = []
         sizes = [n_inputs, *hidden_layer_sizes]
         for before, after in itertools.pairwise(sizes[:-1]):
-            layers += [nn.Linear(before, after), nn.BatchNorm1d(after)]
-            layers += [nn.ReLU(), nn.Dropout(dropout)]
-        layers += [
-            nn.Linear(sizes[-2], sizes[-1]),
-            nn.BatchNorm1d(sizes[-1], affine=False),
-        ]
+            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU()]
+            layers += [nn.Dropout(dropout)]
+        layers += [nn.Linear(sizes[-2], sizes[-1])]
+        layers += [nn.BatchNorm1d(sizes[-1], affine=False), nn.Dropout(dropout)]
         self.encoder = nn.Sequential(*layers)
         self.centroids = nn.Parameter(0.5 * torch.randn(n_types, sizes[-1]))
         self.log_scale = nn.Parameter(torch.zeros(()))

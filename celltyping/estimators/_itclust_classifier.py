@@ -29,7 +29,7 @@ from celltyping._progress import progress_bar
 from celltyping.estimators._known_score import KnownScoreMixin
 
 # Widths of the layers, the latent last, for up to so many labelled cells.
-WIDTHS = ((5_000, (64, 16)), (20_000, (128, 32)), (np.inf, (256, 32)))
+WIDTHS = ((5_000, (64,)), (20_000, (128,)), (np.inf, (256,)))
 
 # Entries are left out of a training step where cells have at least so many genes.
 MANY_FEATURES = 200
@@ -59,15 +59,15 @@ class ItClustClassifier(
     Parameters
     ----------
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
-        Width of each layer of the networks; the last is the latent. "auto": (64, 16)
-        for up to 5,000 labelled cells, (128, 32) for up to 20,000, (256, 32) for more.
-    n_networks : int, default=3
+        Width of each layer of the networks; the last is the latent. "auto": (64,) for
+        up to 5,000 labelled cells, (128,) for up to 20,000, (256,) for more.
+    n_networks : int, default=5
         Networks that differ in their random start and decide together.
     alpha : float, default=8.0
         Degrees of freedom of Student's t kernel between a cell and a centroid. Small
         ones forgive cells that are far from theirs.
-    dropout : float, default=0.3
-        Share of the hidden units that are left out of a training step.
+    dropout : float, default=0.0
+        Share of the units of every layer that are left out of a training step.
     input_dropout : "auto" or float, default="auto"
         Share of the genes that are left out of a cell in a training step, as they are
         in an experiment that finds fewer molecules. "auto": 0.5, or 0 where there are
@@ -129,17 +129,18 @@ class ItClustClassifier(
         Share of the target's cells of a type which the source networks alone would
         have called so as well. NaN for a type without a cell in the target.
     trajectory_ : Bunch
-        What the adaptation went through: `labels`, of shape (n_iter_ + 1, n_target),
-        indices into `classes_` of the target's cells, first what the source networks
-        say; and `centroids`, of shape (n_iter_ + 1, n_types, n_latent), where types
-        are in the latents of all networks side by side, whitened.
+        What the adaptation went through: `labels`, of shape (n_iter_, n_target),
+        indices into `classes_` of the target's cells; and `centroids`, of shape
+        (n_iter_, n_types, n_latent), where types are in the latents of all networks
+        side by side, whitened. First what the source says, then after each step.
     reverse_score_ : ndarray of shape (2,)
         How well a classifier that learns the labels of the target tells those of the
         source: before and after the adaptation. NaN where it was not asked for.
     adapted_ : bool
         Whether the moved centroids are in use.
     n_iter_ : int
-        Number of steps of the adaptation that is in use; 0 without.
+        Number of times that the target was typed: once by what the source says, and
+        after each step of an adaptation that is in use.
     novelty_ : ndarray of shape (n_samples,)
         Mean distance to the nearest labelled cells, averaged among neighbours, where 1
         is that of familiar cells. NaN for labelled cells. Defined only if
@@ -232,9 +233,9 @@ class ItClustClassifier(
         self,
         hidden_layer_sizes="auto",
         *,
-        n_networks=3,
+        n_networks=5,
         alpha=8.0,
-        dropout=0.3,
+        dropout=0.0,
         input_dropout="auto",
         label_smoothing=0.2,
         scaling="auto",
@@ -530,7 +531,7 @@ class ItClustClassifier(
             self._ask_source(latents) if X.shape[0] else np.empty((0, n_types))
         )
         start = probabilities.argmax(axis=1)
-        self._moved, self.n_iter_ = None, 0
+        self._moved = None
         self.reverse_score_ = np.full(2, np.nan)
         labels = [start]
         centroids = [np.hstack([types.means for types in self._types])]
@@ -552,8 +553,7 @@ class ItClustClassifier(
             if not after < before - _adaptation.MARGIN:
                 self._moved, probabilities = found.moved, found.probabilities
                 labels, centroids = found.labels, found.centroids
-                self.n_iter_ = len(labels) - 1
-        self.adapted_ = self._moved is not None
+        self.adapted_, self.n_iter_ = self._moved is not None, len(labels)
         self.trajectory_ = Bunch(labels=np.array(labels), centroids=np.array(centroids))
         end = labels[-1]
         cells = np.bincount(end, minlength=n_types)

@@ -16,7 +16,7 @@ from celltyping.transformers import (
 def make_single_cell_pipeline(
     classifier=None,
     *,
-    n_genes=2000,
+    n_genes=4000,
     kind="auto",
     exclude=("^ERCC-", "^MT-"),
     gene_names=None,
@@ -33,7 +33,7 @@ def make_single_cell_pipeline(
     ----------
     classifier : estimator, default=None
         The last step. None: an `ItClustClassifier`.
-    n_genes : int, default=2000
+    n_genes : int, default=4000
         How many of the most variable genes the classifier gets.
     kind : {"auto", "counts", "log", "tpm"}, default="auto"
         What the expression is; see `ExpressionNormalizer`.
