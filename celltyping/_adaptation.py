@@ -98,14 +98,14 @@ def unsmooth(scores, label_smoothing):
 
     Parameters
     ----------
-    scores : ndarray of shape (n_samples, n_types)
+    scores : ndarray of shape (..., n_types)
         Scores of the types.
     label_smoothing : float
         Share of the probability that was spread over all types.
 
     Returns
     -------
-    probabilities : ndarray of shape (n_samples, n_types)
+    probabilities : ndarray of shape (..., n_types)
         What a network that is sure says is near 1, and not near 1 - label_smoothing.
 
     Examples
@@ -115,10 +115,10 @@ def unsmooth(scores, label_smoothing):
     >>> unsmooth(np.log([[0.9, 0.1]]), 0.2).round(2).tolist()
     [[1.0, 0.0]]
     """
-    p = softmax(scores, axis=1)
-    p = (p - label_smoothing / p.shape[1]) / (1 - label_smoothing)
+    p = softmax(scores, axis=-1)
+    p = (p - label_smoothing / p.shape[-1]) / (1 - label_smoothing)
     p = np.maximum(p, 1e-6)
-    return p / p.sum(axis=1, keepdims=True)
+    return p / p.sum(axis=-1, keepdims=True)
 
 
 def move_types(types, latent, probabilities, shrinkage):
@@ -143,8 +143,10 @@ def move_types(types, latent, probabilities, shrinkage):
     """
     n_samples, n_latent = latent.shape
     cells = probabilities.sum(axis=0)
-    at = probabilities.T @ latent / np.maximum(cells, 1e-9)[:, None]
-    trust = cells / (cells + shrinkage)
+    # A type that is far from every cell has none at all, to the last digit.
+    some = cells > 0
+    at = probabilities.T @ latent / np.where(some, cells, 1.0)[:, None]
+    trust = np.divide(cells, cells + shrinkage, out=np.zeros_like(cells), where=some)
     shift = trust @ (at - types.means) / (trust.sum() + 0.1)
     means = types.means + shift + trust[:, None] * (at - types.means - shift)
     away = squared_distances(latent, means)
@@ -220,7 +222,7 @@ def adapt(types, latents, probabilities, *, shrinkage, max_iter, tol, on_step=No
     max_iter : int
         Largest number of steps, at least 1.
     tol : float
-        The steps end when fewer than this share of the cells change type.
+        The steps end when at most this share of the cells changes type.
     on_step : callable, default=None
         Called after each step with the share of cells that changed.
 

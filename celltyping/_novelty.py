@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
 # Principal components in which cells are compared.
 N_COMPONENTS = 30
@@ -26,10 +27,21 @@ N_NEAREST, N_NEIGHBORS, N_ROUNDS = 10, 15, 3
 UNIT_QUANTILE = 0.25
 
 
+# Rows that are projected at once.
+ROWS_AT_ONCE = 1024
+
+
+class Components(NamedTuple):
+    """Directions in which cells are compared, and where they are 0."""
+
+    axes: np.ndarray
+    center: np.ndarray
+
+
 class Novelty(NamedTuple):
     """What is needed to judge new cells."""
 
-    pca: PCA
+    components: Components
     keys: np.ndarray
     values: np.ndarray
 
@@ -74,14 +86,48 @@ def fit_components(X, random_state):
 
     Returns
     -------
-    pca : PCA
-        `N_COMPONENTS` components, or as many as there can be.
+    components : Components
+        `N_COMPONENTS` components, or as many as there can be. One that is 0 for every
+        cell where all are alike; the column itself where there is one.
     """
-    n_components = min(N_COMPONENTS, X.shape[0] - 1, X.shape[1] - 1)
     seed = int(random_state.randint(np.iinfo(np.int32).max))
+    n_features = X.shape[1]
+    if sparse.issparse(X):
+        center, variance = mean_variance_axis(X, axis=0)
+    else:
+        center, variance = (f(X, axis=0, dtype=np.float64) for f in (np.mean, np.var))
+    # What is left of alike cells is their rounding.
+    size = np.square(center).sum() + variance.sum()
+    if variance.sum() <= np.finfo(X.dtype).eps ** 1.5 * size:
+        return Components(np.zeros((1, n_features)), np.zeros(n_features))
+    n_components = min(N_COMPONENTS, X.shape[0] - 1, n_features - 1)
     if n_components < 1:
-        return PCA(n_components=min(1, X.shape[1]), svd_solver="full").fit(X)
-    return PCA(n_components, svd_solver="arpack", random_state=seed).fit(X)
+        return Components(np.ones((1, 1)), np.asarray(center, dtype=np.float64))
+    pca = PCA(n_components, svd_solver="arpack", random_state=seed).fit(X)
+    return Components(pca.components_.astype(np.float64), pca.mean_.astype(np.float64))
+
+
+def project(components, X):
+    """Return cells in principal components, in double precision.
+
+    Parameters
+    ----------
+    components : Components
+        What `fit_components` returned.
+    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
+        Cells.
+
+    Returns
+    -------
+    projected : ndarray of shape (n_samples, n_components), dtype=float64
+        In single precision the last digits would depend on the other cells.
+    """
+    axes, center = components
+    pieces = [
+        X[start : start + ROWS_AT_ONCE].astype(np.float64, copy=False) @ axes.T
+        for start in range(0, X.shape[0], ROWS_AT_ONCE)
+    ]
+    return np.vstack(pieces) - axes @ center
 
 
 def rows_of(X, rows):
@@ -129,15 +175,15 @@ def fit_novelty(X, distances, random_state):
     """
     n_learnt = min(X.shape[0], MAX_KEPT)
     rows = np.sort(random_state.permutation(X.shape[0])[:n_learnt])
-    pca = fit_components(X[rows], random_state)
-    keys = pca.transform(X)
+    components = fit_components(X[rows], random_state)
+    keys = project(components, X)
     search = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(keys))).fit(keys)
     near = search.kneighbors(keys, return_distance=False)
     values = distances / max(float(np.quantile(distances, UNIT_QUANTILE)), 1e-12)
     for _ in range(N_ROUNDS - 1):
         values = values[near].mean(axis=1)
     values = values / max(float(np.quantile(values, UNIT_QUANTILE)), 1e-12)
-    return Novelty(pca, keys, values)
+    return Novelty(components, keys, values)
 
 
 def judge(novelty, X):
@@ -158,5 +204,5 @@ def judge(novelty, X):
     """
     search = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(novelty.keys)))
     search.fit(novelty.keys)
-    near = search.kneighbors(novelty.pca.transform(X), return_distance=False)
+    near = search.kneighbors(project(novelty.components, X), return_distance=False)
     return novelty.values[near].mean(axis=1)

@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 import itertools
+import math
 
 import torch
 from torch import nn
@@ -106,8 +107,37 @@ _START = {
 }
 
 
+class _Side(nn.Module):
+    """Linear layers of several networks, side by side.
+
+    Parameters
+    ----------
+    n_networks : int
+        Number of networks.
+    n_inputs, n_outputs : int
+        Width of what comes in and goes out, of each.
+    """
+
+    def __init__(self, n_networks, n_inputs, n_outputs):
+        super().__init__()
+        bound = 1 / math.sqrt(n_inputs)
+        self.weight = nn.Parameter(torch.empty(n_networks, n_inputs, n_outputs))
+        self.bias = nn.Parameter(torch.empty(n_networks * n_outputs))
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, units):
+        n_networks, n_inputs, _ = self.weight.shape
+        units = units.view(-1, n_networks, n_inputs).transpose(0, 1)
+        return (units @ self.weight).transpose(0, 1).flatten(1) + self.bias
+
+
 class TypeNet(nn.Module):
-    """An encoder, and a centroid per type in its latent.
+    """Encoders, each with a centroid per type in its latent.
+
+    Several networks are trained at once, on the same cells: they differ in their
+    random start. One large product of matrices takes less time than several small
+    ones.
 
     The score of a type is the logarithm of Student's t kernel between the latent and
     the type's centroid, without its constant; so the softmax of the scores is the soft
@@ -118,47 +148,64 @@ class TypeNet(nn.Module):
     n_inputs : int
         Number of genes.
     hidden_layer_sizes : sequence of int
-        Width of each layer; the last is the latent.
+        Width of each layer of a network; the last is the latent.
     n_types : int
         Number of types.
+    n_networks : int
+        Number of networks.
     alpha : float
         Degrees of freedom of the kernel.
     dropout : float, default=0.0
         Share of the units of every layer that are left out of a training step.
     """
 
-    def __init__(self, n_inputs, hidden_layer_sizes, n_types, *, alpha, dropout=0.0):
+    def __init__(
+        self, n_inputs, hidden_layer_sizes, n_types, *, n_networks, alpha, dropout=0.0
+    ):
         super().__init__()
         self.options = {
             "n_inputs": n_inputs,
             "hidden_layer_sizes": tuple(hidden_layer_sizes),
             "n_types": n_types,
+            "n_networks": n_networks,
             "alpha": alpha,
             "dropout": dropout,
         }
         self.alpha = alpha
-        layers = []
-        sizes = [n_inputs, *hidden_layer_sizes]
-        for before, after in itertools.pairwise(sizes[:-1]):
-            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU()]
-            layers += [nn.Dropout(dropout)]
-        layers += [nn.Linear(sizes[-2], sizes[-1])]
-        layers += [nn.BatchNorm1d(sizes[-1], affine=False), nn.Dropout(dropout)]
+        first, *others = hidden_layer_sizes
+        # All networks see the same cells.
+        layers = [nn.Linear(n_inputs, n_networks * first)]
+        for before, after in itertools.pairwise([first, *others]):
+            layers += [nn.BatchNorm1d(n_networks * before), nn.ReLU()]
+            layers += [nn.Dropout(dropout), _Side(n_networks, before, after)]
+        n_latent = hidden_layer_sizes[-1]
+        layers += [nn.BatchNorm1d(n_networks * n_latent, affine=False)]
+        layers += [nn.Dropout(dropout)]
         self.encoder = nn.Sequential(*layers)
-        self.centroids = nn.Parameter(0.5 * torch.randn(n_types, sizes[-1]))
-        self.log_scale = nn.Parameter(torch.zeros(()))
+        self.centroids = nn.Parameter(0.5 * torch.randn(n_networks, n_types, n_latent))
+        self.log_scale = nn.Parameter(torch.zeros(n_networks, 1))
 
     def forward(self, inputs):
         return self.score(self.encoder(inputs))
 
-    def score(self, latent):
-        """Return the score of every type, of shape (n_samples, n_types)."""
-        away = (latent[:, None] - self.centroids).square().sum(dim=2)
-        return (
-            -(self.alpha + 1)
-            / 2
-            * torch.log1p(self.log_scale.exp() * away / self.alpha)
-        )
+    def score(self, latents):
+        """Score the types in each network.
+
+        Parameters
+        ----------
+        latents : Tensor of shape (n_samples, n_networks * n_latent)
+            What the encoder says.
+
+        Returns
+        -------
+        scores : Tensor of shape (n_samples, n_networks, n_types)
+            Logarithms of the kernel.
+        """
+        n_networks, _, n_latent = self.centroids.shape
+        latents = latents.view(-1, n_networks, 1, n_latent)
+        away = (latents - self.centroids).square().sum(dim=3)
+        away = self.log_scale.exp() * away / self.alpha
+        return -(self.alpha + 1) / 2 * torch.log1p(away)
 
 
 class FreePositions(nn.Module):

@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import copy
 import math
 
 import numpy as np
@@ -11,7 +12,13 @@ from scipy import sparse
 from torch import nn
 
 from celltyping._nn._modules import TypeNet
-from celltyping._nn._training import ROWS_AT_ONCE, answer, reproducible, train
+from celltyping._nn._training import (
+    ROWS_AT_ONCE,
+    answer,
+    as_tensor,
+    reproducible,
+    train,
+)
 
 # Decay of the weights: what AdamW was published with.
 WEIGHT_DECAY = 0.01
@@ -19,6 +26,14 @@ WEIGHT_DECAY = 0.01
 # Pieces that are cut out of this many random marks say which entries are left out.
 # Drawing new ones for each batch takes half the time of a training.
 N_MARKS = 1 << 22
+
+
+class TypeLoss(nn.CrossEntropyLoss):
+    """Cross-entropy with smoothed labels, the mean over all networks."""
+
+    def forward(self, scores, targets):
+        targets = targets[:, None].expand(scores.shape[:2])
+        return super().forward(scores.transpose(1, 2), targets)
 
 
 class CellData(torch.utils.data.Dataset):
@@ -86,10 +101,10 @@ class DrawnBatches:
 
     def __iter__(self):
         data = self.dataset
+        # By the inverse of the cumulative weights: torch.multinomial takes no more than
+        # 2^24 cells.
+        ends = data.weights.cumsum(0)
         for _ in range(len(self)):
-            # By the inverse of the cumulative weights: torch.multinomial takes no more
-            # than 2^24 cells.
-            ends = data.weights.cumsum(0)
             at = torch.rand(self.batch_size, dtype=torch.float64) * ends[-1]
             rows = torch.searchsorted(ends, at).clamp_(max=len(data) - 1)
             cells = data.corrupt(data.dense(rows.numpy()))
@@ -117,7 +132,7 @@ def to_dense(rows, dtype):
 
 
 def make_type_net(n_inputs, hidden_layer_sizes, n_types, *, seed, **options):
-    """Make a network with random weights.
+    """Make networks with random weights.
 
     Parameters
     ----------
@@ -133,7 +148,7 @@ def make_type_net(n_inputs, hidden_layer_sizes, n_types, *, seed, **options):
     Returns
     -------
     module : TypeNet
-        The network.
+        The networks.
     """
     with reproducible(seed, "cpu"):
         return TypeNet(n_inputs, hidden_layer_sizes, n_types, **options)
@@ -156,13 +171,13 @@ def pretrain(module, X, *, input_dropout, seed, **options):
         More arguments of `train`.
     """
     device = options["device"]
-    n_latent = module.options["hidden_layer_sizes"][-1]
+    n_networks, _, n_latent = module.centroids.shape
     with reproducible(seed, device):
         data = CellData(
             X, np.zeros(X.shape[0]), np.ones(X.shape[0]), input_dropout, device
         )
         data.mean, data.spread = _moments(X)
-        decoder = nn.Linear(n_latent, X.shape[1])
+        decoder = nn.Linear(n_networks * n_latent, X.shape[1])
         train(
             nn.Sequential(module.encoder, decoder),
             data,
@@ -221,7 +236,7 @@ def learn_types(module, X, codes, *, input_dropout, label_smoothing, seed, **opt
         return train(
             module,
             data,
-            criterion=nn.CrossEntropyLoss(label_smoothing=label_smoothing),
+            criterion=TypeLoss(label_smoothing=label_smoothing),
             batches=DrawnBatches,
             weight_decay=WEIGHT_DECAY,
             description="types",
@@ -257,22 +272,21 @@ def embed(module, X, device="cpu"):
     return np.concatenate(pieces)
 
 
-def score(module, latent):
-    """Return the score of every type for cells with this latent, in double precision.
+def score(module, latents):
+    """Return the scores of the types for cells with these latents.
 
     Parameters
     ----------
     module : TypeNet
-        The network.
-    latent : ndarray of shape (n_samples, n_latent)
+        The networks.
+    latents : ndarray of shape (n_samples, n_networks * n_latent)
         What `embed` returned.
 
     Returns
     -------
-    scores : ndarray of shape (n_samples, n_types), dtype=float64
+    scores : ndarray of shape (n_samples, n_networks, n_types), dtype=float64
         Logarithms of Student's t kernel.
     """
-    centroids = module.centroids.detach().cpu().numpy().astype(np.float64)
-    scale = math.exp(float(module.log_scale.detach()))
-    away = np.stack([np.square(latent - c).sum(axis=1) for c in centroids], axis=1)
-    return -(module.alpha + 1) / 2 * np.log1p(scale * away / module.alpha)
+    scorer = copy.deepcopy(module).to("cpu", torch.float64)
+    with torch.inference_mode():
+        return scorer.score(as_tensor(latents, np.float64)).numpy()

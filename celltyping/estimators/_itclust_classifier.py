@@ -62,7 +62,8 @@ class ItClustClassifier(
         Width of each layer of the networks; the last is the latent. "auto": (64,) for
         up to 5,000 labelled cells, (128,) for up to 20,000, (256,) for more.
     n_networks : int, default=5
-        Networks that differ in their random start and decide together.
+        Networks that differ in their random start, are trained on the same cells at
+        once, and decide together.
     alpha : float, default=8.0
         Degrees of freedom of Student's t kernel between a cell and a centroid. Small
         ones forgive cells that are far from theirs.
@@ -79,7 +80,7 @@ class ItClustClassifier(
         "unit": each cell is scaled to length 1. "standard": each column is scaled to
         mean 0 (unless sparse) and variance 1 of the labelled cells. "auto": the first,
         unless something is negative. None: as it is.
-    batch_size : int, default=128
+    batch_size : int, default=64
         Cells in a training step.
     max_epochs : "auto" or int, default="auto"
         Times that as many cells are drawn as are labelled, all types equally often.
@@ -145,10 +146,10 @@ class ItClustClassifier(
         Mean distance to the nearest labelled cells, averaged among neighbours, where 1
         is that of familiar cells. NaN for labelled cells. Defined only if
         `reject_threshold` is given and there is a target.
-    loss_curves_ : list of ndarray of shape (n_epochs,)
-        Mean loss per epoch, of each network.
-    nets_ : list of skorch.NeuralNet
-        The trained networks.
+    loss_curve_ : ndarray of shape (n_epochs,)
+        Mean loss per epoch.
+    net_ : skorch.NeuralNet
+        The trained networks, side by side.
     device_ : str
         Where they ran.
     n_features_in_ : int
@@ -239,7 +240,7 @@ class ItClustClassifier(
         input_dropout="auto",
         label_smoothing=0.2,
         scaling="auto",
-        batch_size=128,
+        batch_size=64,
         max_epochs="auto",
         pretrain_epochs=0,
         learning_rate=4e-3,
@@ -334,10 +335,9 @@ class ItClustClassifier(
             widths = next(w for n, w in WIDTHS if len(codes) <= n)
         self._learn_networks(X, source, codes, widths, random_state)
         self._n_features_out = self.n_networks * widths[-1]
-        latents = self._embed(source)
         self._types = [
             _adaptation.describe_types(latent, codes, len(self.classes_))
-            for latent in latents
+            for latent in np.split(self._embed(source), self.n_networks, axis=1)
         ]
         self._seed = int(random_state.randint(np.iinfo(np.int32).max))
         rows = _novelty.choose_cells(
@@ -345,7 +345,7 @@ class ItClustClassifier(
         )
         self._kept = _novelty.rows_of(source, rows), codes[rows]
 
-        target = self._type_target(X[~known])
+        target = self._type_target(X[~known], stacklevel=6)
         self.transduction_ = np.empty(len(known), dtype=target.labels.dtype)
         self.transduction_[known] = self.classes_[codes]
         self.transduction_[~known] = target.labels
@@ -377,7 +377,8 @@ class ItClustClassifier(
         """
         check_is_fitted(self)
         adapted = copy.copy(self)
-        target = adapted._type_target(self._scaled(self._read(X, reset=False)))
+        X = self._scaled(self._read(X, reset=False))
+        target = adapted._type_target(X, stacklevel=4)
         adapted.transduction_ = target.labels
         adapted.label_confidence_ = target.confidence
         if target.novelty is not None:
@@ -464,64 +465,59 @@ class ItClustClassifier(
             "device": self.device_,
             "verbose": self.verbose,
         }
-        self.nets_ = []
-        for _ in range(self.n_networks):
-            seed = int(random_state.randint(np.iinfo(np.int32).max))
-            module = make_type_net(
-                X.shape[1],
-                widths,
-                len(self.classes_),
-                seed=seed,
-                alpha=self.alpha,
-                dropout=self.dropout,
-            )
-            if self.pretrain_epochs > 0:
-                pretrain(
-                    module, X, seed=seed, max_epochs=self.pretrain_epochs, **training
-                )
-            net = learn_types(
-                module,
-                source,
-                codes,
-                label_smoothing=self.label_smoothing,
-                seed=seed,
-                max_epochs=max_epochs,
-                **training,
-            )
-            self.nets_.append(net)
-        self.loss_curves_ = [
-            np.array(net.history[:, "train_loss"]) for net in self.nets_
-        ]
+        seed = int(random_state.randint(np.iinfo(np.int32).max))
+        module = make_type_net(
+            X.shape[1],
+            widths,
+            len(self.classes_),
+            seed=seed,
+            n_networks=self.n_networks,
+            alpha=self.alpha,
+            dropout=self.dropout,
+        )
+        if self.pretrain_epochs > 0:
+            pretrain(module, X, seed=seed, max_epochs=self.pretrain_epochs, **training)
+        self.net_ = learn_types(
+            module,
+            source,
+            codes,
+            label_smoothing=self.label_smoothing,
+            seed=seed,
+            max_epochs=max_epochs,
+            **training,
+        )
+        self._smoothed = self.label_smoothing
+        self.loss_curve_ = np.array(self.net_.history[:, "train_loss"])
 
     def _embed(self, X):
-        """Return the latent of scaled cells in every network."""
+        """Return the latents of scaled cells, those of all networks side by side."""
         from celltyping._nn._type_net import embed
 
-        return [embed(net.module_, X, self.device_) for net in self.nets_]
+        return embed(self.net_.module_, X, self.device_)
 
     def _ask_source(self, latents):
         """Return the probabilities that the networks give without the target."""
         from celltyping._nn._type_net import score
 
-        return np.mean(
-            [
-                _adaptation.unsmooth(score(net.module_, latent), self.label_smoothing)
-                for net, latent in zip(self.nets_, latents, strict=True)
-            ],
-            axis=0,
-        )
+        scores = score(self.net_.module_, latents)
+        return _adaptation.unsmooth(scores, self._smoothed).mean(axis=1)
 
     def _whitened(self, latents):
         """Scale latents so that the covariance of every type is 1."""
         return [
             latent @ types.whiten
-            for latent, types in zip(latents, self._types, strict=True)
+            for latent, types in zip(self._split(latents), self._types, strict=True)
         ]
 
-    def _type_target(self, X):
+    def _split(self, latents):
+        """Return the latents of each network."""
+        return np.split(latents, len(self._types), axis=1)
+
+    def _type_target(self, X, *, stacklevel):
         """Type the cells of the target, which are scaled, and keep what is learnt.
 
-        Attributes are set anew, none is changed in place: `adapt` shares them.
+        Attributes are set anew, none is changed in place: `adapt` shares them. A
+        warning points as far out as `stacklevel` says, seen from `_adapt_types`.
         """
         n_types = len(self.classes_)
         for name in ("novelty_", "_novelty"):
@@ -541,7 +537,9 @@ class ItClustClassifier(
         if X.shape[0] and needs_components:
             source, target = self._compare(X)
         if X.shape[0] and self.adaptation != "never":
-            found = self._adapt_types(self._whitened(latents), probabilities)
+            found = self._adapt_types(
+                self._whitened(latents), probabilities, stacklevel=stacklevel
+            )
             if self.adaptation == "auto":
                 self.reverse_score_ = np.array(
                     [
@@ -572,7 +570,7 @@ class ItClustClassifier(
             novelty=novelty,
         )
 
-    def _adapt_types(self, latents, probabilities):
+    def _adapt_types(self, latents, probabilities, *, stacklevel):
         """Let the target move the types."""
         with progress_bar(
             self.max_iter, description="adaptation", verbose=self.verbose
@@ -597,7 +595,7 @@ class ItClustClassifier(
                 f"change type after max_iter={self.max_iter} steps: increase max_iter "
                 "or tol",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=stacklevel,
             )
         return found
 
@@ -611,8 +609,8 @@ class ItClustClassifier(
         together = stack([cells, X[rows]])
         if sparse.issparse(X):
             together = sparse.csr_array(together)
-        pca = _novelty.fit_components(together, random_state)
-        return pca.transform(cells), pca.transform(X)
+        components = _novelty.fit_components(together, random_state)
+        return _novelty.project(components, cells), _novelty.project(components, X)
 
     def _name(self, probabilities, novelty):
         """Return the most probable types, but of cells that are too novel."""
@@ -691,17 +689,17 @@ class ItClustClassifier(
         """
         check_is_fitted(self)
         X = self._read(X, reset=False)
-        return np.hstack(self._embed(self._scaled(X))).astype(X.dtype, copy=False)
+        return self._embed(self._scaled(X)).astype(X.dtype, copy=False)
 
     def __sklearn_is_fitted__(self):
         return "trajectory_" in vars(self)
 
     def __getstate__(self):
         state = dict(super().__getstate__())  # what it gives is the estimator's own
-        if "nets_" in state:
+        if "net_" in state:
             from celltyping._nn._training import pack_net
 
-            state["nets_"] = [pack_net(net) for net in state["nets_"]]
+            state["net_"] = pack_net(state["net_"])
         return state
 
     def __setstate__(self, state):
@@ -710,7 +708,7 @@ class ItClustClassifier(
             from celltyping._nn._training import there_or_cpu, unpack_net
 
             self.device_ = there_or_cpu(state["device_"])
-            self.nets_ = [unpack_net(net) for net in state["nets_"]]
+            self.net_ = unpack_net(state["net_"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
