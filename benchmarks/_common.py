@@ -56,10 +56,26 @@ def run_alone(script, arguments, *, n_threads=2):
 
 
 def peak_memory():
-    """Return the most memory that this process has held so far, in MB."""
+    """Return the most memory that this process has held so far, in MB.
+
+    From Linux's own mark, where there is one: what getrusage gives begins with what the
+    process held that started this one.
+    """
     import resource
 
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# Besides celltyping, numpy and scikit-learn: what tables of this name compare with.
+COMPARED = {
+    "ntac": ("ntac", "numba"),
+    "embedding": ("numap", "umap-learn", "torch", "numba"),
+    "transfer": ("torch", "anndata", "scanpy"),
+}
 
 
 def write_table(name, header, rows):
@@ -68,7 +84,8 @@ def write_table(name, header, rows):
     Parameters
     ----------
     name : str
-        Name of the file in the folder of results, without ending.
+        Name of the file in the folder of results, without ending. What is before the
+        first underscore says which versions are written; see `COMPARED`.
     header : list of str
         Names of the columns.
     rows : list of list
@@ -81,15 +98,16 @@ def write_table(name, header, rows):
     RESULTS.mkdir(exist_ok=True)
     with open(RESULTS / f"{name}.csv", "w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
-    (RESULTS / f"{name}.txt").write_text(f"Measured on {machine()}.\n")
-    print(machine())
+    measured = machine(COMPARED[name.partition("_")[0]])
+    (RESULTS / f"{name}.txt").write_text(f"Measured on {measured}.\n")
+    print(measured)
 
 
-def machine():
-    """Describe when and on what a benchmark ran."""
+def machine(packages=()):
+    """Describe when and on what a benchmark ran, with versions of more packages."""
     versions = ", ".join(
         f"{package} {importlib.metadata.version(package)}"
-        for package in ("celltyping", "ntac", "numpy", "numba", "scikit-learn")
+        for package in ("celltyping", "numpy", "scikit-learn", *packages)
     )
     return (
         f"{datetime.date.today()}, {_processor()}, {os.cpu_count()} cores, "

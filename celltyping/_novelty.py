@@ -135,6 +135,13 @@ def rows_of(X, rows):
     return X[rows].copy() if sparse.issparse(X) else X[rows]
 
 
+def stack(*tables):
+    """Return the rows of tables, all sparse or all dense, in one table."""
+    if sparse.issparse(tables[0]):
+        return sparse.csr_array(sparse.vstack(tables))
+    return np.vstack(tables)
+
+
 def distances_to_labelled(source, target):
     """Return the mean distance of each cell to the nearest labelled ones.
 

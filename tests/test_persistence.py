@@ -3,11 +3,21 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import pickle
+
+import joblib
 import numpy as np
 import pytest
 import skops.io
+from scipy import sparse
 
-from celltyping import NUMAP, NtacClassifier, NtacClusterer, TypeProfile
+from celltyping import (
+    NUMAP,
+    ItClustClassifier,
+    NtacClassifier,
+    NtacClusterer,
+    TypeProfile,
+)
 from celltyping.datasets import make_connectome
 
 
@@ -68,3 +78,59 @@ def test_skops_round_trip_of_networks(decoder, learn_from):
     np.testing.assert_array_equal(
         loaded.fit(X[:50]).embedding_, numap.fit(X[:50]).embedding_
     )
+
+
+def through_skops(estimator):
+    """Store and load an estimator, of parts that are trusted by name alone."""
+    stored = skops.io.dumps(estimator)
+    unknown = skops.io.get_untrusted_types(data=stored)
+    packages = ("celltyping.", "numpy.", "scipy.", "sklearn.")
+    assert all(kind.startswith(packages) for kind in unknown)
+    return skops.io.loads(stored, trusted=unknown)
+
+
+def through_pickle(estimator):
+    """Store and load an estimator."""
+    return pickle.loads(pickle.dumps(estimator))
+
+
+@pytest.mark.parametrize("way", ["pickle", "joblib", "skops"])
+@pytest.mark.parametrize(
+    ("options", "layout"),
+    [
+        ({}, sparse.csr_array),
+        ({"reject_threshold": 1.01, "scaling": "standard", "dropout": 0.1}, np.asarray),
+        ({"adaptation": "never", "hidden_layer_sizes": (8, 4)}, np.asarray),
+    ],
+    ids=str,
+)
+def test_round_trip_of_a_classifier_and_its_adaptations(options, layout, way, tmp_path):
+    rng = np.random.default_rng(0)
+    codes = np.arange(120) % 3
+    X = np.maximum(4 * np.eye(3, 10)[codes] + rng.normal(size=(120, 10)), 0)
+    y = np.where(np.arange(120) < 60, np.array(["B", "Mono", "T"])[codes], "?")
+    X[60:], new = 0.7 * X[60:], layout(1.5 * X + 0.1 * rng.uniform(size=X.shape))
+    itclust = ItClustClassifier(n_networks=2, max_epochs=5, random_state=0, **options)
+    itclust.fit(layout(X), y)
+    for fitted in (itclust, itclust.adapt(new)):
+        if way == "joblib":
+            joblib.dump(fitted, tmp_path / "itclust.joblib")
+            loaded = joblib.load(tmp_path / "itclust.joblib")
+        else:
+            loaded = {"pickle": through_pickle, "skops": through_skops}[way](fitted)
+        assert set(vars(loaded)) == set(vars(fitted))
+        for name in ("transduction_", "label_confidence_", "cluster_confidence_"):
+            np.testing.assert_array_equal(getattr(loaded, name), getattr(fitted, name))
+        for method in ("predict", "predict_proba", "transform"):
+            found, expected = (
+                getattr(model, method)(new) for model in (loaded, fitted)
+            )
+            np.testing.assert_array_equal(found, expected)
+        again, expected = (model.adapt(layout(X)) for model in (loaded, fitted))
+        for name in ("labels", "centroids"):
+            np.testing.assert_array_equal(
+                again.trajectory_[name], expected.trajectory_[name]
+            )
+        np.testing.assert_array_equal(again.predict(new), expected.predict(new))
+        refitted = loaded.fit(layout(X), y)
+        np.testing.assert_array_equal(refitted.predict(new), itclust.predict(new))

@@ -11,6 +11,8 @@ import threading
 import numpy as np
 import skorch
 import torch
+from scipy import sparse
+from sklearn.utils import gen_batches
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from celltyping._nn._modules import Perceptron, TypeNet
@@ -19,6 +21,9 @@ from celltyping._progress import progress_bar
 # Rows that are sent through a network at once when it is asked: their activations fit
 # into a second-level cache.
 ROWS_AT_ONCE = 1024
+
+# Numbers in these rows at most: 8 MB.
+NUMBERS_AT_ONCE = 1 << 20
 
 # torch has one random state and one number of threads for all threads of Python: only
 # one of these may change them at a time.
@@ -296,8 +301,8 @@ def answer(module, inputs, device="cpu"):
     ----------
     module : torch.nn.Module
         The network; it stays as it is.
-    inputs : ndarray of shape (n_samples, ...)
-        What it is asked.
+    inputs : {ndarray, csr_matrix} of shape (n_samples, ...)
+        What it is asked; few rows at a time are made dense.
     device : str, default="cpu"
         Where the network runs.
 
@@ -307,12 +312,18 @@ def answer(module, inputs, device="cpu"):
         What it says.
     """
     module = copy.deepcopy(module).to(device, torch.float64).eval()
+    n_rows, n_numbers = inputs.shape[0], math.prod(inputs.shape[1:])
+    at_once = min(ROWS_AT_ONCE, max(NUMBERS_AT_ONCE // n_numbers, 1))
+    outputs = None
     with _threads_for(device), torch.inference_mode():
-        outputs = [
-            module(as_tensor(rows, np.float64, device)).cpu()
-            for rows in np.array_split(inputs, math.ceil(len(inputs) / ROWS_AT_ONCE))
-        ]
-    return torch.cat(outputs).numpy()
+        for rows in gen_batches(n_rows, at_once):
+            piece = inputs[rows]
+            piece = piece.toarray() if sparse.issparse(piece) else piece
+            piece = module(as_tensor(piece, np.float64, device)).cpu().numpy()
+            if outputs is None:
+                outputs = np.empty((n_rows, *piece.shape[1:]))
+            outputs[rows] = piece
+    return outputs
 
 
 def pack_net(net):

@@ -9,11 +9,12 @@ import math
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn.utils import gen_batches
 from torch import nn
 
 from celltyping._nn._modules import TypeNet
 from celltyping._nn._training import (
-    ROWS_AT_ONCE,
+    NUMBERS_AT_ONCE,
     answer,
     as_tensor,
     reproducible,
@@ -25,7 +26,7 @@ WEIGHT_DECAY = 0.01
 
 # Pieces that are cut out of this many random marks say which entries are left out.
 # Drawing new ones for each batch takes half the time of a training.
-N_MARKS = 1 << 22
+N_MARKS = 1 << 21
 
 
 class TypeLoss(nn.CrossEntropyLoss):
@@ -45,8 +46,6 @@ class CellData(torch.utils.data.Dataset):
         The cells; only those of a batch are made dense.
     targets : ndarray of shape (n_samples,)
         Index of the type of each.
-    n_draws : int
-        Number of cells that are drawn in an epoch.
     weights : ndarray of shape (n_samples,)
         How often each is drawn, relative to the others.
     input_dropout : float
@@ -245,31 +244,23 @@ def learn_types(module, X, codes, *, input_dropout, label_smoothing, seed, **opt
 
 
 def embed(module, X, device="cpu"):
-    """Return the latent of cells, in double precision.
+    """Return the latents of cells, in double precision.
 
     Parameters
     ----------
     module : TypeNet
-        The network.
+        The networks.
     X : {ndarray, csr_matrix} of shape (n_samples, n_features)
         Cells; few at a time are made dense.
     device : str, default="cpu"
-        Where the network runs.
+        Where the networks run.
 
     Returns
     -------
-    latent : ndarray of shape (n_samples, n_latent), dtype=float64
-        What the encoder says.
+    latents : ndarray of shape (n_samples, n_networks * n_latent), dtype=float64
+        What the encoders say.
     """
-    pieces = [
-        answer(
-            module.encoder,
-            to_dense(X[start : start + ROWS_AT_ONCE], np.float64),
-            device,
-        )
-        for start in range(0, X.shape[0], ROWS_AT_ONCE)
-    ]
-    return np.concatenate(pieces)
+    return answer(module.encoder, X, device)
 
 
 def score(module, latents):
@@ -288,5 +279,10 @@ def score(module, latents):
         Logarithms of Student's t kernel.
     """
     scorer = copy.deepcopy(module).to("cpu", torch.float64)
+    centroids = scorer.centroids
+    scores = np.empty((len(latents), *centroids.shape[:2]))
+    at_once = max(NUMBERS_AT_ONCE // centroids.numel(), 1)
     with torch.inference_mode():
-        return scorer.score(as_tensor(latents, np.float64)).numpy()
+        for rows in gen_batches(len(latents), at_once):
+            scores[rows] = scorer.score(as_tensor(latents[rows], np.float64)).numpy()
+    return scores

@@ -5,6 +5,7 @@
 
 import copy
 import warnings
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -29,7 +30,7 @@ from celltyping._progress import progress_bar
 from celltyping.estimators._known_score import KnownScoreMixin
 
 # Widths of the layers, the latent last, for up to so many labelled cells.
-WIDTHS = ((5_000, (64,)), (20_000, (128,)), (np.inf, (256,)))
+WIDTHS = ((10_000, (64,)), (np.inf, (128,)))
 
 # Entries are left out of a training step where cells have at least so many genes.
 MANY_FEATURES = 200
@@ -60,7 +61,7 @@ class ItClustClassifier(
     ----------
     hidden_layer_sizes : "auto" or sequence of int, default="auto"
         Width of each layer of the networks; the last is the latent. "auto": (64,) for
-        up to 5,000 labelled cells, (128,) for up to 20,000, (256,) for more.
+        up to 10,000 labelled cells, (128,) for more.
     n_networks : int, default=5
         Networks that differ in their random start, are trained on the same cells at
         once, and decide together.
@@ -91,9 +92,11 @@ class ItClustClassifier(
     learning_rate : float, default=0.004
         The largest rate of a training.
     adaptation : {"auto", "always", "never"}, default="auto"
-        Whether the target moves the centroids. "auto": yes, but if a classifier that
-        learns the new labels of the target tells the source's types worse than one
-        that learns the labels from before, by 0.02, this is undone.
+        Whether the target moves the centroids. "auto": yes, unless it does harm. It
+        does if a type has taken more than a fifth of its cells from others, or if a
+        classifier that learns the new labels of the target tells the source's types
+        worse, by 0.02, than one that learns those from before. Then it is tried again
+        with 3 times the `shrinkage`, then with 10 times, and then left out.
     shrinkage : float, default=30.0
         With as many cells in the target as this, a type's centroid goes half of its
         own way; the rest it moves as the others do.
@@ -136,9 +139,12 @@ class ItClustClassifier(
         side by side, whitened. First what the source says, then after each step.
     reverse_score_ : ndarray of shape (2,)
         How well a classifier that learns the labels of the target tells those of the
-        source: before and after the adaptation. NaN where it was not asked for.
+        source: before and after the last adaptation that was tried. NaN where it was
+        not asked for.
     adapted_ : bool
         Whether the moved centroids are in use.
+    shrinkage_ : float
+        The shrinkage that was used. Defined only if `adapted_`.
     n_iter_ : int
         Number of times that the target was typed: once by what the source says, and
         after each step of an adaptation that is in use.
@@ -329,11 +335,11 @@ class ItClustClassifier(
 
         known = codes >= 0
         self._learn_scaling(X, known)
-        X = self._scaled(X)
-        source, codes = X[known], codes[known]
+        codes = codes[known]
+        source, target = (self._scaled(X[rows], copy=False) for rows in (known, ~known))
         if widths == "auto":
             widths = next(w for n, w in WIDTHS if len(codes) <= n)
-        self._learn_networks(X, source, codes, widths, random_state)
+        self._learn_networks(source, target, codes, widths, random_state)
         self._n_features_out = self.n_networks * widths[-1]
         self._types = [
             _adaptation.describe_types(latent, codes, len(self.classes_))
@@ -345,7 +351,7 @@ class ItClustClassifier(
         )
         self._kept = _novelty.rows_of(source, rows), codes[rows]
 
-        target = self._type_target(X[~known], stacklevel=6)
+        target = self._type_target(target, stacklevel=6)
         self.transduction_ = np.empty(len(known), dtype=target.labels.dtype)
         self.transduction_[known] = self.classes_[codes]
         self.transduction_[~known] = target.labels
@@ -437,21 +443,21 @@ class ItClustClassifier(
             self._scaling = StandardScaler(with_mean=not sparse.issparse(X))
             self._scaling.fit(X[known])
 
-    def _scaled(self, X):
-        """Scale cells."""
-        if self._scaling is None:
+    def _scaled(self, X, *, copy=True):
+        """Scale cells, in their own place where `copy` is False."""
+        if self._scaling is None or X.shape[0] == 0:
             return X
         if self._scaling == "unit":
-            return normalize(X)
-        return self._scaling.transform(X)
+            return normalize(X, copy=copy)
+        return self._scaling.transform(X, copy=copy)
 
-    def _learn_networks(self, X, source, codes, widths, random_state):
+    def _learn_networks(self, source, target, codes, widths, random_state):
         """Train the networks."""
         from celltyping._nn._type_net import learn_types, make_type_net, pretrain
 
         input_dropout = self.input_dropout
         if input_dropout == "auto":
-            input_dropout = 0.5 if X.shape[1] >= MANY_FEATURES else 0.0
+            input_dropout = 0.5 if source.shape[1] >= MANY_FEATURES else 0.0
         max_epochs = self.max_epochs
         if max_epochs == "auto":
             steps = -(-len(codes) // self.batch_size)
@@ -467,7 +473,7 @@ class ItClustClassifier(
         }
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         module = make_type_net(
-            X.shape[1],
+            source.shape[1],
             widths,
             len(self.classes_),
             seed=seed,
@@ -476,6 +482,7 @@ class ItClustClassifier(
             dropout=self.dropout,
         )
         if self.pretrain_epochs > 0:
+            X = _novelty.stack(source, target)
             pretrain(module, X, seed=seed, max_epochs=self.pretrain_epochs, **training)
         self.net_ = learn_types(
             module,
@@ -517,10 +524,10 @@ class ItClustClassifier(
         """Type the cells of the target, which are scaled, and keep what is learnt.
 
         Attributes are set anew, none is changed in place: `adapt` shares them. A
-        warning points as far out as `stacklevel` says, seen from `_adapt_types`.
+        warning points as far out as `stacklevel` says, seen from `_warn_of_steps`.
         """
         n_types = len(self.classes_)
-        for name in ("novelty_", "_novelty"):
+        for name in ("novelty_", "_novelty", "shrinkage_"):
             vars(self).pop(name, None)
         latents = self._embed(X) if X.shape[0] else []
         probabilities = (
@@ -537,27 +544,36 @@ class ItClustClassifier(
         if X.shape[0] and needs_components:
             source, target = self._compare(X)
         if X.shape[0] and self.adaptation != "never":
-            found = self._adapt_types(
-                self._whitened(latents), probabilities, stacklevel=stacklevel
-            )
+            whitened, tried = self._whitened(latents), 1
             if self.adaptation == "auto":
-                self.reverse_score_ = np.array(
-                    [
-                        _adaptation.reverse_score(source, self._kept[1], target, given)
-                        for given in (start, found.labels[-1])
-                    ]
+                tried = len(_adaptation.CAUTION)
+                judge = partial(
+                    _adaptation.reverse_score, source, self._kept[1], target
                 )
-            before, after = self.reverse_score_
-            if not after < before - _adaptation.MARGIN:
+                self.reverse_score_[0] = before = judge(start)
+            for caution in _adaptation.CAUTION[:tried]:
+                shrinkage = caution * self.shrinkage
+                found = self._adapt_types(whitened, probabilities, shrinkage)
+                end = found.labels[-1]
+                if self.adaptation == "auto":
+                    after = _adaptation.reverse_score(
+                        source, self._kept[1], target, end
+                    )
+                    self.reverse_score_[1] = after
+                    is_worse = after < before - _adaptation.MARGIN
+                    if is_worse or not _adaptation.is_steady(start, end, n_types):
+                        continue
                 self._moved, probabilities = found.moved, found.probabilities
                 labels, centroids = found.labels, found.centroids
+                self.shrinkage_ = shrinkage
+                if not found.converged:
+                    self._warn_of_steps(stacklevel)
+                break
         self.adapted_, self.n_iter_ = self._moved is not None, len(labels)
         self.trajectory_ = Bunch(labels=np.array(labels), centroids=np.array(centroids))
-        end = labels[-1]
-        cells = np.bincount(end, minlength=n_types)
-        stayed = np.bincount(end[end == start], minlength=n_types)
-        self.cluster_confidence_ = np.full(n_types, np.nan)
-        np.divide(stayed, cells, out=self.cluster_confidence_, where=cells > 0)
+        self.cluster_confidence_ = _adaptation.cluster_confidence(
+            start, labels[-1], n_types
+        )
         novelty = None
         if X.shape[0] and self.reject_threshold is not None:
             random_state = np.random.RandomState(self._seed)
@@ -570,7 +586,7 @@ class ItClustClassifier(
             novelty=novelty,
         )
 
-    def _adapt_types(self, latents, probabilities, *, stacklevel):
+    def _adapt_types(self, latents, probabilities, shrinkage):
         """Let the target move the types."""
         with progress_bar(
             self.max_iter, description="adaptation", verbose=self.verbose
@@ -580,24 +596,24 @@ class ItClustClassifier(
                 bar.update()
                 bar.set_postfix(changed=f"{changed:.2%}")
 
-            found = _adaptation.adapt(
+            return _adaptation.adapt(
                 self._types,
                 latents,
                 probabilities,
-                shrinkage=self.shrinkage,
+                shrinkage=shrinkage,
                 max_iter=self.max_iter,
                 tol=self.tol,
                 on_step=on_step,
             )
-        if not found.converged:
-            warnings.warn(
-                f"more than {self.tol:.2%} of the cells (tol={self.tol}) still "
-                f"change type after max_iter={self.max_iter} steps: increase max_iter "
-                "or tol",
-                ConvergenceWarning,
-                stacklevel=stacklevel,
-            )
-        return found
+
+    def _warn_of_steps(self, stacklevel):
+        """Warn that the steps of the adaptation did not come to an end."""
+        warnings.warn(
+            f"more than {self.tol:.2%} of the cells (tol={self.tol}) still change type "
+            f"after max_iter={self.max_iter} steps: increase max_iter or tol",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
 
     def _compare(self, X):
         """Return labelled cells and those of the target in common components."""
@@ -605,10 +621,7 @@ class ItClustClassifier(
         cells = self._kept[0]
         n_learnt = min(X.shape[0], _novelty.MAX_KEPT)
         rows = np.sort(random_state.permutation(X.shape[0])[:n_learnt])
-        stack = sparse.vstack if sparse.issparse(X) else np.vstack
-        together = stack([cells, X[rows]])
-        if sparse.issparse(X):
-            together = sparse.csr_array(together)
+        together = _novelty.stack(cells, X[rows])
         components = _novelty.fit_components(together, random_state)
         return _novelty.project(components, cells), _novelty.project(components, X)
 

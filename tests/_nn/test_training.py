@@ -288,7 +288,7 @@ def test_asking_changes_neither_inputs_nor_threads():
 def test_own_networks_are_packed_as_plain_data():
     net = train_quickly(perceptron(4, (16,), 2, dropout=0.1, weights="one_hot"))
     packed = pack_net(net)
-    assert set(packed) == {"options", "weights", "history"}
+    assert set(packed) == {"module", "options", "weights", "history"}
     assert all(type(w) is np.ndarray for w in packed["weights"].values())
     state = torch.get_rng_state()
     again = unpack_net(packed)
