@@ -128,7 +128,8 @@ class ItClustClassifier(
     transduction_ : ndarray of shape (n_samples,)
         The type of each cell that was fitted: for labelled ones that of `y`.
     label_confidence_ : ndarray of shape (n_samples,)
-        Probability of that type; 1 for labelled cells.
+        Probability of that type; 1 for labelled cells. For those that were rejected,
+        of the type that they would have got.
     cluster_confidence_ : ndarray of shape (n_types,)
         Share of the target's cells of a type which the source networks alone would
         have called so as well. NaN for a type without a cell in the target.
@@ -544,22 +545,19 @@ class ItClustClassifier(
         if X.shape[0] and needs_components:
             source, target = self._compare(X)
         if X.shape[0] and self.adaptation != "never":
-            whitened, tried = self._whitened(latents), 1
+            whitened, caution = self._whitened(latents), _adaptation.CAUTION[:1]
             if self.adaptation == "auto":
-                tried = len(_adaptation.CAUTION)
+                caution = _adaptation.CAUTION
                 judge = partial(
                     _adaptation.reverse_score, source, self._kept[1], target
                 )
                 self.reverse_score_[0] = before = judge(start)
-            for caution in _adaptation.CAUTION[:tried]:
-                shrinkage = caution * self.shrinkage
+            # Without repetition, where the shrinkage is 0.
+            for shrinkage in dict.fromkeys(c * self.shrinkage for c in caution):
                 found = self._adapt_types(whitened, probabilities, shrinkage)
                 end = found.labels[-1]
                 if self.adaptation == "auto":
-                    after = _adaptation.reverse_score(
-                        source, self._kept[1], target, end
-                    )
-                    self.reverse_score_[1] = after
+                    self.reverse_score_[1] = after = judge(end)
                     is_worse = after < before - _adaptation.MARGIN
                     if is_worse or not _adaptation.is_steady(start, end, n_types):
                         continue
