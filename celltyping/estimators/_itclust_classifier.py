@@ -134,10 +134,10 @@ class ItClustClassifier(
         Share of the target's cells of a type which the source networks alone would
         have called so as well. NaN for a type without a cell in the target.
     trajectory_ : Bunch
-        What the adaptation went through: `labels`, of shape (n_iter_, n_target),
-        indices into `classes_` of the target's cells; and `centroids`, of shape
-        (n_iter_, n_types, n_latent), where types are in the latents of all networks
-        side by side, whitened. First what the source says, then after each step.
+        What the adaptation went through, first what the source says and then after
+        each step: `labels`, of shape (`n_iter_`, n_target), indices into `classes_`;
+        and `centroids`, of shape (`n_iter_`, n_types, n_latent), where types are in
+        the latents of all networks side by side, whitened.
     reverse_score_ : ndarray of shape (2,)
         How well a classifier that learns the labels of the target tells those of the
         source: before and after the last adaptation that was tried. NaN where it was
