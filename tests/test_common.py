@@ -43,7 +43,6 @@ ESTIMATORS = [
     (HighlyVariableGenes(flavor="seurat"), {}),
     (ItClustClassifier(), {}),
     (ItClustClassifier((8, 4), n_networks=2, dropout=0.1, pretrain_epochs=2), {}),
-    (ItClustClassifier(n_networks=1, scaling="unit", adaptation="never"), {}),
     (NUMAP(), {}),
     (NUMAP(n_anchors=0, spectral=None), {}),
     (NUMAP(decoder=True, densmap=True, learn_from="both", max_epochs=5), {}),
