@@ -58,13 +58,17 @@ class MovedTypes(NamedTuple):
 
 
 class Adaptation(NamedTuple):
-    """What an adaptation found; one entry of `moved` per network."""
+    """What an adaptation found; one entry of `moved` per network.
 
-    moved: list
+    `moved` and `shrinkage` are None where the types stay where they are.
+    """
+
+    moved: list | None
     probabilities: np.ndarray
     labels: list
     centroids: list
     converged: bool
+    shrinkage: float | None
 
 
 def describe_types(latent, codes, n_types):
@@ -214,6 +218,26 @@ def mix(probabilities, moved, latents):
     return ADAPTED_SHARE * adapted + (1 - ADAPTED_SHARE) * probabilities
 
 
+def not_adapted(types, probabilities):
+    """Leave the types where they are in the source.
+
+    Parameters
+    ----------
+    types : list of SourceTypes
+        The types in the source, per network.
+    probabilities : ndarray of shape (n_samples, n_types)
+        The mean of what the source networks say of the target's cells; may be empty.
+
+    Returns
+    -------
+    adaptation : Adaptation
+        What every adaptation begins with.
+    """
+    labels = [probabilities.argmax(axis=1)]
+    centroids = [np.hstack([t.means for t in types])]
+    return Adaptation(None, probabilities, labels, centroids, True, None)
+
+
 def adapt(types, latents, probabilities, *, shrinkage, max_iter, tol, on_step=None):
     """Move the types to where their cells are in the target.
 
@@ -240,8 +264,8 @@ def adapt(types, latents, probabilities, *, shrinkage, max_iter, tol, on_step=No
         The moved types, the probabilities of the target's cells, and the labels and
         centroids (networks side by side) at the start and after each step.
     """
-    labels = [probabilities.argmax(axis=1)]
-    centroids = [np.hstack([t.means for t in types])]
+    before = not_adapted(types, probabilities)
+    labels, centroids = before.labels, before.centroids
     current, converged = probabilities, False
     for _ in range(max_iter):
         moved = [
@@ -261,7 +285,41 @@ def adapt(types, latents, probabilities, *, shrinkage, max_iter, tol, on_step=No
         if changed <= tol:
             converged = True
             break
-    return Adaptation(moved, mixed, labels, centroids, converged)
+    return Adaptation(moved, mixed, labels, centroids, converged, shrinkage)
+
+
+def adapt_cautiously(before, adapt_with, judge, shrinkage):
+    """Adapt with as little caution as does no harm.
+
+    Parameters
+    ----------
+    before : Adaptation
+        What `not_adapted` returned.
+    adapt_with : callable
+        Called with a shrinkage; returns what `adapt` returns.
+    judge : callable
+        Called with labels of the target's cells; returns how good they are.
+    shrinkage : float
+        The first that is tried; `CAUTION` says what comes next.
+
+    Returns
+    -------
+    adaptation : Adaptation
+        The first that does no harm; `before` where all do.
+    scores : ndarray of shape (2,)
+        How good labels are: before, and after the last adaptation that was tried.
+    """
+    start, n_types = before.labels[0], before.probabilities.shape[1]
+    scores = np.array([judge(start), np.nan])
+    # Without repetition, where the shrinkage is 0.
+    for trial in dict.fromkeys(c * shrinkage for c in CAUTION):
+        found = adapt_with(trial)
+        end = found.labels[-1]
+        scores[1] = judge(end)
+        is_worse = scores[1] < scores[0] - MARGIN
+        if not is_worse and is_steady(start, end, n_types):
+            return found, scores
+    return before, scores
 
 
 def reverse_score(source, codes, target, labels):

@@ -130,16 +130,53 @@ def project(components, X):
     return np.vstack(pieces) - axes @ center
 
 
-def rows_of(X, rows):
-    """Return some rows of a table as a table that owns them."""
-    return X[rows].copy() if sparse.issparse(X) else X[rows]
-
-
 def stack(*tables):
     """Return the rows of tables, all sparse or all dense, in one table."""
     if sparse.issparse(tables[0]):
         return sparse.csr_array(sparse.vstack(tables))
     return np.vstack(tables)
+
+
+def draw_cells(X, random_state):
+    """Draw at most `MAX_KEPT` cells, in the order in which they are given.
+
+    Parameters
+    ----------
+    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
+        Cells.
+    random_state : RandomState
+        Draws.
+
+    Returns
+    -------
+    drawn : {ndarray, csr_matrix} of shape (n_drawn, n_features)
+        A copy of their rows.
+    """
+    return X[np.sort(random_state.permutation(X.shape[0])[:MAX_KEPT])]
+
+
+def project_together(source, target, random_state):
+    """Return labelled cells and those of the target in common components.
+
+    Parameters
+    ----------
+    source : {ndarray, csr_matrix} of shape (n_source, n_features)
+        Labelled cells.
+    target : {ndarray, csr_matrix} of shape (n_target, n_features)
+        Cells of the target.
+    random_state : RandomState
+        Draws the cells of the target that are learnt from, and starts the solver.
+
+    Returns
+    -------
+    source : ndarray of shape (n_source, n_components), dtype=float64
+        Labelled cells in these components.
+    target : ndarray of shape (n_target, n_components), dtype=float64
+        The target's.
+    """
+    together = stack(source, draw_cells(target, random_state))
+    components = fit_components(together, random_state)
+    return project(components, source), project(components, target)
 
 
 def distances_to_labelled(source, target):
@@ -180,9 +217,7 @@ def fit_novelty(X, distances, random_state):
     novelty : Novelty
         To be asked by `judge`.
     """
-    n_learnt = min(X.shape[0], MAX_KEPT)
-    rows = np.sort(random_state.permutation(X.shape[0])[:n_learnt])
-    components = fit_components(X[rows], random_state)
+    components = fit_components(draw_cells(X, random_state), random_state)
     keys = project(components, X)
     search = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(keys))).fit(keys)
     near = search.kneighbors(keys, return_distance=False)

@@ -17,12 +17,14 @@ from celltyping._adaptation import (
     MovedTypes,
     SourceTypes,
     adapt,
+    adapt_cautiously,
     cluster_confidence,
     describe_types,
     is_steady,
     log_posterior,
     mix,
     move_types,
+    not_adapted,
     reverse_score,
     squared_distances,
     unsmooth,
@@ -319,6 +321,57 @@ def test_adapt_changes_nothing_it_is_given():
         array.flags.writeable = False
     options = {"shrinkage": 0.0, "max_iter": 3, "tol": 0.0}
     adapt([SourceTypes(means, None)], [latent], said, **options)
+
+
+def test_not_adapted():
+    types = [SourceTypes(k + np.eye(3, 4), None) for k in range(2)]
+    said = make_probabilities(60, 3)
+    found = not_adapted(types, said)
+    assert found.moved is found.shrinkage is None
+    assert found.converged
+    assert found.probabilities is said
+    np.testing.assert_array_equal(found.labels, [said.argmax(axis=1)])
+    np.testing.assert_array_equal(
+        found.centroids, [np.hstack([t.means for t in types])]
+    )
+    assert not_adapted(types, said[:0]).labels[0].shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("scores", "n_tried"),
+    [
+        ([0.9, 0.9], 1),
+        ([0.9, 0.881], 1),  # hardly worse
+        ([0.9, 0.87, 0.95], 2),
+        ([0.9, 0.1, 0.1, 0.89], 3),
+        ([0.9, 0.1, 0.2, 0.3], 3),
+        ([np.nan, 0.1], 1),  # nothing can be said
+        ([0.9, np.nan], 1),
+    ],
+)
+@pytest.mark.parametrize("shrinkage", [0.0, 2.0])
+def test_adapt_cautiously(scores, n_tried, shrinkage):
+    types, (latent, _) = SourceTypes(3 * np.eye(3, 4), None), make_latent(shift=0.1)
+    said = np.exp(log_posterior(MovedTypes(types.means, 1.0, np.zeros(3)), latent))
+    before, tried, judged = not_adapted([types], said), [], iter(scores)
+
+    def adapt_with(shrinkage):
+        tried.append(shrinkage)
+        options = {"shrinkage": shrinkage, "max_iter": 5, "tol": 0.0}
+        return adapt([types], [latent], said, **options)
+
+    found, last = adapt_cautiously(
+        before, adapt_with, lambda _: next(judged), shrinkage
+    )
+    # Without shrinkage there is nothing to be more cautious with.
+    n_tried = n_tried if shrinkage else 1
+    assert tried == [shrinkage, 3 * shrinkage, 10 * shrinkage][:n_tried]
+    np.testing.assert_array_equal(last, [scores[0], scores[n_tried]])
+    if scores[n_tried] < scores[0] - 0.02:
+        assert found is before
+    else:
+        assert found.shrinkage == tried[-1]
+        assert len(found.moved) == 1
 
 
 # ---------------------------------------------------------------- reverse validation

@@ -15,10 +15,12 @@ from celltyping._novelty import (
     N_NEIGHBORS,
     choose_cells,
     distances_to_labelled,
+    draw_cells,
     fit_components,
     fit_novelty,
     judge,
     project,
+    project_together,
 )
 
 
@@ -212,10 +214,31 @@ def test_nothing_that_is_given_is_changed():
     distances_to_labelled(X, X)
 
 
-def test_kept_rows_own_their_memory():
-    X = make_cells()
-    rows = np.arange(80)
-    for table in (X, sparse.csr_array(X)):
-        kept = _novelty.rows_of(table, rows)
-        parts = (kept.data, table.data) if sparse.issparse(table) else (kept, table)
-        assert not np.shares_memory(*parts)
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("most", [35, 80, 3000])
+def test_draw_cells(layout, most, monkeypatch):
+    monkeypatch.setattr(_novelty, "MAX_KEPT", most)
+    marked = np.arange(1.0, 81)[:, None]
+    table = layout(marked)
+    drawn = draw_cells(table, state())
+    assert drawn.shape == (min(most, 80), 1)
+    values = drawn.toarray() if sparse.issparse(drawn) else drawn
+    # Each once, in their order, and not simply the first.
+    assert (np.diff(values.ravel()) > 0).all()
+    assert (values[-1] > most) == (most < 80)
+    other = draw_cells(table, state(1))
+    assert (abs(drawn - other).max() > 0) == (most < 80)
+    # Rows own their memory, also where all are drawn.
+    parts = (drawn.data, table.data) if sparse.issparse(table) else (drawn, table)
+    assert not np.shares_memory(*parts)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+def test_project_together(layout):
+    source, target = make_cells(60, 40), make_cells(50, 40, seed=1) + 1.0
+    found = project_together(layout(source), layout(target), state())
+    pca = PCA(N_COMPONENTS, svd_solver="full").fit(np.vstack([source, target]))
+    for projected, cells in zip(found, (source, target), strict=True):
+        np.testing.assert_allclose(
+            np.abs(projected), np.abs(pca.transform(cells)), atol=1e-6
+        )

@@ -6,7 +6,6 @@
 import copy
 import warnings
 from functools import partial
-from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
@@ -22,25 +21,18 @@ from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from celltyping import _adaptation, _novelty
-from celltyping._compat import Interval, StrOptions, _fit_context
+from celltyping._compat import _fit_context
+from celltyping._expression import canonical
 from celltyping._fitting import all_or_nothing
 from celltyping._labels import encode_types
 from celltyping._optional import import_optional
 from celltyping._progress import progress_bar
+from celltyping.estimators._itclust_parameters import ItClustParameters
 from celltyping.estimators._known_score import KnownScoreMixin
-
-# Widths of the layers, the latent last, for up to so many labelled cells.
-WIDTHS = ((10_000, (64,)), (np.inf, (128,)))
-
-# Entries are left out of a training step where cells have at least so many genes.
-MANY_FEATURES = 200
-
-# Least number of training steps for few labelled cells and for many: one per cell
-# between. And how many times as many cells are drawn as there are, at least.
-MIN_STEPS, MIN_EPOCHS = (100, 300), 2
 
 
 class ItClustClassifier(
+    ItClustParameters,
     KnownScoreMixin,
     ClassNamePrefixFeaturesOutMixin,
     ClassifierMixin,
@@ -210,33 +202,6 @@ class ItClustClassifier(
     1.0
     """
 
-    _parameter_constraints = {
-        "hidden_layer_sizes": [StrOptions({"auto"}), "array-like"],
-        "n_networks": [Interval(Integral, 1, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="neither")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "input_dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "scaling": [StrOptions({"auto", "unit", "standard"}), None],
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "max_epochs": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "adaptation": [StrOptions({"auto", "always", "never"})],
-        "shrinkage": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, 1, closed="left")],
-        "reject_threshold": [Interval(Real, 0, None, closed="neither"), None],
-        "unlabeled_marker": "no_validation",
-        "callbacks": [list, None],
-        "device": [str],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
     def __init__(
         self,
         hidden_layer_sizes="auto",
@@ -321,7 +286,7 @@ class ItClustClassifier(
         """Do what `fit` does."""
         from celltyping._nn._training import resolve_device
 
-        widths = self._check_widths()
+        self._check_widths()
         X = self._read(X, reset=True)
         self.classes_, codes = encode_types(
             y,
@@ -338,8 +303,7 @@ class ItClustClassifier(
         self._learn_scaling(X, known)
         codes = codes[known]
         source, target = (self._scaled(X[rows], copy=False) for rows in (known, ~known))
-        if widths == "auto":
-            widths = next(w for n, w in WIDTHS if len(codes) <= n)
+        widths = self._widths(len(codes))
         self._learn_networks(source, target, codes, widths, random_state)
         self._n_features_out = self.n_networks * widths[-1]
         self._types = [
@@ -350,7 +314,7 @@ class ItClustClassifier(
         rows = _novelty.choose_cells(
             codes, _novelty.MAX_KEPT, np.random.RandomState(self._seed)
         )
-        self._kept = _novelty.rows_of(source, rows), codes[rows]
+        self._kept = source[rows], codes[rows]
 
         target = self._type_target(target, stacklevel=6)
         self.transduction_ = np.empty(len(known), dtype=target.labels.dtype)
@@ -393,8 +357,8 @@ class ItClustClassifier(
         return adapted
 
     def _read(self, X, *, reset):
-        """Check cells."""
-        return validate_data(
+        """Check cells; a sparse matrix that holds a gene of a cell twice is summed."""
+        X = validate_data(
             self,
             X,
             reset=reset,
@@ -403,36 +367,7 @@ class ItClustClassifier(
             order="C",  # the last bits of sums depend on it
             ensure_min_samples=2 if reset else 1,
         )
-
-    def _check_widths(self):
-        """Check the widths of the layers."""
-        widths = self.hidden_layer_sizes
-        if isinstance(widths, str):
-            return widths
-        if len(widths) == 0 or not all(
-            isinstance(width, Integral) and width > 0 for width in widths
-        ):
-            raise ValueError(
-                "hidden_layer_sizes must be 'auto' or at least one positive integer, "
-                f"got {widths!r}"
-            )
-        return tuple(int(width) for width in widths)
-
-    def _check_unknown_label(self):
-        """Check that no type has the name of rejected cells."""
-        if self.reject_threshold is None:
-            return
-        kind = self.classes_.dtype.kind
-        if kind == "b" or self._unknown_label() in self.classes_:
-            raise ValueError(
-                "reject_threshold gives cells the type "
-                f"{self._unknown_label()!r}, which must not be a type in y, got the "
-                f"types {self.classes_.tolist()}"
-            )
-
-    def _unknown_label(self):
-        """Return the type of rejected cells."""
-        return "unknown" if self.classes_.dtype.kind in "OUS" else -1
+        return canonical(X)
 
     def _learn_scaling(self, X, known):
         """Decide how cells are scaled."""
@@ -456,16 +391,8 @@ class ItClustClassifier(
         """Train the networks."""
         from celltyping._nn._type_net import learn_types, make_type_net, pretrain
 
-        input_dropout = self.input_dropout
-        if input_dropout == "auto":
-            input_dropout = 0.5 if source.shape[1] >= MANY_FEATURES else 0.0
-        max_epochs = self.max_epochs
-        if max_epochs == "auto":
-            steps = -(-len(codes) // self.batch_size)
-            min_steps = int(np.clip(len(codes), *MIN_STEPS))
-            max_epochs = max(-(-min_steps // steps), MIN_EPOCHS)
         training = {
-            "input_dropout": input_dropout,
+            "input_dropout": self._input_dropout(source.shape[1]),
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "callbacks": self.callbacks,
@@ -491,7 +418,7 @@ class ItClustClassifier(
             codes,
             label_smoothing=self.label_smoothing,
             seed=seed,
-            max_epochs=max_epochs,
+            max_epochs=self._max_epochs(len(codes)),
             **training,
         )
         self._smoothed = self.label_smoothing
@@ -527,62 +454,64 @@ class ItClustClassifier(
         Attributes are set anew, none is changed in place: `adapt` shares them. A
         warning points as far out as `stacklevel` says, seen from `_warn_of_steps`.
         """
-        n_types = len(self.classes_)
         for name in ("novelty_", "_novelty", "shrinkage_"):
             vars(self).pop(name, None)
-        latents = self._embed(X) if X.shape[0] else []
-        probabilities = (
-            self._ask_source(latents) if X.shape[0] else np.empty((0, n_types))
-        )
-        start = probabilities.argmax(axis=1)
-        self._moved = None
-        self.reverse_score_ = np.full(2, np.nan)
-        labels = [start]
-        centroids = [np.hstack([types.means for types in self._types])]
-        needs_components = (
-            self.adaptation == "auto" or self.reject_threshold is not None
-        )
-        if X.shape[0] and needs_components:
-            source, target = self._compare(X)
-        if X.shape[0] and self.adaptation != "never":
-            whitened, caution = self._whitened(latents), _adaptation.CAUTION[:1]
-            if self.adaptation == "auto":
-                caution = _adaptation.CAUTION
-                judge = partial(
-                    _adaptation.reverse_score, source, self._kept[1], target
+        self.reverse_score_, novelty = np.full(2, np.nan), None
+        if X.shape[0] == 0:
+            nothing = np.empty((0, len(self.classes_)))
+            found = _adaptation.not_adapted(self._types, nothing)
+        else:
+            compared = None
+            if self.adaptation == "auto" or self.reject_threshold is not None:
+                compared = _novelty.project_together(
+                    self._kept[0], X, np.random.RandomState(self._seed)
                 )
-                self.reverse_score_[0] = before = judge(start)
-            # Without repetition, where the shrinkage is 0.
-            for shrinkage in dict.fromkeys(c * self.shrinkage for c in caution):
-                found = self._adapt_types(whitened, probabilities, shrinkage)
-                end = found.labels[-1]
-                if self.adaptation == "auto":
-                    self.reverse_score_[1] = after = judge(end)
-                    is_worse = after < before - _adaptation.MARGIN
-                    if is_worse or not _adaptation.is_steady(start, end, n_types):
-                        continue
-                self._moved, probabilities = found.moved, found.probabilities
-                labels, centroids = found.labels, found.centroids
-                self.shrinkage_ = shrinkage
-                if not found.converged:
-                    self._warn_of_steps(stacklevel)
-                break
-        self.adapted_, self.n_iter_ = self._moved is not None, len(labels)
-        self.trajectory_ = Bunch(labels=np.array(labels), centroids=np.array(centroids))
-        self.cluster_confidence_ = _adaptation.cluster_confidence(
-            start, labels[-1], n_types
+            found = self._choose_adaptation(X, compared)
+            if self.reject_threshold is not None:
+                novelty = self._judge_novelty(X, compared)
+        if found.shrinkage is not None:
+            self.shrinkage_ = found.shrinkage
+        if not found.converged:
+            self._warn_of_steps(stacklevel)
+        self._moved, self.adapted_ = found.moved, found.moved is not None
+        self.n_iter_ = len(found.labels)
+        self.trajectory_ = Bunch(
+            labels=np.array(found.labels), centroids=np.array(found.centroids)
         )
-        novelty = None
-        if X.shape[0] and self.reject_threshold is not None:
-            random_state = np.random.RandomState(self._seed)
-            distances = _novelty.distances_to_labelled(source, target)
-            self._novelty = _novelty.fit_novelty(X, distances, random_state)
-            novelty = _novelty.judge(self._novelty, X)
+        self.cluster_confidence_ = _adaptation.cluster_confidence(
+            found.labels[0], found.labels[-1], len(self.classes_)
+        )
         return Bunch(
-            labels=self._name(probabilities, novelty),
-            confidence=probabilities.max(axis=1),
+            labels=self._name(found.probabilities, novelty),
+            confidence=found.probabilities.max(axis=1),
             novelty=novelty,
         )
+
+    def _choose_adaptation(self, X, compared):
+        """Let the target move the types, as far as `adaptation` allows it."""
+        latents = self._embed(X)
+        probabilities = self._ask_source(latents)
+        before = _adaptation.not_adapted(self._types, probabilities)
+        if self.adaptation == "never":
+            return before
+        adapt_with = partial(self._adapt_types, self._whitened(latents), probabilities)
+        if self.adaptation == "always":
+            return adapt_with(float(self.shrinkage))
+        source, target = compared
+        judge = partial(_adaptation.reverse_score, source, self._kept[1], target)
+        found, self.reverse_score_ = _adaptation.adapt_cautiously(
+            before, adapt_with, judge, self.shrinkage
+        )
+        return found
+
+    def _judge_novelty(self, X, compared):
+        """Learn what tells cells of new types, and ask it about the target."""
+        self._novelty = _novelty.fit_novelty(
+            X,
+            _novelty.distances_to_labelled(*compared),
+            np.random.RandomState(self._seed),
+        )
+        return _novelty.judge(self._novelty, X)
 
     def _adapt_types(self, latents, probabilities, shrinkage):
         """Let the target move the types."""
@@ -612,16 +541,6 @@ class ItClustClassifier(
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-
-    def _compare(self, X):
-        """Return labelled cells and those of the target in common components."""
-        random_state = np.random.RandomState(self._seed)
-        cells = self._kept[0]
-        n_learnt = min(X.shape[0], _novelty.MAX_KEPT)
-        rows = np.sort(random_state.permutation(X.shape[0])[:n_learnt])
-        together = _novelty.stack(cells, X[rows])
-        components = _novelty.fit_components(together, random_state)
-        return _novelty.project(components, cells), _novelty.project(components, X)
 
     def _name(self, probabilities, novelty):
         """Return the most probable types, but of cells that are too novel."""

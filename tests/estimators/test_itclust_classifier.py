@@ -674,7 +674,8 @@ def test_sparse_equals_dense(settings_of, layout):
     )
 
 
-def test_entries_that_are_given_in_parts():
+@pytest.mark.parametrize("scaling", ["auto", "unit", "standard", None])
+def test_entries_that_are_given_in_parts(scaling):
     table = sparse.csr_array(X)
     parts = sparse.csr_array(
         (
@@ -684,9 +685,17 @@ def test_entries_that_are_given_in_parts():
         ),
         shape=table.shape,
     )
-    whole, found = quick().fit(table, Y), quick().fit(parts, Y)
+    n_parts = parts.nnz
+    whole = quick(scaling=scaling).fit(table, Y)
+    found = quick(scaling=scaling).fit(parts, Y)
+    assert parts.nnz == n_parts, "the input was changed"
     assert np.array_equal(whole.transduction_, found.transduction_)
-    np.testing.assert_allclose(whole.label_confidence_, found.label_confidence_)
+    np.testing.assert_allclose(
+        whole.label_confidence_, found.label_confidence_, rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        whole.predict_proba(parts), found.predict_proba(table), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("settings_of", ["default", "deep", "reject"])
