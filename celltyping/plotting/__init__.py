@@ -4,9 +4,11 @@
 # SPDX-License-Identifier: MIT
 
 from celltyping.plotting._cluster_cost import ClusterCostDisplay
+from celltyping.plotting._cluster_persistence import ClusterPersistenceDisplay
 from celltyping.plotting._cluster_types import ClusterTypesDisplay
 from celltyping.plotting._confused_types import ConfusedTypesDisplay
 from celltyping.plotting._embedding import EmbeddingDisplay
+from celltyping.plotting._feature_pairs import FeaturePairsDisplay
 from celltyping.plotting._marker_genes import MarkerGenesDisplay
 from celltyping.plotting._transfer import TransferDisplay
 from celltyping.plotting._type_accuracy import TypeAccuracyDisplay
@@ -16,9 +18,11 @@ from celltyping.plotting._type_embedding import TypeEmbeddingDisplay
 
 __all__ = [
     "ClusterCostDisplay",
+    "ClusterPersistenceDisplay",
     "ClusterTypesDisplay",
     "ConfusedTypesDisplay",
     "EmbeddingDisplay",
+    "FeaturePairsDisplay",
     "MarkerGenesDisplay",
     "TransferDisplay",
     "TypeAccuracyDisplay",

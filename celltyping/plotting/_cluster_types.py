@@ -197,7 +197,7 @@ class ClusterTypesDisplay:
             self.colorbar_ = self.figure_.colorbar(
                 self.image_,
                 ax=ax,
-                label="Share of the type's neurons",
+                label="Share of the type's samples",
                 shrink=0.8,
                 aspect=30,
                 pad=0.03,
@@ -345,7 +345,7 @@ class ClusterTypesDisplay:
             one. A row and a column stand for all others, so that the numbers add up.
         unlabeled_marker : "auto" or scalar, default="auto"
             What means unknown in `y_true`. By default "?", None and NaN among strings,
-            -1 among integers.
+            -1 among integers. None: true noise (-1) is a row of its own.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None: a new figure.
         include_values : bool, default=True

@@ -163,7 +163,7 @@ class ConfusedTypesDisplay:
         if colorbar:
             what = {"true": "true type's", "pred": "predicted type's"}[normalize]
             self.colorbar_ = self.figure_.colorbar(
-                self.image_, ax=ax, label=f"Share of the {what} neurons", shrink=0.8
+                self.image_, ax=ax, label=f"Share of the {what} samples", shrink=0.8
             )
         label_cells(ax, names[:n_rows], names[:n_columns])
         title_that_fits(ax, self._title(name))
@@ -300,7 +300,7 @@ class ConfusedTypesDisplay:
             How many types to show.
         unlabeled_marker : "auto" or scalar, default="auto"
             What means unknown. By default "?", None and NaN among strings, -1 among
-            integers.
+            integers. None: of clusters, noise (-1) is a row and a column of its own.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None: a new figure.
         normalize : {"true", "pred"}, default="true"

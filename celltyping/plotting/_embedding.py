@@ -3,8 +3,6 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numbers
-
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,27 +20,19 @@ from celltyping.plotting._layout import (
     title_that_fits,
     write_names,
 )
+from celltyping.plotting._point_colors import (
+    check_look,
+    color_points,
+    legend_of_groups,
+    legend_of_types,
+    read_colors,
+)
 from celltyping.plotting._points import (
-    DARK,
-    OTHERS_GREY,
-    UNKNOWN_GREY,
     axes_of_dimension,
-    check_colors,
     check_points,
-    check_type_colors,
-    color_types,
-    color_values,
-    encode_categories,
-    hex_color,
-    largest_types,
-    legend_point,
-    map_of_types,
-    rgba,
+    count_points,
     scatter_points,
 )
-
-# Of training points where only the new points have colours.
-TRAINING_GREY = "0.6"
 
 # Area of axes per name in square points: with less, names would cover all points.
 NAME_AREA = 1300
@@ -59,13 +49,14 @@ class EmbeddingDisplay:
     Parameters
     ----------
     embedding : array-like of shape (n_points, n_components)
-        The training points. Of more than three components, the first two are drawn.
+        The training points. Of more than three components, the first two are drawn. A
+        row that holds NaN has no place, and is not drawn: the title counts such rows.
     color : array-like of shape (n_points,), default=None
         Types, clusters or values of the training points. None: none.
     color_name : str, default=None
         What the colours mean, for the legend or the colour bar.
     new_embedding : array-like of shape (n_new_points, n_components), default=None
-        The new points. None: none.
+        The new points; NaN as in `embedding`. None: none.
     new_color : array-like of shape (n_new_points,), default=None
         Types, clusters or values of the new points. None: none.
     kind : {"auto", "category", "value"}, default="auto"
@@ -115,6 +106,10 @@ class EmbeddingDisplay:
     another by its place in the table. In two dimensions, points of unknown type lie
     below all others. All axes have the same scale, but in three dimensions the sides
     are at least half as long as the longest one.
+
+    Points without a place are those that something before the embedding left out, such
+    as the outliers of `OutlierFilteredTransformer`. They have no say in the colours and
+    their legend.
 
     Examples
     --------
@@ -204,82 +199,61 @@ class EmbeddingDisplay:
         Raises
         ------
         ValueError
-            If the embedding has one component, lengths or kinds of colours differ,
-            the axes have other dimensions, `cmap` is a dict where values are drawn, or
-            an option is not allowed.
+            If the embedding has one component, infinity, or NaN in all rows, lengths
+            or kinds of colours differ, the axes have other dimensions, `cmap` is a
+            dict where values are drawn, or an option is not allowed.
         """
-        _check_options(max_legend, point_size)
-        points, n_training = check_points(self.embedding, self.new_embedding)
-        n_new = len(points) - n_training
-        names = _checked_axis_names(self.axis_names, points.shape[1])
-        if self.new_color is not None and n_new == 0:
-            raise ValueError(
-                "new_color is for new points, but there are none: pass new_embedding "
-                "(X_new of from_estimator), or leave new_color out"
-            )
-        kind, has_color, values = check_colors(
-            {"color": self.color, "new_color": self.new_color},
-            {"color": n_training, "new_color": n_new},
-            self.kind,
+        check_look(max_legend, point_size)
+        points, n_training = check_points(
+            self.embedding,
+            self.new_embedding,
+            names=("embedding", "new_embedding"),
+            columns="components",
         )
-        check_type_colors(cmap, kind)
-        if kind == "category":
-            types, codes = encode_categories(values, self.unlabeled_marker)
+        names = _checked_axis_names(self.axis_names, points.shape[1])
+        placed = ~np.isnan(points).any(axis=1)
+        title = count_points(placed, n_training, "without a place")
+        read = read_colors(
+            self.color,
+            self.new_color,
+            placed,
+            n_training,
+            kind=self.kind,
+            unlabeled_marker=self.unlabeled_marker,
+            cmap=cmap,
+        )
         n_drawn = 3 if points.shape[1] == 3 else 2
-        beside = kind == "category" and not label_types
+        beside = read.kind == "category" and not label_types
         figsize = (6 + 1.2 * beside, 5.2)
         self.figure_, ax = axes_of_dimension(ax, n_drawn, "EmbeddingDisplay", figsize)
         self.ax_ = ax
-        # What has no colour of its own: pale training points, and white or blue new.
-        colors, layer = np.empty((len(points), 4)), np.zeros(len(points), dtype=int)
-        colors[:n_training] = rgba(TRAINING_GREY if n_new else BLUE)
-        colors[n_training:] = rgba("white" if has_color[:n_training].any() else BLUE)
-        shown, scale = np.empty(0, dtype=int), None
-        if kind == "category":
-            if label_types:
-                # Not drawn to be measured: empty 3-d axes would spoil the layout.
-                size = ax.bbox.size * 72 / ax.figure.figure.dpi
-                max_legend = max(int(size.prod() / NAME_AREA), 1)
-            shown = largest_types(codes, max_legend)
-            colors[has_color], layer[has_color] = color_types(
-                codes, shown, map_of_types(cmap, types[shown])
-            )
-        elif kind == "value":
-            colors[has_color], layer[has_color], scale = color_values(values, cmap)
+        if label_types:
+            # Not drawn to be measured: empty 3-d axes would spoil the layout.
+            size = ax.bbox.size * 72 / ax.figure.figure.dpi
+            max_legend = max(int(size.prod() / NAME_AREA), 1)
+        colored = color_points(read, cmap, max_legend)
+        drawn = points[placed, :n_drawn]
         self.points_, self.new_points_ = scatter_points(
             ax,
-            points[:, :n_drawn],
-            n_training,
-            colors=colors,
-            layer=layer,
+            drawn,
+            read.n_training,
+            colors=colored.colors,
+            layer=colored.layer,
             size=point_size,
             alpha=alpha,
         )
         name_equal_axes(ax, names)
-        # The first point of each type has its colour, and all have its place.
-        members = [np.flatnonzero(has_color)[codes == code] for code in shown]
-        own = type_names(types[shown]) if len(shown) > 0 else []
-        one_each = [colors[some[0]] for some in members]
-        self.colors_ = {}
-        if len(shown) > 0:
-            in_hex = map(hex_color, one_each)
-            self.colors_ = dict(zip(types[shown].tolist(), in_hex, strict=True))
+        self.colors_ = colored.by_type
         self.legends_, self.colorbar_ = [], None
         if legend:
-            handles = []
-            if not label_types:
-                handles = list(map(legend_point, own, one_each))
-            if (layer[has_color] == 1).any():
-                others = counted(len(types) - len(shown), "other type")
-                handles.append(legend_point(f"({others})", OTHERS_GREY))
-            if (layer[has_color] == 0).any():
-                handles.append(legend_point("(unknown)", UNKNOWN_GREY))
-            self._explain(handles, beside, scale, colors, n_training)
-        title_that_fits(ax, self._title(n_training, n_new, points.shape[1], name))
+            self._explain(colored, read.n_training, beside, label_types)
+        if points.shape[1] > 3:
+            title += f", components 1 and 2 of {points.shape[1]}"
+        title_that_fits(ax, title if name is None else f"{name}: {title}")
         self.names_ = []
-        if label_types and len(own) > 0:
-            medians = [np.median(points[some, :n_drawn], axis=0) for some in members]
-            self.names_ = write_names(ax, np.array(medians), own)
+        if label_types and colored.members:
+            medians = [np.median(drawn[some], axis=0) for some in colored.members]
+            self.names_ = write_names(ax, np.array(medians), colored.names)
         return self
 
     def plot_loss(self, *, ax=None):
@@ -337,21 +311,13 @@ class EmbeddingDisplay:
         title_that_fits(ax, f"Loss, {loss[-1]:.4g} after {counted(len(loss), 'epoch')}")
         return self
 
-    def _explain(self, handles, beside, scale, colors, n_training):
+    def _explain(self, colored, n_training, beside, label_types):
         """Draw the legends or the colour bar."""
-        ax, below = self.ax_, []
-        if self.new_points_ is not None:
-            for label, part, look in (
-                ("training points", colors[:n_training], {"markersize": 3.5}),
-                ("new points", colors[n_training:], {"markeredgecolor": DARK}),
-            ):
-                same = (part == part[0]).all()
-                below.append(
-                    legend_point(label, part[0] if same else TRAINING_GREY, **look)
-                )
-        if scale is not None:
+        ax, below = self.ax_, legend_of_groups(colored, n_training)
+        handles = legend_of_types(colored, named=not label_types)
+        if colored.scale is not None:
             self.colorbar_ = self.figure_.colorbar(
-                scale,
+                colored.scale,
                 ax=ax,
                 label=self.color_name or "",
                 shrink=0.8,
@@ -367,16 +333,6 @@ class EmbeddingDisplay:
             if below:  # axes know of one legend alone, the last one
                 self.legends_[1].set_clip_on(False)
                 ax.add_artist(self.legends_[1])
-
-    def _title(self, n_training, n_new, n_components, name):
-        """Say how many points and components there are."""
-        title = counted(n_training, "point")
-        if n_new:
-            title = f"{counted(n_training, 'training point')}, "
-            title += counted(n_new, "new point")
-        if n_components > 3:
-            title += f", components 1 and 2 of {n_components}"
-        return title if name is None else f"{name}: {title}"
 
     @classmethod
     def from_estimator(
@@ -603,16 +559,6 @@ def _fitted_embedding(estimator, caller):
         f"training points, got {name}{', a class' if is_class else ''}; of another, "
         "pass what its transform gives to from_predictions"
     )
-
-
-def _check_options(max_legend, point_size):
-    """Refuse a legend without entries, and points that cannot be seen."""
-    if not isinstance(max_legend, numbers.Integral) or max_legend < 1:
-        raise ValueError(
-            f"max_legend must be an integer of at least 1, got {max_legend!r}"
-        )
-    if point_size is not None and not point_size > 0:
-        raise ValueError(f"point_size must be positive, or None, got {point_size!r}")
 
 
 def _checked_axis_names(axis_names, n_components):

@@ -245,11 +245,38 @@ def title_that_fits(ax, title):
     1
     """
     text = ax.set_title(title, fontsize="medium")
-    width, _ = axes_size(ax)
-    room = int(len(title) * width / widest([text]))
-    if room < len(title):
-        lines = textwrap.wrap(title, max(room, 12), break_long_words=False)
-        text.set_text("\n".join(lines))
+    _break_lines(text, axes_size(ax)[0])
+    return text
+
+
+def xlabel_that_fits(ax, label):
+    """Name the x axis in lines and letters that are no wider than the axes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The axes.
+    label : str
+        What is on the axis.
+
+    Returns
+    -------
+    text : matplotlib.text.Text
+        The label.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from celltyping.plotting._layout import xlabel_that_fits
+    >>> ax = Figure(figsize=(2, 2)).subplots()
+    >>> xlabel_that_fits(ax, "More words than fit on one line").get_text().count("\\n")
+    1
+    """
+    ax.set_xlabel(label, fontsize=LARGEST)
+    text, (width, _) = ax.xaxis.label, axes_size(ax)
+    _break_lines(text, width)
+    fitting = LARGEST * width / max(widest([text]), 1)
+    text.set_fontsize(float(np.clip(fitting, SMALLEST, LARGEST)))
     return text
 
 
@@ -366,6 +393,15 @@ def write_names(ax, places, names):
     for text in texts:
         text.set(path_effects=halo, fontweight="bold")
     return texts
+
+
+def _break_lines(text, width):
+    """Break a text into lines that are no wider than so many points."""
+    words = text.get_text()
+    room = int(len(words) * width / max(widest([text]), 1))
+    if room < len(words):
+        lines = textwrap.wrap(words, max(room, 12), break_long_words=False)
+        text.set_text("\n".join(lines))
 
 
 def _free_place(centres, index, size, pixels, taken, frame):

@@ -1,4 +1,4 @@
-"""Points of a map: their colours, by types or by values, and the order they lie in."""
+"""Points of a map: where they are, the colours there are, and the order they lie in."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -10,9 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.utils import check_array
 
-from celltyping._labels import as_array, as_numbers, is_missing, is_unlabeled
 from celltyping._optional import import_optional
-from celltyping.plotting._common import figure_and_axes, pyplot
+from celltyping.plotting._common import counted, figure_and_axes, pyplot
 
 # Six of Okabe and Ito's colours, then those farthest from all before them, from white
 # and from grey in CIELAB, for full colour vision and for deuteranopia.
@@ -31,57 +30,98 @@ DARK = "0.1"
 # More points make a file of vectors too large to open.
 MOST_VECTORS = 10_000
 
-# Integers with more distinct values are taken for numbers, not for categories.
-MOST_CATEGORIES = 50
 
-PLURAL = {"category": "categories", "value": "values"}
-
-
-def check_points(embedding, new_embedding):
+def check_points(points, new_points, *, names, columns):
     """Check training points and new points.
 
     Parameters
     ----------
-    embedding : array-like of shape (n_training, n_components)
-        The training points.
-    new_embedding : array-like of shape (n_new, n_components) or None
+    points : array-like of shape (n_training, n_columns)
+        The training points; NaN where a point has no place.
+    new_points : array-like of shape (n_new, n_columns) or None
         The new points; None if there are none.
+    names : tuple of (str, str)
+        The parameters' names, for the messages.
+    columns : str
+        What the columns are, such as "components".
 
     Returns
     -------
-    points : ndarray of shape (n_training + n_new, n_components)
-        All points.
+    points : ndarray of shape (n_training + n_new, n_columns)
+        All points, those without a place, too.
     n_training : int
         Number of training points.
 
     Raises
     ------
     ValueError
-        If they are no finite numbers, have a single component, or numbers of
-        components differ.
+        If they are no numbers, or infinite, no training point has a place, there is a
+        single column, or numbers of columns differ.
 
     Examples
     --------
     >>> from celltyping.plotting._points import check_points
-    >>> points, n_training = check_points([[0, 1], [2, 3]], [[4, 5]])
+    >>> points, n_training = check_points(
+    ...     [[0, 1], [2, 3]], [[4, 5]], names=("X", "X_new"), columns="features"
+    ... )
     >>> points.shape, n_training
     ((3, 2), 2)
     """
-    points = check_array(embedding, dtype=float, input_name="embedding")
+    checks = {"dtype": float, "ensure_all_finite": "allow-nan"}
+    points = check_array(points, input_name=names[0], **checks)
     if points.shape[1] < 2:
         raise ValueError(
-            "embedding must have at least 2 components to be drawn, got shape "
+            f"{names[0]} must have at least 2 {columns} to be drawn, got shape "
             f"{points.shape}"
         )
-    if new_embedding is None:
+    if np.isnan(points).any(axis=1).all():
+        raise ValueError(
+            f"{names[0]} must have a row without NaN to be drawn, but each of its "
+            f"{counted(len(points), 'row')} has one"
+        )
+    if new_points is None:
         return points, len(points)
-    new_points = check_array(new_embedding, dtype=float, input_name="new_embedding")
+    new_points = check_array(new_points, input_name=names[1], **checks)
     if new_points.shape[1] != points.shape[1]:
         raise ValueError(
-            f"new_embedding must have {points.shape[1]} components, as embedding has, "
+            f"{names[1]} must have {points.shape[1]} {columns}, as {names[0]} has, "
             f"got {new_points.shape[1]}"
         )
     return np.vstack([points, new_points]), len(points)
+
+
+def count_points(placed, n_training, lacking):
+    """Write how many points there are, and how many of them have no place.
+
+    Parameters
+    ----------
+    placed : ndarray of shape (n_points,), dtype=bool
+        Which points have a place: the training points, then the new ones.
+    n_training : int
+        Number of training points.
+    lacking : str
+        What is said of those without a place.
+
+    Returns
+    -------
+    text : str
+        Such as "3 points".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from celltyping.plotting._points import count_points
+    >>> placed = np.array([True, True, False, True])
+    >>> count_points(placed, 3, "without a place")
+    '3 training points, 1 without a place; 1 new point'
+    """
+    things = ["training point", "new point"] if n_training < len(placed) else ["point"]
+    texts = []
+    for part, thing in zip(np.split(placed, [n_training]), things, strict=False):
+        texts.append(counted(len(part), thing))
+        if not part.all():
+            texts[-1] += f", {np.count_nonzero(~part):,} {lacking}"
+    return (", " if placed.all() else "; ").join(texts)
 
 
 def axes_of_dimension(ax, n_dimensions, needed_by, figsize):
@@ -131,107 +171,6 @@ def axes_of_dimension(ax, n_dimensions, needed_by, figsize):
             "of 3 components"
         )
     return figure_and_axes(ax, needed_by, figsize)
-
-
-def check_colors(colors, lengths, kind):
-    """Check the colours of some groups of points, and tell what they are.
-
-    Parameters
-    ----------
-    colors : dict of {str: array-like or None}
-        The parameter's name and the colours of each group; None if it has none.
-    lengths : dict of {str: int}
-        How many points are in each group.
-    kind : {"auto", "category", "value"}
-        What the user says that they are.
-
-    Returns
-    -------
-    kind : {"category", "value", None}
-        What they are; None if no group has any.
-    has_color : ndarray of shape (n_points,), dtype=bool
-        Which points of all groups together have a colour.
-    colors : ndarray of shape (n_colored_points,) or None
-        These colours; values are floats, and NaN where they are unknown.
-
-    Raises
-    ------
-    ValueError
-        If `kind` is something else, lengths differ, colours are neither categories nor
-        numbers, or are categories in one group and values in another.
-
-    Examples
-    --------
-    >>> from celltyping.plotting._points import check_colors
-    >>> check_colors({"color": ["KC", "PN"]}, {"color": 2}, "auto")[0]
-    'category'
-    """
-    if kind not in ("auto", "category", "value"):
-        raise ValueError(f"kind must be 'auto', 'category' or 'value', got {kind!r}")
-    there = {}
-    for name, color in colors.items():
-        if color is None:
-            continue
-        there[name] = as_array(color)
-        if there[name].shape != (lengths[name],):
-            raise ValueError(
-                f"{name} must hold one entry for each of the {lengths[name]} points, "
-                f"got an array of shape {there[name].shape}"
-            )
-    has_color = [np.full(lengths[name], name in there) for name in colors]
-    has_color = np.concatenate(has_color)
-    if not there:
-        return None, has_color, None
-    if kind == "auto":
-        kind = _found_kind(there)
-    if kind == "value":
-        parts = [_as_values(color, name) for name, color in there.items()]
-    else:
-        parts = [color.astype(object) for color in there.values()]
-    return kind, has_color, np.concatenate(parts)
-
-
-def encode_categories(values, unlabeled_marker):
-    """Turn categories into integers, also where none is known.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_points,)
-        Categories; some, or even all, of them unknown.
-    unlabeled_marker : "auto" or scalar
-        What means unknown.
-
-    Returns
-    -------
-    types : ndarray of shape (n_types,)
-        The known ones, sorted.
-    codes : ndarray of shape (n_points,), dtype=intp
-        Index of each in `types`; -1 where it is unknown.
-
-    Raises
-    ------
-    ValueError
-        If kinds of categories are mixed, such as strings and numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.plotting._points import encode_categories
-    >>> types, codes = encode_categories(np.array(["PN", "?", "KC"]), "auto")
-    >>> types.tolist(), codes.tolist()
-    (['KC', 'PN'], [1, -1, 0])
-    """
-    codes = np.full(values.shape, -1, dtype=np.intp)
-    known = ~is_unlabeled(values, unlabeled_marker)
-    try:
-        types, codes[known] = np.unique(as_numbers(values[known]), return_inverse=True)
-    except TypeError as exc:
-        kinds = sorted({type(value).__name__ for value in values[known]})
-        raise ValueError(
-            "color and new_color must hold categories of one kind, got a mix of "
-            f"{', '.join(kinds)}"
-        ) from exc
-    return types, codes
 
 
 def check_type_colors(cmap, kind):
@@ -459,6 +398,30 @@ def hex_color(color):
     return colors.to_hex(color)
 
 
+def point_area(n_points, n_new):
+    """Return the area of a training point on axes of usual size.
+
+    Parameters
+    ----------
+    n_points : int
+        Number of points: the more, the smaller.
+    n_new : int
+        How many of them are new ones; with new points, the others are smaller.
+
+    Returns
+    -------
+    size : float
+        In square points of print.
+
+    Examples
+    --------
+    >>> from celltyping.plotting._points import point_area
+    >>> point_area(400, 0), point_area(400, 5)
+    (20.0, 12.0)
+    """
+    return float(np.clip(400 / np.sqrt(n_points), 0.5, 30)) * (0.6 if n_new else 1)
+
+
 def scatter_points(ax, points, n_training, *, colors, layer, size, alpha):
     """Draw training points small and pale, and new points on top with a dark edge.
 
@@ -502,7 +465,7 @@ def scatter_points(ax, points, n_training, *, colors, layer, size, alpha):
     """
     n_new = len(points) - n_training
     if size is None:
-        size = np.clip(400 / np.sqrt(len(points)), 0.5, 30) * (0.6 if n_new else 1)
+        size = point_area(len(points), n_new)
     if alpha is None:
         alpha = 0.45 if n_new else 0.8
     shuffled = np.random.RandomState(0).permutation(len(points))
@@ -548,47 +511,3 @@ def legend_point(label, color, **look):
     look = {"markersize": 6, "markeredgecolor": "none"} | look
     point = {"linestyle": "none", "marker": "o", "markerfacecolor": color}
     return lines.Line2D([], [], label=label, **point, **look)
-
-
-def _found_kind(colors):
-    """Tell whether colours are categories or values, the same for all groups."""
-    known = {
-        name: as_numbers(color[~is_missing(color)]) for name, color in colors.items()
-    }
-    integers = [part for part in known.values() if part.dtype.kind in "iu"]
-    n_distinct = len(set().union(*(np.unique(part).tolist() for part in integers)))
-    kinds = {}
-    for name, part in known.items():
-        if part.dtype.kind not in "biufOUS":
-            raise ValueError(
-                f"{name} must hold strings, booleans or numbers, got {part.dtype}"
-            )
-        many = part.dtype.kind in "iu" and n_distinct > MOST_CATEGORIES
-        # Without a single known entry, a group is of any kind.
-        if part.size > 0:
-            kinds[name] = "value" if part.dtype.kind == "f" or many else "category"
-    if len(set(kinds.values())) > 1:
-        found = " and ".join(
-            f"{name} holds {PLURAL[kind]} ({known[name].dtype})"
-            for name, kind in kinds.items()
-        )
-        raise ValueError(
-            f"color and new_color must be of one kind, but {found}; say which by "
-            "kind='category' or kind='value'"
-        )
-    return next(iter(kinds.values()), "category")
-
-
-def _as_values(color, name):
-    """Return colours as numbers, NaN where there is none."""
-    known = ~is_missing(color)
-    values = np.full(color.shape, np.nan)
-    try:
-        values[known] = color[known].astype(float)
-    except (TypeError, ValueError) as exc:
-        raise ValueError(
-            f"{name} must hold numbers to be drawn as values: {exc}"
-        ) from exc
-    if np.isinf(values).any():
-        raise ValueError(f"{name} holds infinity: values must be finite numbers or NaN")
-    return values

@@ -23,6 +23,7 @@ NEEDED = {
 KNOWN_TO_THE_ESTIMATOR = {
     plotting.ClusterCostDisplay: {"chosen"},
     plotting.EmbeddingDisplay: {"new_embedding", "axis_names", "loss_curve"},
+    plotting.FeaturePairsDisplay: {"X_new", "new_color"},
     plotting.TransferDisplay: {"start_name", "end_name", "unlabeled_marker"},
 }
 
@@ -45,6 +46,10 @@ def draw(display, wiring, **options):
         data = (connectome, types)
     elif display is plotting.ClusterCostDisplay:
         data = ([1, 2, 4, 8], [0.9, 0.5, 0.4, 0.3])
+    elif display is plotting.ClusterPersistenceDisplay:
+        data = (types, [0.5] * len(types), [0.1, 0.4, 0.9])
+    elif display is plotting.FeaturePairsDisplay:
+        data = (connectome.adjacency[:, :3].toarray(), types)
     elif display is plotting.EmbeddingDisplay:
         data = (connectome.adjacency[:, :2].toarray(),)
     elif display is plotting.MarkerGenesDisplay:

@@ -179,7 +179,7 @@ def test_title_and_labels():
     assert columns == [*map(str, display.clusters), "(others)", "(noise)"]
     assert display.ax_.get_xlabel() == "Cluster (framed: matched with the type)"
     assert display.ax_.get_ylabel() == "True type"
-    assert display.colorbar_.ax.get_ylabel() == "Share of the type's neurons"
+    assert display.colorbar_.ax.get_ylabel() == "Share of the type's samples"
 
 
 def test_title_of_all(clusters):
@@ -365,3 +365,14 @@ def test_without_matplotlib(clusters, oracle, no_matplotlib):
         ClusterTypesDisplay.from_predictions(y_true, labels)
     with pytest.raises(ImportError, match=r"ClusterTypesDisplay\.from_estimator needs"):
         ClusterTypesDisplay.from_estimator(oracle(labels), labels, y_true)
+
+
+def test_true_noise_is_a_row_if_asked_for():
+    y, labels = [0, 0, 1, 1, -1, -1], [5, 5, 3, 3, -1, 3]
+    without = ClusterTypesDisplay.from_predictions(y, labels)
+    assert sorted(without.types) == [0, 1]
+    display = ClusterTypesDisplay.from_predictions(y, labels, unlabeled_marker=None)
+    row = display.types.tolist().index(-1)
+    assert display.n_noise[row] == 1
+    assert display.counts[row].tolist() == (display.clusters == 3).astype(int).tolist()
+    assert display.n_noise.sum() == 1

@@ -66,11 +66,11 @@ def test_colours_are_shares(predictions):
     display = ConfusedTypesDisplay.from_predictions(*predictions)
     by_row = np.asarray(display.image_.get_array())
     np.testing.assert_allclose(by_row.sum(axis=1), 1)
-    assert display.colorbar_.ax.get_ylabel() == "Share of the true type's neurons"
+    assert display.colorbar_.ax.get_ylabel() == "Share of the true type's samples"
     display.plot(normalize="pred")
     by_column = np.asarray(display.image_.get_array())
     np.testing.assert_allclose(by_column.sum(axis=0), 1)
-    assert display.colorbar_.ax.get_ylabel() == "Share of the predicted type's neurons"
+    assert display.colorbar_.ax.get_ylabel() == "Share of the predicted type's samples"
 
 
 @pytest.mark.parametrize("normalize", ["true", "pred"])
@@ -168,3 +168,21 @@ def test_without_matplotlib(predictions, oracle, no_matplotlib):
         ImportError, match=r"ConfusedTypesDisplay\.from_estimator needs"
     ):
         ConfusedTypesDisplay.from_estimator(oracle(y_pred), y_pred, y_true)
+
+
+def test_clusters_and_noise():
+    y_true, y_pred = [0, 0, 1, 1, -1, -1], [0, -1, 1, 1, -1, 1]
+    display = ConfusedTypesDisplay.from_predictions(y_true, y_pred)
+    order = np.argsort(display.types)
+    assert display.types[order].tolist() == [0, 1]
+    assert display.confusion_matrix[order][:, order].tolist() == [[1, 0], [0, 2]]
+    assert display.n_to_others[order].tolist() == [1, 0]
+    # With no marker, noise is a row and a column of its own.
+    display = ConfusedTypesDisplay.from_predictions(
+        y_true, y_pred, unlabeled_marker=None
+    )
+    order = np.argsort(display.types)
+    assert display.types[order].tolist() == [-1, 0, 1]
+    confusion = display.confusion_matrix[order][:, order]
+    assert confusion.tolist() == [[1, 0, 1], [1, 1, 0], [0, 0, 2]]
+    assert "-1" in [text.get_text() for text in display.ax_.get_yticklabels()]

@@ -192,6 +192,82 @@ def test_new_points_without_a_colour(data):
     ]
 
 
+@pytest.mark.parametrize("n_components", [2, 3, 5])
+def test_points_without_a_place_are_not_drawn(data, n_components):
+    X, y = data
+    embedding, new = X[:40, :n_components].copy(), X[40:, :n_components].copy()
+    embedding[[3, 7, 20]] = np.nan
+    embedding[30, 0] = new[5, -1] = np.nan
+    color = y[:40].copy()
+    color[[3, 7]] = "LN"
+    before = embedding.copy()
+    display = EmbeddingDisplay.from_predictions(
+        embedding, color=color, new_embedding=new, new_color=y[40:]
+    )
+    np.testing.assert_array_equal(embedding, before)
+    title = "40 training points, 4 without a place; 20 new points, 1 without a place"
+    if n_components == 5:
+        title += ", components 1 and 2 of 5"
+    assert display.ax_.get_title().replace("\n", " ") == title
+    # A type without a single place has no colour.
+    assert list(display.colors_) == ["KC", "LHN", "PN"]
+    for points, drawn, types in (
+        (embedding, display.points_, color),
+        (new, display.new_points_, y[40:]),
+    ):
+        there = ~np.isnan(points).any(axis=1)
+        assert len(drawn.get_offsets()) == there.sum()
+        if n_components == 3:
+            x, *_ = drawn._offsets3d
+            assert sorted(x) == sorted(points[there, 0])
+            continue
+        expected = [rgba(display.colors_[name])[:3] for name in types[there]]
+        np.testing.assert_allclose(colors_at(drawn, points[there, :2]), expected)
+    display.figure_.draw_without_rendering()
+
+
+def test_no_new_point_has_a_place(data):
+    X, y = data
+    new = np.full((2, 2), np.nan)
+    display = EmbeddingDisplay.from_predictions(
+        X[:, :2], color=y, new_embedding=new, new_color=["KC", "?"]
+    )
+    assert display.new_points_ is None
+    assert len(display.legends_) == 1
+    title = "60 training points; 2 new points, 2 without a place"
+    assert display.ax_.get_title() == title
+
+
+def test_names_stand_at_the_points_with_a_place(data):
+    X, y = data
+    embedding = X[:, :2].copy()
+    embedding[np.flatnonzero(y == "KC")[:4]] = np.nan
+    display = EmbeddingDisplay.from_predictions(embedding, color=y, label_types=True)
+    name = next(text for text in display.names_ if text.get_text() == "KC")
+    np.testing.assert_allclose(name.xy, np.median(embedding[y == "KC"][4:], axis=0))
+
+
+def test_an_estimator_that_gives_outliers_no_place(data):
+    X, y = data
+    projection = Projection().fit(X)
+    projection.embedding_ = X[:, :2].copy()
+    projection.embedding_[:5] = np.nan
+    display = EmbeddingDisplay.from_estimator(projection, color=y)
+    assert display.ax_.get_title() == "Projection: 60 points, 5 without a place"
+
+
+def test_embeddings_that_are_no_numbers(data, pyplot):
+    X, _ = data
+    bad = X[:, :2].copy()
+    bad[0, 0] = np.inf
+    with pytest.raises(ValueError, match="embedding contains infinity"):
+        EmbeddingDisplay.from_predictions(bad)
+    message = "embedding must have a row without NaN .* each of its 60 rows has one"
+    with pytest.raises(ValueError, match=message):
+        EmbeddingDisplay.from_predictions(np.full((60, 2), np.nan))
+    assert pyplot.get_fignums() == []
+
+
 def test_look(data):
     X, y = data
     display = EmbeddingDisplay.from_predictions(

@@ -1,4 +1,4 @@
-"""Points of a map: what their colours are, and the order they lie in."""
+"""Points of a map: where they are, the colours there are, the order they lie in."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -11,104 +11,19 @@ from celltyping.plotting._points import (
     PALETTE,
     UNKNOWN_GREY,
     axes_of_dimension,
-    check_colors,
     check_points,
     check_type_colors,
     color_types,
     color_values,
-    encode_categories,
+    count_points,
     hex_color,
     largest_types,
     legend_point,
     map_of_types,
+    point_area,
     rgba,
     scatter_points,
 )
-
-
-def kind_of(color, new_color=None, kind="auto"):
-    """Return the kind that colours are taken for."""
-    lengths = {"color": len(color), "new_color": len(new_color or ())}
-    return check_colors({"color": color, "new_color": new_color}, lengths, kind)[0]
-
-
-@pytest.mark.parametrize(
-    ("color", "kind"),
-    [
-        (["KC", "PN"], "category"),
-        (np.array(["KC", None, np.nan], dtype=object), "category"),
-        ([True, False], "category"),
-        (list(range(50)), "category"),
-        (list(range(51)), "value"),
-        (np.arange(51, dtype=np.uint8), "value"),
-        (np.array([1, 2, None], dtype=object), "category"),
-        ([0.0, 1.0], "value"),
-        ([0.5, np.nan], "value"),
-        ([None, None], "category"),
-        ([np.nan, np.nan], "category"),
-    ],
-)
-def test_kind(color, kind):
-    assert kind_of(color) == kind
-
-
-def test_kind_is_that_of_both():
-    assert kind_of(list(range(40)), list(range(40, 80))) == "value"
-    assert kind_of(list(range(40)), [39, 38]) == "category"
-    assert kind_of(["KC"], [None]) == "category"
-    assert kind_of([None], [0.5]) == "value"
-    with pytest.raises(
-        ValueError, match=r"of one kind, but color holds categories \(<"
-    ):
-        kind_of(["KC", "PN"], [0.5])
-    with pytest.raises(ValueError, match=r"and new_color holds values \(float64\)"):
-        kind_of([1, 2], [0.5])
-    assert kind_of([1, 2], [0.5], kind="value") == "value"
-    assert kind_of([1, 2], [0.5], kind="category") == "category"
-
-
-def test_colors_as_values():
-    _, has_color, values = check_colors(
-        {"color": None, "new_color": np.array([1, None, 3], dtype=object)},
-        {"color": 2, "new_color": 3},
-        "value",
-    )
-    assert has_color.tolist() == [False, False, True, True, True]
-    np.testing.assert_array_equal(values, [1, np.nan, 3])
-
-
-def test_no_colors():
-    kind, has_color, values = check_colors({"color": None}, {"color": 2}, "auto")
-    assert kind is None
-    assert values is None
-    assert has_color.tolist() == [False, False]
-
-
-def test_bad_colors():
-    with pytest.raises(ValueError, match=r"kind must be 'auto', .* got 'type'"):
-        kind_of(["KC"], kind="type")
-    with pytest.raises(ValueError, match="color must hold numbers to be drawn as val"):
-        kind_of(["KC"], kind="value")
-    with pytest.raises(ValueError, match="color holds infinity"):
-        kind_of([0.5, np.inf])
-    with pytest.raises(ValueError, match=r"must hold strings, .* got datetime64"):
-        kind_of(np.array(["2026-01-01"], dtype="datetime64[D]"))
-    with pytest.raises(ValueError, match=r"each of the 3 points, got .* \(2,\)"):
-        check_colors({"color": [1, 2]}, {"color": 3}, "auto")
-    with pytest.raises(ValueError, match=r"each of the 3 points, got .* \(\)"):
-        check_colors({"color": "red"}, {"color": 3}, "auto")
-
-
-def test_encode_categories():
-    types, codes = encode_categories(np.array([3, -1, 5, 3], dtype=object), "auto")
-    assert types.tolist() == [3, 5]
-    assert codes.tolist() == [0, -1, 1, 0]
-    assert encode_categories(np.array([3, -1, 5]), 5)[1].tolist() == [1, 0, -1]
-    types, codes = encode_categories(np.array(["?", None], dtype=object), "auto")
-    assert len(types) == 0
-    assert codes.tolist() == [-1, -1]
-    with pytest.raises(ValueError, match="of one kind, got a mix of int, str"):
-        encode_categories(np.array([3, "KC"], dtype=object), "auto")
 
 
 def test_largest_types():
@@ -241,18 +156,61 @@ def test_new_points_come_on_top_in_three_dimensions(pyplot):
     assert new.get_zorder() > points.get_zorder()
 
 
+def check(points, new_points=None):
+    """Check the points of a map."""
+    names = ("embedding", "new_embedding")
+    return check_points(points, new_points, names=names, columns="components")
+
+
 def test_check_points():
-    points, n_training = check_points([[0, 1]], [[2, 3], [4, 5]])
+    points, n_training = check([[0, 1]], [[2, 3], [4, 5]])
     assert points.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert n_training == 1
-    with pytest.raises(ValueError, match=r"at least 2 components .* shape \(2, 1\)"):
-        check_points([[0], [1]], None)
-    with pytest.raises(ValueError, match=r"must have 2 components, .* got 3"):
-        check_points([[0, 1]], [[0, 1, 2]])
-    with pytest.raises(ValueError, match="embedding contains NaN"):
-        check_points([[0, np.nan]], None)
+    with pytest.raises(
+        ValueError, match=r"embedding must .* 2 components .* shape \(2, 1\)"
+    ):
+        check([[0], [1]])
+    with pytest.raises(
+        ValueError, match=r"new_embedding must have 2 comp.* as embedding has, got 3"
+    ):
+        check([[0, 1]], [[0, 1, 2]])
     with pytest.raises(ValueError, match="new_embedding contains infinity"):
-        check_points([[0, 1]], [[0, np.inf]])
+        check([[0, 1]], [[0, np.inf]])
+    with pytest.raises(ValueError, match="embedding contains infinity"):
+        check([[0, 1], [np.nan, -np.inf]])
+
+
+def test_points_without_a_place():
+    points, n_training = check([[0, 1], [np.nan, 3]], [[np.nan, np.nan]])
+    np.testing.assert_array_equal(points, [[0, 1], [np.nan, 3], [np.nan, np.nan]])
+    assert n_training == 2
+    message = "embedding must have a row without NaN .* each of its 2 rows has one"
+    with pytest.raises(ValueError, match=message):
+        check([[np.nan, 0], [0, np.nan]], [[0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("n_training", "n_new", "missing", "text"),
+    [
+        (1234, 0, [], "1,234 points"),
+        (1, 0, [], "1 point"),
+        (640, 0, range(21), "640 points, 21 lost"),
+        (640, 30, [], "640 training points, 30 new points"),
+        (640, 30, range(21), "640 training points, 21 lost; 30 new points"),
+        (640, 1, [640], "640 training points; 1 new point, 1 lost"),
+        (2000, 9, range(1, 1502), "2,000 training points, 1,501 lost; 9 new points"),
+    ],
+)
+def test_count_points(n_training, n_new, missing, text):
+    placed = np.full(n_training + n_new, True)
+    placed[list(missing)] = False
+    assert count_points(placed, n_training, "lost") == text
+
+
+def test_point_area():
+    assert point_area(10**9, 0) == 0.5
+    assert point_area(1, 0) == 30
+    assert point_area(1600, 0) > point_area(1600, 1) > point_area(6400, 1)
 
 
 def test_axes_of_dimension(pyplot):

@@ -1,0 +1,475 @@
+"""Size, persistence and strength of the clusters that HDBSCAN finds."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numbers
+
+import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from celltyping._labels import as_array, as_numbers, is_unlabeled
+from celltyping.plotting._common import (
+    BLUE,
+    counted,
+    figure_and_axes,
+    pyplot,
+    type_names,
+)
+from celltyping.plotting._layout import (
+    LARGEST,
+    SMALLEST,
+    axes_size,
+    label_rows,
+    title_that_fits,
+    xlabel_that_fits,
+)
+from celltyping.plotting._points import check_type_colors, color_types, map_of_types
+
+# Of the memberships in a cluster: the thin line, the thick line and the point on it.
+PERCENTS = (5, 25, 50, 75, 95)
+
+# What the panels show; words with a no-break space between them stay together.
+NAMES = {
+    "size": "Members",
+    "persistence": "Persistence",
+    "strength": "Membership strength (median, quartiles, 5\N{NO-BREAK SPACE}to\
+\N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%)",
+}
+
+# The space between two panels, as a share of the axes.
+GAP = 0.05
+
+# How far beyond 0 and 1 rounding may bring a number.
+ROUNDING = 1e-9
+
+
+class ClusterPersistenceDisplay:
+    """Size, persistence and strength of clusters.
+
+    A bar stands for the members of a cluster. Persistence says over how much of the
+    densities in it a cluster holds together, from 0 (it falls apart at once) to 1. The
+    membership strength of a member is lower the sparser its place is, compared with the
+    core of its cluster: where most are low, a cluster has a small core and a wide
+    border. Use `from_estimator` or `from_predictions` to make a display. All parameters
+    are stored as attributes.
+
+    Parameters
+    ----------
+    clusters : ndarray of shape (n_clusters,)
+        The clusters shown, from top to bottom.
+    n_members : ndarray of shape (n_clusters,), dtype=int
+        How many points are in each.
+    persistence : ndarray of shape (n_clusters,), default=None
+        Persistence of each, between 0 and 1. None: not known, not drawn.
+    strength : ndarray of shape (n_clusters, 5), default=None
+        Percentiles 5, 25, 50, 75 and 95 of the membership strengths in each, between 0
+        and 1. None: not known, not drawn.
+    n_noise : int, default=0
+        Number of points that no cluster takes.
+    n_points : int, default=None
+        Number of all points. None: members and noise together.
+    n_clusters_in_all : int, default=None
+        Number of clusters before the choice. None: that of `clusters`.
+
+    Attributes
+    ----------
+    bars_ : matplotlib.container.BarContainer
+        The sizes.
+    persistence_bars_ : matplotlib.container.BarContainer or None
+        The persistences.
+    strength_points_ : matplotlib.lines.Line2D or None
+        The medians of the membership strengths.
+    axes_ : dict of {str: matplotlib.axes.Axes}
+        The panels that are there: "size", "persistence" and "strength".
+    ax_ : matplotlib.axes.Axes
+        Axes that hold the panels and the title.
+    figure_ : matplotlib.figure.Figure
+        Figure that holds the axes.
+
+    See Also
+    --------
+    EmbeddingDisplay : The clusters on a map.
+    ClusterTypesDisplay : Which clusters are which types.
+
+    Notes
+    -----
+    The persistence of a cluster, with `λ` for the inverse of a distance, is the mean of
+    `λ - λ_birth` over its members, divided by the largest `λ` in the tree, where a
+    member counts up to the `λ` at which it leaves the cluster [1]_. It is that of
+    hdbscan's `cluster_persistence_`; scikit-learn's HDBSCAN does not compute it.
+
+    References
+    ----------
+    .. [1] Campello, R. J. G. B., Moulavi, D., Zimek, A. & Sander, J. (2015).
+       Hierarchical density estimates for data clustering, visualization, and outlier
+       detection. ACM Transactions on Knowledge Discovery from Data 10, 5.
+       :doi:`10.1145/2733381`.
+
+    Examples
+    --------
+    >>> from celltyping.plotting import ClusterPersistenceDisplay
+    >>> display = ClusterPersistenceDisplay.from_predictions(
+    ...     [0, 0, 1, 1, 1, -1], [0.5, 1.0, 0.8, 0.9, 1.0, 0.0], [0.2, 0.6]
+    ... )
+    >>> display.clusters.tolist(), display.n_members.tolist()
+    ([1, 0], [3, 2])
+    >>> display.persistence.tolist()
+    [0.6, 0.2]
+    >>> display.ax_.get_title()
+    '2 clusters of 6 points, 1 of them noise'
+    """
+
+    def __init__(
+        self,
+        *,
+        clusters,
+        n_members,
+        persistence=None,
+        strength=None,
+        n_noise=0,
+        n_points=None,
+        n_clusters_in_all=None,
+    ):
+        self.clusters = clusters
+        self.n_members = n_members
+        self.persistence = persistence
+        self.strength = strength
+        self.n_noise = n_noise
+        self.n_points = n_points
+        self.n_clusters_in_all = n_clusters_in_all
+
+    def plot(self, *, ax=None, cmap=None, name=None):
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes whose place the panels take. None: a new figure.
+        cmap : str, matplotlib.colors.Colormap or dict, default=None
+            Colours of the clusters. None: one colour for all. A dict holds the colour
+            of each cluster, such as the `colors_` of another display; clusters that it
+            lacks get colours that it does not use.
+        name : str, default=None
+            Name of the method, for the title.
+
+        Returns
+        -------
+        display : ClusterPersistenceDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `cmap` holds no colours.
+        """
+        check_type_colors(cmap, "category")
+        clusters = np.asarray(self.clusters)
+        n_clusters = len(clusters)
+        shown = ["size"]
+        shown += ["persistence"] if self.persistence is not None else []
+        shown += ["strength"] if self.strength is not None else []
+        figsize = (
+            2 + 2 * len(shown),
+            float(np.clip(1.5 + 0.22 * n_clusters, 2.6, 14)),
+        )
+        self.figure_, ax = figure_and_axes(ax, "ClusterPersistenceDisplay", figsize)
+        self.ax_ = ax
+        ax.set_axis_off()
+        self.axes_ = _panels(ax, shown)
+        colors = _colors(clusters, cmap)
+        rows = np.arange(n_clusters)
+        look = {"height": 0.7, "color": colors, "zorder": 2}
+        self.bars_ = self.axes_["size"].barh(rows, self.n_members, **look)
+        self.persistence_bars_ = self.strength_points_ = None
+        if self.persistence is not None:
+            panel = self.axes_["persistence"]
+            self.persistence_bars_ = panel.barh(rows, self.persistence, **look)
+        if self.strength is not None:
+            self.strength_points_ = _draw_ranges(
+                self.axes_["strength"], np.asarray(self.strength), colors
+            )
+        self.axes_["size"].set(ylabel="Cluster", ylim=(n_clusters - 0.5, -0.5))
+        label_rows(self.axes_["size"], type_names(clusters))
+        for part, panel in self.axes_.items():
+            _label_ticks(panel, part)
+            xlabel_that_fits(panel, NAMES[part])
+        title_that_fits(ax, self._title(name))
+        return self
+
+    def _title(self, name):
+        """Say how many clusters there are, and how many points are noise."""
+        n_shown = len(self.clusters)
+        n_in_all = self.n_clusters_in_all or n_shown
+        n_points = self.n_points
+        if n_points is None:
+            n_points = int(np.sum(self.n_members)) + self.n_noise
+        title = f"The {n_shown:,} largest of " if n_shown < n_in_all else ""
+        noise = f"{self.n_noise:,} of them" if self.n_noise else "no"
+        title += f"{counted(n_in_all, 'cluster')} of {counted(n_points, 'point')}, "
+        title += f"{noise} noise"
+        if name is None:
+            return title
+        return f"{name}: {title[0].lower()}{title[1:]}"
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, *, max_clusters=40, ax=None, cmap=None, name=None
+    ):
+        """Draw the clusters that a fitted clusterer found.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted clusterer with `labels_`, such as hdbscan's or scikit-learn's HDBSCAN
+            or an `InductiveClusterer` of one, or a pipeline that ends in one. Its
+            `probabilities_` are taken if it has them, and so is the
+            `cluster_persistence_` of the clusterer or of its `clusterer_`.
+        max_clusters : int, default=40
+            At most so many clusters are shown, the largest ones.
+        ax : matplotlib.axes.Axes, default=None
+            Axes whose place the panels take. None: a new figure.
+        cmap : str, matplotlib.colors.Colormap or dict, default=None
+            Colours of the clusters, or that of each cluster. None: one for all.
+        name : str, default=None
+            Name of the method, for the title. None: that of the (last step's) class.
+
+        Returns
+        -------
+        display : ClusterPersistenceDisplay
+            What was read and drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no `labels_`.
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        ValueError
+            If it found no cluster.
+
+        Examples
+        --------
+        >>> from sklearn.cluster import HDBSCAN
+        >>> from sklearn.datasets import make_blobs
+        >>> from celltyping.plotting import ClusterPersistenceDisplay
+        >>> X, _ = make_blobs([60, 40], 2, random_state=0, cluster_std=0.3)
+        >>> hdbscan = HDBSCAN(min_cluster_size=15, copy=True).fit(X)
+        >>> display = ClusterPersistenceDisplay.from_estimator(hdbscan)
+        >>> sorted(display.axes_)
+        ['size', 'strength']
+        """
+        caller = f"{cls.__name__}.from_estimator"
+        pyplot(caller)
+        last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+        _check_clusterer(last, caller)
+        owner = last
+        if not hasattr(owner, "cluster_persistence_"):
+            owner = getattr(last, "clusterer_", None)
+        return cls.from_predictions(
+            last.labels_,
+            getattr(last, "probabilities_", None),
+            getattr(owner, "cluster_persistence_", None),
+            max_clusters=max_clusters,
+            ax=ax,
+            cmap=cmap,
+            name=type(last).__name__ if name is None else name,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        labels,
+        probabilities=None,
+        persistence=None,
+        *,
+        max_clusters=40,
+        ax=None,
+        cmap=None,
+        name=None,
+    ):
+        """Count the members of clusters, and draw them.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_points,)
+            Cluster of each point. Negative numbers, "?", None and NaN are noise.
+        probabilities : array-like of shape (n_points,), default=None
+            Membership strength of each point in its cluster, between 0 and 1; those of
+            noise do not matter. None: not known.
+        persistence : array-like of shape (n_clusters,), default=None
+            Persistence of each cluster, between 0 and 1, in the order of the sorted
+            clusters. None: not known.
+        max_clusters : int, default=40
+            At most so many clusters are shown, the largest ones.
+        ax : matplotlib.axes.Axes, default=None
+            Axes whose place the panels take. None: a new figure.
+        cmap : str, matplotlib.colors.Colormap or dict, default=None
+            Colours of the clusters, or that of each cluster. None: one for all.
+        name : str, default=None
+            Name of the method, for the title.
+
+        Returns
+        -------
+        display : ClusterPersistenceDisplay
+            What was computed and drawn.
+
+        Raises
+        ------
+        ValueError
+            If `max_clusters` is under 1, all points are noise, lengths differ, or
+            numbers are not between 0 and 1.
+        """
+        pyplot(f"{cls.__name__}.from_predictions")
+        if not isinstance(max_clusters, numbers.Integral) or max_clusters < 1:
+            raise ValueError(
+                f"max_clusters must be an integer of at least 1, got {max_clusters!r}"
+            )
+        labels = column_or_1d(as_array(labels))
+        member = ~_is_noise(labels)
+        if not member.any():
+            raise ValueError(
+                f"labels must hold a cluster, but all {len(labels)} points are noise"
+            )
+        clusters, codes = np.unique(as_numbers(labels[member]), return_inverse=True)
+        n_members = np.bincount(codes)
+        shown = np.argsort(-n_members, kind="stable")[:max_clusters]
+        if persistence is not None:
+            persistence = _checked_shares(
+                persistence, len(clusters), "persistence", "clusters"
+            )[shown]
+        strength = None
+        if probabilities is not None:
+            check_consistent_length(labels, probabilities)
+            probabilities = column_or_1d(as_array(probabilities))[member]
+            probabilities = _checked_shares(
+                probabilities, len(codes), "probabilities", "points in a cluster"
+            )
+            strength = np.array(
+                [
+                    np.percentile(probabilities[codes == code], PERCENTS)
+                    for code in shown
+                ]
+            )
+        display = cls(
+            clusters=clusters[shown],
+            n_members=n_members[shown],
+            persistence=persistence,
+            strength=strength,
+            n_noise=int(np.count_nonzero(~member)),
+            n_points=len(labels),
+            n_clusters_in_all=len(clusters),
+        )
+        return display.plot(ax=ax, cmap=cmap, name=name)
+
+
+def _check_clusterer(estimator, caller):
+    """Refuse what has no labels."""
+    is_class = isinstance(estimator, type)
+    if not is_class and hasattr(estimator, "labels_"):
+        return
+    if not is_class and hasattr(estimator, "fit"):
+        check_is_fitted(estimator)
+    name = getattr(estimator, "__name__", type(estimator).__name__)
+    raise TypeError(
+        f"{caller} needs a fitted clusterer that has labels_, such as HDBSCAN, got "
+        f"{name}{', a class' if is_class else ''}; of another, pass labels to "
+        "from_predictions"
+    )
+
+
+def _is_noise(labels):
+    """Tell which labels are no cluster: scikit-learn's HDBSCAN has -1, -2 and -3."""
+    noise = is_unlabeled(labels)
+    known = as_numbers(labels[~noise])
+    if known.dtype.kind in "if":
+        noise[~noise] = known < 0
+    return noise
+
+
+def _checked_shares(values, length, name, things):
+    """Return numbers between 0 and 1 as an array of their own."""
+    values = np.array(values, dtype=float)
+    fit = values.shape == (length,)
+    if fit and ((values >= -ROUNDING) & (values <= 1 + ROUNDING)).all():
+        return values.clip(0, 1)
+    found = f"an array of shape {values.shape}"
+    if fit:
+        found = f"numbers from {values.min():.4g} to {values.max():.4g}"
+    raise ValueError(
+        f"{name} must hold a number between 0 and 1 for each of the {length:,} "
+        f"{things}, got {found}"
+    )
+
+
+def _panels(ax, shown):
+    """Make axes side by side that share the rows."""
+    width = (1 + GAP) / len(shown) - GAP
+    panels = {}
+    for i, part in enumerate(shown):
+        first = panels.get("size")
+        panel = ax.inset_axes([i * (width + GAP), 0, width, 1], sharey=first)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(axis="x", color="0.9", linewidth=0.5)
+        panel.set_axisbelow(True)
+        if first is not None:
+            panel.set_xlim(0, 1)
+            panel.tick_params(labelleft=False)
+        panels[part] = panel
+    return panels
+
+
+def _label_ticks(ax, part):
+    """Write so many numbers, and so small, that those of two panels do not touch."""
+    width, _ = axes_size(ax)
+    ax.tick_params(axis="x", labelsize=float(np.clip(width / 9, SMALLEST, LARGEST)))
+    if part == "size":
+        n_ticks = int(np.clip(width / 35, 1, 4))
+        ax.xaxis.get_major_locator().set_params(integer=True, nbins=n_ticks)
+        return
+    labels = ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    for tick, side in zip(labels, ("left", "center", "right"), strict=True):
+        tick.label1.set_horizontalalignment(side)
+
+
+def _colors(clusters, cmap):
+    """Return the colour of each row, as that of the sorted clusters."""
+    if cmap is None:
+        return [BLUE] * len(clusters)
+    by_name = np.argsort(clusters, kind="stable")
+    places = np.arange(len(clusters))
+    colors = np.empty((len(clusters), 4))
+    in_order, _ = color_types(places, places, map_of_types(cmap, clusters[by_name]))
+    colors[by_name] = in_order
+    return colors
+
+
+def _draw_ranges(ax, percentiles, colors):
+    """Draw the medians of strengths on lines, and return them."""
+    rows = np.arange(len(percentiles))
+    _, height = axes_size(ax)
+    thick = float(np.clip(0.4 * height / len(rows), 1, 4))
+    for low, high, width in ((0, 4, thick / 4), (1, 3, thick)):
+        ax.hlines(
+            rows,
+            percentiles[:, low],
+            percentiles[:, high],
+            colors=colors,
+            linewidth=width,
+            zorder=2,
+            clip_on=False,
+        )
+    (medians,) = ax.plot(
+        percentiles[:, 2],
+        rows,
+        linestyle="none",
+        marker="o",
+        markersize=1.25 * thick,
+        markeredgewidth=thick / 4,
+        markerfacecolor="white",
+        markeredgecolor="0.15",
+        zorder=3,
+        clip_on=False,
+    )
+    return medians
