@@ -21,20 +21,30 @@ _submodules = [
 # Public name -> the submodule that defines it. Submodules load on first use, so that
 # ``import celltyping`` costs no more than a dictionary.
 _public = {
+    "ColumnSelector": "transformers",
+    "ColumnWeighter": "transformers",
     "Connectome": "connectome",
     "ExpressionNormalizer": "transformers",
     "GeneFilter": "transformers",
     "GrEASE": "transformers",
+    "GroupedEstimator": "estimators",
     "HighlyVariableGenes": "transformers",
+    "InductiveClusterer": "estimators",
     "ItClustClassifier": "estimators",
     "NUMAP": "transformers",
+    "NeuronAligner": "transformers",
     "NtacClassifier": "estimators",
     "NtacClusterer": "estimators",
+    "OutlierFilteredClassifier": "estimators",
+    "OutlierFilteredTransformer": "transformers",
+    "OutlierRowRemover": "transformers",
     "SeedShuffleSplit": "model_selection",
     "TypeProfile": "transformers",
     "make_single_cell_pipeline": "pipelines",
+    "make_synapse_pipeline": "pipelines",
     "read_edges": "connectome",
     "read_expression": "pipelines",
+    "synapse_table": "pipelines",
     "transfer_labels": "pipelines",
 }
 

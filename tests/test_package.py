@@ -61,6 +61,7 @@ def test_installed_extras_are_those_of_pyproject():
 
 def test_optional_imports_name_extras_that_bring_them():
     brought_as = {
+        "imblearn": "imbalanced-learn",
         "sklearn": "scikit-learn",
         "skmisc": "scikit-misc",
         "umap": "umap-learn",

@@ -6,5 +6,11 @@
 from celltyping.datasets._blood import load_blood_transfer
 from celltyping.datasets._larva import load_larva_connectome
 from celltyping.datasets._make_connectome import make_connectome
+from celltyping.datasets._make_synapses import make_synapses
 
-__all__ = ["load_blood_transfer", "load_larva_connectome", "make_connectome"]
+__all__ = [
+    "load_blood_transfer",
+    "load_larva_connectome",
+    "make_connectome",
+    "make_synapses",
+]

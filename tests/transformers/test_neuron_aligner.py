@@ -1,0 +1,458 @@
+"""NeuronAligner: every neuron's synapses from its centre, along its own axes."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import special_ortho_group
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from celltyping import NeuronAligner
+from celltyping.transformers._neuron_aligner import (
+    distance_bounds,
+    mean_centers,
+    principal_axes,
+    turned,
+)
+
+XYZ = ["x", "y", "z"]
+SOMA = ["soma_x", "soma_y", "soma_z"]
+NEURONS = ["cb1", "cb2", "cr1", "pv1", "pv2"]
+
+
+def made(n_far=0, names=NEURONS):
+    """Return turned and moved copies of one neuron, and its 40 synapses."""
+    rng = np.random.default_rng(0)
+    neuron = rng.normal(size=(40, 3)) * [50, 20, 5] + [20, 0, 0]
+    if n_far:
+        neuron[:n_far] = 3000 * special_ortho_group(3, seed=0).rvs()[0]
+    tables = []
+    for turn, name in enumerate(names):
+        rotation = special_ortho_group(3, seed=turn).rvs()
+        soma = rng.normal(size=3) * 300
+        table = pd.DataFrame(neuron @ rotation.T + soma, columns=XYZ)
+        table[SOMA] = soma
+        tables.append(table.assign(NeuronId=name, SynArea=rng.lognormal(size=40)))
+    frame = pd.concat(tables, ignore_index=True)
+    # Rows of a neuron do not stand together, and the index is not 0, 1, ...
+    frame = frame.sample(frac=1, random_state=0)
+    return frame[["SynArea", "NeuronId", *XYZ, *SOMA]], neuron
+
+
+def aligned_coordinates(aligner, frame):
+    """Return the aligned coordinates of each neuron, in the order of its synapses."""
+    found = aligner.fit(frame).transform(frame).sort_index()
+    return [found.loc[found["NeuronId"] == name, XYZ].to_numpy() for name in NEURONS]
+
+
+@pytest.mark.parametrize("n_far", [0, 2])
+@pytest.mark.parametrize("soma", [None, SOMA])
+def test_neurons_that_are_turned_and_moved_come_to_agree(soma, n_far):
+    frame, neuron = made(n_far)
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=soma)
+    copies = aligned_coordinates(aligner, frame)
+    near = neuron[n_far:]
+    center = np.zeros(3) if soma else near.mean(axis=0)
+    _, _, axes = np.linalg.svd(near - center)
+    expected = np.abs((neuron - center) @ axes.T)
+    for copy in copies:
+        # How an axis points follows the volume, not the neuron.
+        assert_allclose(np.abs(copy), expected, atol=1e-8)
+        assert_allclose(np.abs(copy / copies[0]), 1, rtol=1e-5)
+    assert aligner.neurons_.tolist() == NEURONS
+    assert aligner.n_synapses_.tolist() == [40] * 5
+    assert aligner.n_far_.tolist() == [n_far] * 5
+
+
+def test_far_synapses_turn_a_neuron_if_they_count():
+    frame, _ = made(n_far=2)
+    trimmed = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA).fit(frame)
+    whole = clone(trimmed).set_params(iqr_factor=None).fit(frame)
+    assert whole.n_far_.tolist() == [0] * 5
+    first = special_ortho_group(3, seed=0).rvs()[:, 0]  # the long axis of cb1
+    assert np.abs(trimmed.axes_[0, :, 0] @ first) > 0.95
+    assert np.abs(whole.axes_[0, :, 0] @ first) < 0.9
+    # They move a centre that is the mean, too.
+    means = NeuronAligner("NeuronId", coordinates=XYZ, iqr_factor=None).fit(frame)
+    assert_allclose(
+        means.centers_, frame.groupby("NeuronId")[XYZ].mean().to_numpy(), rtol=1e-10
+    )
+    centers = NeuronAligner("NeuronId", coordinates=XYZ).fit(frame).centers_
+    near = frame[frame.index % 40 >= 2]
+    assert_allclose(centers, near.groupby("NeuronId")[XYZ].mean(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("iqr_factor", [0, 0.3, 1.5, 3.0])
+def test_against_a_loop_over_neurons(iqr_factor):
+    rng = np.random.default_rng(1)
+    codes = np.repeat(np.arange(12), np.arange(3, 15))
+    X = rng.standard_t(2, size=(len(codes), 3)) * [4, 2, 1] + codes[:, np.newaxis]
+    aligner = NeuronAligner(0, soma=[4, 5, 6], iqr_factor=iqr_factor)
+    aligner.fit(np.column_stack([codes, X, np.tile(codes, (3, 1)).T]))
+    for code in range(12):
+        offsets = X[codes == code] - code
+        distances = np.linalg.norm(offsets, axis=1)
+        first, third = np.percentile(distances, [25, 75])
+        near = offsets[distances <= third + iqr_factor * (third - first)]
+        assert aligner.n_far_[code] == len(offsets) - len(near)
+        axes = np.linalg.eigh(near.T @ near)[1][:, ::-1]
+        assert_allclose(np.abs(np.sum(axes * aligner.axes_[code], axis=0)), 1)
+        largest = np.abs(aligner.axes_[code]).argmax(axis=0)
+        assert (aligner.axes_[code][largest, range(3)] > 0).all()
+
+
+@pytest.mark.parametrize("soma", [None, SOMA])
+def test_a_row_alone_has_bit_for_bit_what_it_has_in_a_table(soma):
+    frame, _ = made(n_far=1)
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=soma).fit(frame)
+    together = aligner.transform(frame)
+    assert_array_equal(together, aligner.fit_transform(frame))
+    for row in range(len(frame)):
+        alone = aligner.transform(frame.iloc[[row]])
+        pd.testing.assert_frame_equal(alone, together.iloc[[row]], check_exact=True)
+    some = np.random.default_rng(0).permutation(len(frame))[:33]
+    pd.testing.assert_frame_equal(
+        aligner.transform(frame.iloc[some]), together.iloc[some], check_exact=True
+    )
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_dimensions", [1, 2, 3, 5])
+def test_rows_of_an_array_alone(order, n_dimensions):
+    rng = np.random.default_rng(0)
+    X = np.asarray(rng.normal(size=(50, n_dimensions)) * 1e3, order=order)
+    aligner = NeuronAligner().fit(X)
+    together = aligner.transform(X)
+    alone = np.vstack([aligner.transform(row) for row in X[:, np.newaxis]])
+    assert_array_equal(alone, together)
+    # Centring, turning and mirroring keep distances.
+    distances = [
+        np.linalg.norm(points[:, np.newaxis] - points, axis=2)
+        for points in (X, together)
+    ]
+    assert_allclose(*distances, atol=1e-9)
+    assert_allclose(together.mean(axis=0), 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("soma", [None, SOMA])
+def test_new_rows_get_the_stored_frame(soma):
+    frame, _ = made()
+    train, new = frame.iloc[:150], frame.iloc[150:]
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=soma).fit(train)
+    stored = [value.copy() for value in (aligner.centers_, aligner.axes_)]
+    # Where new synapses lie together, their own frame would be another one.
+    new = new.assign(x=new["x"] + 500)
+    found = aligner.transform(new)
+    for name, rows in found.groupby("NeuronId"):
+        neuron = NEURONS.index(name)
+        offsets = new.loc[rows.index, XYZ].to_numpy() - aligner.centers_[neuron]
+        assert_allclose(rows[XYZ], offsets @ aligner.axes_[neuron], atol=1e-9)
+    assert_array_equal(stored[0], aligner.centers_)
+    assert_array_equal(stored[1], aligner.axes_)
+
+
+def test_somas_of_new_rows_of_known_neurons_are_not_read():
+    frame, _ = made()
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA, unknown="fit")
+    expected = aligner.fit_transform(frame)
+    found = aligner.transform(frame.assign(soma_x=np.nan, soma_y="?", soma_z=None))
+    pd.testing.assert_frame_equal(found[XYZ], expected[XYZ], check_exact=True)
+
+
+def test_the_largest_component_is_positive():
+    axes = principal_axes(
+        np.array([[-3.0, 1.0, 0.0], [0.0, 0.1, 0.2], [1.0, -2.0, 0.5]]),
+        np.zeros(3, dtype=int),
+        1,
+    )[0]
+    largest = np.abs(axes).argmax(axis=0)
+    assert (axes[largest, range(3)] > 0).all()
+    assert_allclose(axes.T @ axes, np.eye(3), atol=1e-12)
+    # No direction stands out: the axes stay as they were.
+    assert_array_equal(
+        principal_axes(np.zeros((4, 3)), np.zeros(4, int), 1)[0], np.eye(3)
+    )
+    assert_array_equal(principal_axes(-np.eye(3), np.zeros(3, int), 1)[0], np.eye(3))
+
+
+def test_parts():
+    codes = np.array([1, 0, 1, 1, 0])
+    values = np.array([[1.0, 0.0], [5.0, 5.0], [3.0, 0.0], [8.0, 3.0], [6.0, 5.0]])
+    centers = mean_centers(values, codes, 2)
+    assert_array_equal(centers, [[5.5, 5], [4, 1]])
+    distances = np.arange(5.0)
+    expected = [
+        np.percentile(distances[codes == code], 75)
+        + 2 * np.subtract(*np.percentile(distances[codes == code], [75, 25]))
+        for code in range(2)
+    ]
+    assert_allclose(distance_bounds(distances, codes, 2, 2.0), expected)
+    axes = np.array([np.eye(2), [[0.0, 1.0], [1.0, 0.0]]])
+    assert_array_equal(turned(values, codes, axes)[[0, 1]], [[0, 1], [5, 5]])
+
+
+def test_a_frame_gives_a_frame():
+    frame, _ = made()
+    before = frame.copy()
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA)
+    found = aligner.fit_transform(frame)
+    assert found.columns.tolist() == frame.columns.tolist()
+    assert found.index.equals(frame.index)
+    others = ["SynArea", "NeuronId", *SOMA]
+    pd.testing.assert_frame_equal(found[others], frame[others])
+    assert not np.allclose(found[XYZ], frame[XYZ])
+    found.iloc[:] = found.iloc[::-1].to_numpy()
+    pd.testing.assert_frame_equal(frame, before)
+    assert aligner.get_feature_names_out().tolist() == frame.columns.tolist()
+
+
+def test_an_array_gives_an_array():
+    frame, _ = made()
+    numbers = frame.assign(NeuronId=frame["NeuronId"].map(NEURONS.index))
+    X = numbers.to_numpy()
+    X.flags.writeable = False
+    aligner = NeuronAligner(1, coordinates=[2, 3, 4], soma=[5, 6, 7])
+    found = aligner.fit_transform(X)
+    assert aligner.neurons_.tolist() == [0, 1, 2, 3, 4]
+    expected = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA).fit_transform(
+        frame
+    )
+    assert_array_equal(found[:, 2:5], expected[XYZ])
+    assert_array_equal(found[:, [0, 1, 5, 6, 7]], X[:, [0, 1, 5, 6, 7]])
+    # None named: the coordinates are all columns but those of group and soma.
+    rest = NeuronAligner(0, soma=[4, 5, 6]).fit_transform(X[:, 1:])
+    assert_array_equal(rest, found[:, 1:])
+
+
+@pytest.mark.parametrize("ids", [[7, 2**60, 2**60 + 1, -3, 0], [*"bcade"]])
+def test_neurons_by_number_and_by_name(ids):
+    frame, _ = made()
+    expected = NeuronAligner("NeuronId", coordinates=XYZ).fit_transform(frame)
+    new_names = dict(zip(NEURONS, ids, strict=True))
+    named = frame.assign(NeuronId=frame["NeuronId"].map(new_names))
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ)
+    found = aligner.fit_transform(named)
+    assert aligner.neurons_.tolist() == sorted(ids)
+    pd.testing.assert_frame_equal(found[XYZ], expected[XYZ], check_exact=True)
+
+
+def test_one_neuron():
+    frame, _ = made()
+    one = frame.loc[frame["NeuronId"] == "pv1", [*XYZ, *SOMA]]
+    aligner = NeuronAligner(soma=SOMA).fit(one)
+    assert aligner.neurons_.tolist() == [0]
+    assert aligner.axes_.shape == (1, 3, 3)
+    assert_array_equal(aligner.centers_[0], one[SOMA].iloc[0])
+    whole = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA).fit_transform(frame)
+    pd.testing.assert_frame_equal(
+        aligner.transform(one)[XYZ], whole.loc[one.index, XYZ], check_exact=True
+    )
+
+
+def test_unknown_neurons():
+    frame, _ = made(names=[*NEURONS, *[f"new{i}" for i in range(7)]])
+    known = frame[frame["NeuronId"].isin(NEURONS)]
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA).fit(known)
+    message = (
+        r"neurons that were not in fit: \['new0', 'new1', 'new2', 'new3', 'new4'\] and "
+        "2 more; unknown='fit'"
+    )
+    with pytest.raises(ValueError, match=message):
+        aligner.transform(frame)
+    expected = clone(aligner).fit_transform(frame)
+    aligner.set_params(unknown="fit")
+    pd.testing.assert_frame_equal(aligner.transform(frame), expected, check_exact=True)
+    assert aligner.neurons_.tolist() == NEURONS
+    new = frame[~frame["NeuronId"].isin(NEURONS)]
+    pd.testing.assert_frame_equal(
+        aligner.transform(new), expected.loc[new.index], check_exact=True
+    )
+    with pytest.raises(ValueError, match="column 'soma_y' of X contains NaN in 280 of"):
+        aligner.transform(frame.assign(soma_y=np.nan))
+
+
+def test_numbers_are_no_names():
+    frame, _ = made()
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ).fit(frame.assign(NeuronId=1))
+    assert len(aligner.transform(frame.assign(NeuronId=1.0))) == 200
+    with pytest.raises(ValueError, match=r"not in fit: \['1'\]"):
+        aligner.transform(frame.assign(NeuronId="1"))
+
+
+def test_few_synapses():
+    frame, _ = made()
+    frame = pd.concat([frame, frame[frame["NeuronId"] == "cr1"].iloc[:2]])
+    frame["NeuronId"] = [*frame["NeuronId"][:-2], "pv9", "pv9"]
+    frame.loc[frame["NeuronId"] == "pv9", SOMA] = 1.0
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA)
+    message = r"few synapses: \['pv9: 2'\], but 3 axes need at least 3 synapses of a"
+    with pytest.raises(ValueError, match=message):
+        aligner.fit(frame)
+    centered = aligner.set_params(few="center")
+    with pytest.warns(UserWarning, match=r"\['pv9: 2'\]; 3 axes .* but not turned"):
+        centered.fit(frame)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = centered.transform(frame)
+    few = (frame["NeuronId"] == "pv9").to_numpy()
+    assert_array_equal(found.loc[few, XYZ], frame.loc[few, XYZ] - 1.0)
+    rest = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA).fit_transform(
+        frame[~few]
+    )
+    pd.testing.assert_frame_equal(found[~few], rest, check_exact=True)
+
+
+def test_few_synapses_of_an_unknown_neuron():
+    frame, _ = made()
+    known, new = frame[frame["NeuronId"] != "cr1"], frame[frame["NeuronId"] == "cr1"]
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, unknown="fit").fit(known)
+    with pytest.raises(ValueError, match=r"few synapses: \['cr1: 1'\]"):
+        aligner.transform(new[:1])
+    aligner.set_params(few="center")
+    with pytest.warns(UserWarning, match=r"\['cr1: 1'\]"):
+        assert not aligner.transform(new[:1])[XYZ].any(axis=None)
+
+
+def test_few_rows_without_a_group():
+    with pytest.raises(ValueError, match="X has n_samples=2, but 3 axes need at least"):
+        NeuronAligner().fit(np.eye(3)[:2])
+    assert NeuronAligner().fit_transform([[3.0], [4.0]]).tolist() == [[-0.5], [0.5]]
+
+
+def test_a_neuron_of_two_somas():
+    frame, _ = made()
+    frame.loc[frame["NeuronId"].isin(["cb2", "pv2"]).idxmax(), "soma_y"] += 0.001
+    name = frame.loc[frame["NeuronId"].isin(["cb2", "pv2"]).idxmax(), "NeuronId"]
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA)
+    with pytest.raises(
+        ValueError, match=rf"X has several for \['{name}'\]: .*'{name}'$"
+    ):
+        aligner.fit(frame)
+    assert len(NeuronAligner("NeuronId", coordinates=XYZ).fit(frame).axes_) == 5
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"group": "Neuron"},
+            r"group names columns \['Neuron'\], which X does not have",
+        ),
+        (
+            {"coordinates": ["x", "y", "depth", "w"]},
+            r"coordinates names columns \['depth', 'w'\], which X does not have: it "
+            r"has \['SynArea', 'NeuronId', 'x', 'y', 'z', 'soma_x', 'soma_y', 'soma_",
+        ),
+        (
+            {"soma": ["sx", "sy"]},
+            r"soma names columns \['sx', 'sy'\], which X does not",
+        ),
+        ({"soma": SOMA[:2]}, "soma names 2 columns, but there are 3 coordinates"),
+        ({"soma": XYZ}, "must name different columns"),
+        ({"soma": ["NeuronId", "soma_x", "soma_y"]}, "must name different columns"),
+        ({"coordinates": ["NeuronId", "x"]}, "must name different columns"),
+        ({"coordinates": []}, "coordinates must name one column or more"),
+        ({"group": None, "coordinates": None}, "column 'NeuronId' of X holds '"),
+        ({"unknown": "ignore"}, "'unknown' parameter of NeuronAligner must be a str"),
+        ({"few": "drop"}, "'few' parameter of NeuronAligner must be a str"),
+        ({"iqr_factor": -1}, "'iqr_factor' parameter of NeuronAligner must be"),
+        ({"group": ["NeuronId"]}, "'group' parameter of NeuronAligner must be"),
+        ({"coordinates": "x"}, "'coordinates' parameter of NeuronAligner must be"),
+    ],
+)
+def test_bad_parameters(parameters, message):
+    frame, _ = made()
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ).set_params(**parameters)
+    with pytest.raises(ValueError, match=message):
+        aligner.fit(frame)
+
+
+def test_no_coordinates():
+    with pytest.raises(ValueError, match="no column is left for coordinates"):
+        NeuronAligner(0).fit([[1.0], [1.0]])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("y", "12,3", "column 'y' of X holds '12,3', which is no number"),
+        ("z", np.nan, "column 'z' of X contains NaN in 1 of 200 rows"),
+        ("x", np.inf, "column 'x' of X contains infinity in 1 of 200 rows"),
+        (
+            "NeuronId",
+            None,
+            "column 'NeuronId' of X must name the group of every synapse, but it is "
+            "missing in 1 of 200 rows, the first at position 3",
+        ),
+        ("NeuronId", 5, "column 'NeuronId' of X must hold strings or numbers alone"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "transform"])
+def test_bad_values(column, value, message, method):
+    frame, _ = made()
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ).fit(frame)
+    frame[column] = frame[column].astype(object)
+    frame.iloc[3, frame.columns.get_loc(column)] = value
+    with pytest.raises(ValueError, match=message):
+        getattr(aligner, method)(frame)
+
+
+def test_a_table_without_a_column():
+    frame, _ = made()
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ).fit(frame)
+    with pytest.raises(ValueError, match="missing:\n- y"):
+        aligner.transform(frame.drop(columns="y"))
+
+
+def test_set_output():
+    frame, _ = made()
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ)
+    expected = aligner.fit_transform(frame)
+    found = aligner.set_output(transform="pandas").fit_transform(frame)
+    pd.testing.assert_frame_equal(found, expected)
+    found = (
+        NeuronAligner()
+        .set_output(transform="pandas")
+        .fit_transform(frame[XYZ].to_numpy())
+    )
+    assert found.columns.tolist() == ["x0", "x1", "x2"]
+
+
+def test_clone_and_pickle():
+    frame, _ = made()
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA, iqr_factor=2)
+    assert clone(aligner).get_params() == aligner.get_params()
+    with pytest.raises(NotFittedError):
+        aligner.transform(frame)
+    expected = aligner.fit_transform(frame)
+    for loaded in (
+        pickle.loads(pickle.dumps(aligner)),
+        skops.io.loads(
+            skops.io.dumps(aligner),
+            trusted=["celltyping.transformers._neuron_aligner.NeuronAligner"],
+        ),
+    ):
+        pd.testing.assert_frame_equal(
+            loaded.transform(frame), expected, check_exact=True
+        )
+        assert loaded.neurons_.tolist() == NEURONS
+
+
+def test_many_neurons():
+    # All at once, so that 2,000 neurons do not take 2,000 passes over the table.
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.arange(100_000) % 2000, rng.normal(size=(100_000, 3))])
+    aligner = NeuronAligner(0).fit(X)
+    assert aligner.axes_.shape == (2000, 3, 3)
+    assert_allclose(
+        np.linalg.norm(aligner.transform(X)[:, 1:], axis=1),
+        np.linalg.norm(X[:, 1:] - aligner.centers_[X[:, 0].astype(int)], axis=1),
+    )

@@ -1,0 +1,168 @@
+"""OutlierRowRemover: training rows far from the others go, in `fit` alone."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from imblearn.pipeline import make_pipeline
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.neighbors import KNeighborsClassifier
+
+from celltyping import ColumnSelector, OutlierRowRemover
+
+
+@pytest.fixture
+def synapses():
+    """Give 101 synapses: areas 0 to 100, quartiles 25 and 75, and a constant."""
+    return pd.DataFrame(
+        {
+            "NeuronId": ["cb1", *["pv3"] * 100],
+            "area": np.arange(101.0),
+            "volume": np.arange(101.0)[::-1],
+            "thickness": 20,
+        },
+        index=[f"s{i}" for i in range(101)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("iqr_factor", "lower", "upper"),
+    [(3.0, -125, 225), (1.5, -50, 150), (0.25, 12.5, 87.5), (0, 25, 75)],
+)
+def test_bounds(synapses, iqr_factor, lower, upper):
+    remover = OutlierRowRemover(["area"], iqr_factor=iqr_factor).fit(synapses)
+    assert remover.lower_.tolist() == [lower]
+    assert remover.upper_.tolist() == [upper]
+    expected = np.flatnonzero(synapses["area"].between(lower, upper))
+    np.testing.assert_array_equal(remover.sample_indices_, expected)
+    kept, y = remover.fit_resample(synapses, synapses["volume"])
+    pd.testing.assert_frame_equal(kept, synapses.iloc[expected])
+    pd.testing.assert_series_equal(y, synapses["volume"].iloc[expected])
+
+
+def test_a_row_on_the_bound_stays(synapses):
+    # The outer values move within their quarters, and the quartiles do not.
+    synapses.loc[["s0", "s1", "s99", "s100"], "area"] = [-125, -125.1, 225.1, 225]
+    remover = OutlierRowRemover(["area"]).fit(synapses)
+    gone = np.setdiff1d(np.arange(101), remover.sample_indices_)
+    assert gone.tolist() == [1, 99]
+
+
+def test_any_column_may_remove_a_row(synapses):
+    synapses.loc["s3", "area"] = 1e6
+    synapses.loc["s5", "volume"] = -1e6
+    before = synapses.copy()
+    kept, y = OutlierRowRemover(["area", "volume"]).fit_resample(synapses)
+    pd.testing.assert_frame_equal(kept, synapses.drop(["s3", "s5"]))
+    assert y is None
+    assert len(OutlierRowRemover(["volume"]).fit_resample(synapses)[0]) == 100
+    pd.testing.assert_frame_equal(synapses, before)
+
+
+def test_a_column_without_spread_removes_nothing(synapses):
+    synapses.loc["s3", "thickness"] = 10**6
+    remover = OutlierRowRemover(["thickness", "area"]).fit(synapses)
+    assert len(remover.sample_indices_) == 101
+    assert remover.lower_.tolist() == [-np.inf, -125]
+    assert remover.upper_.tolist() == [np.inf, 225]
+    assert len(OutlierRowRemover().fit([[5.0]]).sample_indices_) == 1
+
+
+def test_arrays():
+    X = np.arange(40).reshape(20, 2)
+    X[4, 1] = 10**6
+    remover = OutlierRowRemover()
+    kept, y = remover.fit_resample(X, list("abcdefghijklmnopqrst"))
+    assert kept.dtype == np.float64
+    np.testing.assert_array_equal(kept, np.delete(X, 4, axis=0))
+    assert "".join(y) == "abcdfghijklmnopqrst"
+    assert len(remover.lower_) == 2
+    two, y = OutlierRowRemover([0]).fit_resample(
+        X.tolist(), np.arange(40).reshape(20, 2)
+    )
+    assert len(two) == len(y) == 20
+    # What other columns hold does not matter.
+    X = X.astype(float)
+    X[0, 0] = np.nan
+    assert len(OutlierRowRemover([1]).fit(X).sample_indices_) == 19
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"columns": ["area", "SynArea"]},
+            r"columns names columns \['SynArea'\], which X does not have: it has \['N",
+        ),
+        ({}, "column 'NeuronId' of X holds 'cb1', which is no number"),
+        ({"columns": "area"}, "'columns' parameter of OutlierRowRemover must be an"),
+        ({"iqr_factor": -1}, "'iqr_factor' parameter of OutlierRowRemover must be a"),
+        ({"iqr_factor": None}, "'iqr_factor' parameter of OutlierRowRemover must be"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "fit_resample"])
+def test_bad_parameters(synapses, parameters, message, method):
+    with pytest.raises(ValueError, match=message):
+        getattr(OutlierRowRemover(**parameters), method)(synapses)
+
+
+def test_bad_values(synapses):
+    synapses.loc["s2", "area"] = np.nan
+    with pytest.raises(ValueError, match="column 'area' of X contains NaN in 1 of 101"):
+        OutlierRowRemover(["area"]).fit(synapses)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        OutlierRowRemover(["volume"]).fit_resample(synapses, [1, 2])
+
+
+def test_no_row_is_left():
+    # Each row is far in a column of its own.
+    X = np.tile(np.arange(8.0)[:, np.newaxis], (1, 8)) + 1e6 * np.eye(8)
+    message = "no row is left of the 8 in X: each is beyond the bounds of one of 8 col"
+    with pytest.raises(ValueError, match=message):
+        OutlierRowRemover().fit(X)
+    assert len(OutlierRowRemover(range(7)).fit(X).sample_indices_) == 1
+
+
+def test_in_a_pipeline_fit_drops_and_predict_does_not(synapses):
+    synapses.loc["s3", "area"] = 1e6
+    y = (synapses["volume"] > 50).to_numpy().astype(int)
+    y[3] = 2
+    pipe = make_pipeline(
+        ColumnSelector(["area", "volume"]),
+        OutlierRowRemover(["area"]),
+        KNeighborsClassifier(1),
+    )
+    pipe.fit(synapses, y)
+    assert pipe[-1].n_samples_fit_ == 100
+    assert pipe.classes_.tolist() == [0, 1]
+    assert pipe.predict(synapses).shape == (101,)
+    assert set(pipe.predict(synapses)) == {0, 1}
+    without_y = make_pipeline(
+        ColumnSelector(["area", "volume"]), OutlierRowRemover(), KMeans(2, n_init=1)
+    )
+    without_y.fit(synapses)
+    assert len(without_y[-1].labels_) == 100
+    assert len(without_y.predict(synapses)) == 101
+    assert without_y.transform(synapses).shape == (101, 2)
+
+
+def test_clone_and_pickle(synapses):
+    remover = OutlierRowRemover(["area", "volume"], iqr_factor=0.3)
+    assert clone(remover).get_params() == remover.get_params()
+    expected = remover.fit_resample(synapses)[0]
+    for loaded in (
+        pickle.loads(pickle.dumps(remover)),
+        skops.io.loads(
+            skops.io.dumps(remover),
+            trusted=["celltyping.transformers._outlier_row_remover.OutlierRowRemover"],
+        ),
+    ):
+        for name in ("lower_", "upper_", "sample_indices_"):
+            np.testing.assert_array_equal(getattr(loaded, name), getattr(remover, name))
+        pd.testing.assert_frame_equal(loaded.fit_resample(synapses)[0], expected)
