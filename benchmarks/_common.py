@@ -75,6 +75,7 @@ COMPARED = {
     "ntac": ("ntac", "numba"),
     "embedding": ("numap", "umap-learn", "torch", "numba"),
     "transfer": ("torch", "anndata", "scanpy"),
+    "synapses": ("umap-learn", "hdbscan", "xgboost", "imbalanced-learn"),
 }
 
 

@@ -16,7 +16,14 @@ API_REFERENCE = {
     "celltyping.estimators": {
         "title": "Estimators",
         "description": "What gives a cell its type.",
-        "names": ["NtacClassifier", "NtacClusterer", "ItClustClassifier"],
+        "names": [
+            "NtacClassifier",
+            "NtacClusterer",
+            "ItClustClassifier",
+            "OutlierFilteredClassifier",
+            "InductiveClusterer",
+            "GroupedEstimator",
+        ],
     },
     "celltyping.transformers": {
         "title": "Transformers",
@@ -28,12 +35,23 @@ API_REFERENCE = {
             "GrEASE",
             "NUMAP",
             "TypeProfile",
+            "NeuronAligner",
+            "ColumnSelector",
+            "ColumnWeighter",
+            "OutlierRowRemover",
+            "OutlierFilteredTransformer",
         ],
     },
     "celltyping.pipelines": {
         "title": "Pipelines",
-        "description": "From a file of expression to the types of its cells.",
-        "names": ["transfer_labels", "make_single_cell_pipeline", "read_expression"],
+        "description": "From a table as it was measured to types and clusters.",
+        "names": [
+            "transfer_labels",
+            "make_single_cell_pipeline",
+            "read_expression",
+            "make_synapse_pipeline",
+            "synapse_table",
+        ],
     },
     "celltyping.model_selection": {
         "title": "Model selection",
@@ -62,7 +80,12 @@ API_REFERENCE = {
     "celltyping.datasets": {
         "title": "Data sets",
         "description": "Real and simulated data to try things on.",
-        "names": ["load_larva_connectome", "load_blood_transfer", "make_connectome"],
+        "names": [
+            "load_larva_connectome",
+            "load_blood_transfer",
+            "make_connectome",
+            "make_synapses",
+        ],
     },
     "celltyping.plotting": {
         "title": "Plots",
@@ -75,7 +98,9 @@ API_REFERENCE = {
             "TypeCompositionDisplay",
             "ClusterTypesDisplay",
             "ClusterCostDisplay",
+            "ClusterPersistenceDisplay",
             "EmbeddingDisplay",
+            "FeaturePairsDisplay",
             "TransferDisplay",
             "MarkerGenesDisplay",
         ],

@@ -6,20 +6,39 @@
 import importlib
 import inspect
 
+import hdbscan
 import pytest
+from imblearn.over_sampling import RandomOverSampler
 from numpydoc.docscrape import ClassDoc
 from sklearn.base import BaseEstimator, clone
+from sklearn.cluster import KMeans
+from sklearn.covariance import EllipticEnvelope
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from celltyping import (
     NUMAP,
+    ColumnSelector,
+    ColumnWeighter,
     ExpressionNormalizer,
     GeneFilter,
     GrEASE,
+    GroupedEstimator,
     HighlyVariableGenes,
+    InductiveClusterer,
     ItClustClassifier,
+    NeuronAligner,
     NtacClassifier,
     NtacClusterer,
+    OutlierFilteredClassifier,
+    OutlierFilteredTransformer,
+    OutlierRowRemover,
     TypeProfile,
 )
 from celltyping.datasets import make_connectome
@@ -29,6 +48,8 @@ TWO_COLUMNS = "clusters a table with two columns, which is no adjacency matrix"
 # One line per configuration: the estimator, and {check that fails: why it has to}. An
 # entry without parameters is the default configuration and has no such check.
 ESTIMATORS = [
+    (ColumnSelector(), {}),
+    (ColumnWeighter(), {}),
     (ExpressionNormalizer(), {}),
     (ExpressionNormalizer(kind="counts"), {}),
     (ExpressionNormalizer(kind="tpm", log=False, scale=True), {}),
@@ -38,14 +59,24 @@ ESTIMATORS = [
     (GrEASE(n_anchors=0, max_epochs=3), {}),
     (GrEASE(solver="minibatch", max_epochs=3), {}),
     (GrEASE(laplacian="symmetric"), {}),
+    (GroupedEstimator(), {}),
+    (GroupedEstimator(KMeans(3)), {}),
+    (GroupedEstimator(LogisticRegression()), {}),
+    (GroupedEstimator(Ridge()), {}),
     (HighlyVariableGenes(), {}),
     (HighlyVariableGenes(n_genes=1, n_bins=2), {}),
     (HighlyVariableGenes(flavor="seurat"), {}),
+    (InductiveClusterer(), {}),
+    (InductiveClusterer(KMeans(3), membership="clusterer"), {}),
+    (InductiveClusterer(hdbscan.HDBSCAN(3), random_state=0), {}),
+    (InductiveClusterer(hdbscan.HDBSCAN(3), membership="clusterer"), {}),
     (ItClustClassifier(), {}),
     (ItClustClassifier((8, 4), n_networks=2, dropout=0.1, pretrain_epochs=2), {}),
     (NUMAP(), {}),
     (NUMAP(n_anchors=0, spectral=None), {}),
     (NUMAP(decoder=True, densmap=True, learn_from="both", max_epochs=5), {}),
+    (NeuronAligner(), {}),
+    (NeuronAligner(few="center", iqr_factor=None), {}),
     (NtacClassifier(), {}),
     (NtacClassifier(affinity="precomputed"), {}),
     (NtacClassifier(affinity="rbf"), {}),
@@ -55,6 +86,14 @@ ESTIMATORS = [
     (NtacClusterer(affinity="precomputed"), {"check_clustering": TWO_COLUMNS}),
     (NtacClusterer(affinity="nearest_neighbors"), {}),
     (NtacClusterer(n_clusters="auto"), {}),
+    (OutlierFilteredClassifier(), {}),
+    (OutlierFilteredClassifier(KNeighborsClassifier(3), EllipticEnvelope()), {}),
+    (OutlierFilteredClassifier(SVC(), resampler=RandomOverSampler()), {}),
+    (OutlierFilteredTransformer(), {}),
+    (OutlierFilteredTransformer(PCA(1), IsolationForest(n_estimators=20)), {}),
+    (OutlierFilteredTransformer(SelectKBest(k=1)), {}),
+    (OutlierRowRemover(), {}),
+    (OutlierRowRemover(iqr_factor=0.5), {}),
     (TypeProfile(), {}),
 ]
 
@@ -71,6 +110,7 @@ def expected_failures(estimator):
 @pytest.mark.filterwarnings("ignore:(kind|flavor)=.*, but :UserWarning")
 @pytest.mark.filterwarnings("ignore:ExpressionNormalizer was fitted on:UserWarning")
 @pytest.mark.filterwarnings("ignore:n_neighbors .* must be less:UserWarning")
+@pytest.mark.filterwarnings("ignore:HDBSCAN finds no cluster in:UserWarning")
 @parametrize_with_checks(
     [estimator for estimator, _ in ESTIMATORS],
     expected_failed_checks=expected_failures,
@@ -94,11 +134,14 @@ def test_expected_failures_have_a_reason(estimator, failures):
         assert failures == {}, "the default configuration passes every check"
 
 
+@pytest.mark.filterwarnings("ignore:HDBSCAN finds no cluster in:UserWarning")
 @pytest.mark.parametrize("kind", sorted({type(e) for e, _ in ESTIMATORS}, key=repr))
 def test_learnt_attributes_are_documented(kind):
     sample = make_connectome(n_neurons=60, n_types=3, n_edges=600, random_state=0)
     wired = kind in (NtacClassifier, NtacClusterer, TypeProfile)
     X = sample.data if wired else sample.data.adjacency.log1p()
+    if not (wired or get_tags(kind()).input_tags.sparse):
+        X = X.toarray()
     estimator = clone(kind()).fit(X, sample.target)
     learnt = {
         name

@@ -78,6 +78,7 @@ def test_code_in_the_docs_runs(path, tmp_path, monkeypatch):
         "getting_started.rst",
         "user_guide/connectomes.rst",
         "user_guide/embeddings.rst",
+        "user_guide/synapses.rst",
     ],
 )
 def test_pages_that_teach_have_code(name):

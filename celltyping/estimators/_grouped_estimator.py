@@ -63,6 +63,10 @@ class GroupedEstimator(BaseEstimator):
     unknown : {"error", "noise"}, default="error"
         What becomes of samples of groups that `fit` has not seen. "noise": they are;
         only for clusterers.
+    shared_steps : int, default=0
+        So many first steps of a pipeline are fitted once, to the samples of all groups
+        that are not noise, and are part of each copy. For what needs all samples, such
+        as the alignment of neurons that have samples in several groups.
     random_state : int, RandomState instance or None, default=None
         Is passed to each copy, where it has no own.
 
@@ -115,6 +119,7 @@ class GroupedEstimator(BaseEstimator):
         "min_group_size": [Interval(numbers.Integral, 1, None, closed="left")],
         "small_groups": [StrOptions({"error", "noise", "pool"})],
         "unknown": [StrOptions({"error", "noise"})],
+        "shared_steps": [Interval(numbers.Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
 
@@ -126,6 +131,7 @@ class GroupedEstimator(BaseEstimator):
         min_group_size=2,
         small_groups="error",
         unknown="error",
+        shared_steps=0,
         random_state=None,
     ):
         self.estimator = estimator
@@ -133,6 +139,7 @@ class GroupedEstimator(BaseEstimator):
         self.min_group_size = min_group_size
         self.small_groups = small_groups
         self.unknown = unknown
+        self.shared_steps = shared_steps
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -154,7 +161,8 @@ class GroupedEstimator(BaseEstimator):
         Raises
         ------
         ValueError
-            If the column is not there or has missing values, or groups are too small.
+            If the column is not there or has missing values, groups are too small, or
+            `shared_steps` are not those of a pipeline with more steps.
             What a copy raises has a note that names its group.
         """
         for name in ("small_groups", "unknown"):
@@ -172,12 +180,18 @@ class GroupedEstimator(BaseEstimator):
         self.groups_ = list(groups)
         members = self._pooled(groups)
         random_state = own_random_state(self.random_state)
+        shared = self._fit_shared(X, y, members, random_state)
         self.estimators_ = {}
         for names, rows in members:
             copy = pass_random_state(clone(self._estimator()), random_state)
-            part = X if rows is None else _safe_indexing(X, rows)
+            part, of_part = _rows_of(X, rows), _rows_of(y, rows)
             try:
-                copy.fit(part, y if y is None else _safe_indexing(y, rows))
+                if shared is None:
+                    copy.fit(part, of_part)
+                else:
+                    rest = copy[self.shared_steps :]
+                    rest.fit(shared.transform(part), of_part)
+                    copy.steps = [*shared.steps, *rest.steps]
             except Exception as exc:
                 self._note(exc, names)
                 raise
@@ -409,6 +423,24 @@ class GroupedEstimator(BaseEstimator):
             listed = shortened(names, MOST_GROUPS)
             exc.add_note(f"(of the groups {listed} in the column {self.by!r})")
 
+    def _fit_shared(self, X, y, members, random_state):
+        """Fit the steps that all copies share; return them as a pipeline, or None."""
+        if self.shared_steps == 0:
+            return None
+        estimator = self._estimator()
+        n_steps = len(getattr(estimator, "steps", ()))
+        if self.shared_steps >= n_steps:
+            raise ValueError(
+                f"shared_steps ({self.shared_steps}) must be less than the number of "
+                f"steps of the pipeline that is copied, and {type(estimator).__name__} "
+                f"has {n_steps}"
+            )
+        shared = pass_random_state(clone(estimator), random_state)[: self.shared_steps]
+        rows = None
+        if self.by is not None:
+            rows = np.sort(np.concatenate([rows for _, rows in members]))
+        return shared.fit(_rows_of(X, rows), _rows_of(y, rows))
+
     def _number_clusters(self, X, members):
         """Give clusters of different copies different numbers."""
         self.offsets_, clusters, end = {}, [], 0
@@ -501,6 +533,11 @@ class GroupedEstimator(BaseEstimator):
             tags.input_tags.sparse = False
             tags.input_tags.string = True
         return tags
+
+
+def _rows_of(X, rows):
+    """Return some rows; all, if `rows` is None."""
+    return X if X is None or rows is None else _safe_indexing(X, rows)
 
 
 def _labels(copy, X):

@@ -270,7 +270,8 @@ class OutlierFilteredClassifier(OutlierJudgeMixin, ClassifierMixin, BaseEstimato
         y = self.classes_[codes]
         if self.outlier_label is None:
             return y
-        return np.where(is_outlier(self.outlier_detector_, X), self._label(), y)
+        label = np.asarray(self.outlier_label)
+        return np.where(is_outlier(self.outlier_detector_, X), label, y)
 
     @available_if(_has("predict_proba"))
     def predict_proba(self, X, **params):
@@ -336,7 +337,7 @@ class OutlierFilteredClassifier(OutlierJudgeMixin, ClassifierMixin, BaseEstimato
         """Return the classifier that is given, or the default."""
         if self.estimator is None:
             return RandomForestClassifier(
-                random_state=self.random_state or 0
+                random_state=0 if self.random_state is None else None
             )
         return self.estimator
 
@@ -380,11 +381,6 @@ class OutlierFilteredClassifier(OutlierJudgeMixin, ClassifierMixin, BaseEstimato
                 "it took; leave it out, or take a RandomOverSampler or an under-sampler"
             )
         return X, codes, sampled(fit_params, rows, n_inliers)
-
-    def _label(self):
-        """Return `outlier_label` as an array, so that no name is cut off."""
-        kind = object if self.classes_.dtype.kind == "O" else None
-        return np.asarray(self.outlier_label, dtype=kind)
 
     def __sklearn_tags__(self):
         estimator, detector = self._estimator(), self.outlier_detector

@@ -35,6 +35,7 @@ def make_synapse_pipeline(
     clusterer=None,
     min_cluster_size=15,
     min_samples=3,
+    cluster_selection_epsilon=0.5,
     classifier="xgboost",
     outlier_detector=None,
     group_by=None,
@@ -67,11 +68,14 @@ def make_synapse_pipeline(
     min_dist : float, default=0.1
         How near neighbours come to each other in the embedding.
     clusterer : clusterer, default=None
-        None: hdbscan's HDBSCAN with the next two parameters.
+        None: hdbscan's HDBSCAN with the next three parameters.
     min_cluster_size : int, default=15
         Synapses of the smallest cluster.
     min_samples : int, default=3
         The larger, the more synapses are noise.
+    cluster_selection_epsilon : float, default=0.5
+        Clusters that are nearer to each other in the embedding are one. 0: hdbscan's
+        own choice, which cuts some clusters in pieces.
     classifier : {"xgboost", "random_forest", "knn"} or classifier, default="xgboost"
         Learns where in the embedding the clusters are. "knn": the 5 nearest synapses.
     outlier_detector : estimator, default=None
@@ -79,7 +83,9 @@ def make_synapse_pipeline(
         None: a one-class SVM with nu = 0.03.
     group_by : str, default=None
         A column such as "SynType" or "NeuronType": one pipeline for each of its values.
-        Pipelines do not see it, so to group by neurons pass ``neuron=None``.
+        Neurons are aligned before, by all of their synapses. Pipelines do not see this
+        column, so to group by neurons pass ``neuron=None``: each group is one neuron
+        then.
     small_groups : {"error", "noise", "pool"}, default="error"
         What becomes of groups with too few synapses for the embedding or for a
         cluster; see `GroupedEstimator`.
@@ -177,7 +183,9 @@ def make_synapse_pipeline(
     if clusterer is None:
         hdbscan = import_optional("hdbscan", extra="synapse", needed_by=caller)
         clusterer = hdbscan.HDBSCAN(
-            min_cluster_size=min_cluster_size, min_samples=min_samples
+            min_cluster_size=min_cluster_size,
+            min_samples=min_samples,
+            cluster_selection_epsilon=cluster_selection_epsilon,
         )
     steps = [
         (
@@ -225,6 +233,8 @@ def make_synapse_pipeline(
         group_by,
         min_group_size=max(n_neighbors + 1, min_cluster_size),
         small_groups=small_groups,
+        # "select" and "align": axes come from all synapses of a neuron.
+        shared_steps=0 if neuron is None else 2,
     )
 
 
@@ -380,8 +390,8 @@ def _make_classifier(name, random_state):
         needed_by="make_synapse_pipeline(classifier='xgboost')",
     )
     # "exact" splits half-way between clusters, "hist" right at the edge of one, where
-    # new synapses then fall on the wrong side. It shares columns among threads, and there
-    # are two or three.
+    # new synapses then fall on the wrong side. Threads share out columns, and there are
+    # two or three.
     return xgboost.XGBClassifier(
         tree_method="exact", n_jobs=1, random_state=random_state
     )

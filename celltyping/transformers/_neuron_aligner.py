@@ -375,8 +375,9 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if self.unknown == "error":
                 raise ValueError(
                     f"X has synapses of neurons that were not in fit: "
-                    f"{shortened(names.tolist(), MOST_NEURONS)}; unknown='fit' aligns "
-                    "them by themselves"
+                    f"{shortened(names.tolist(), MOST_NEURONS)}; unknown='fit' "
+                    "(unknown_neurons of make_synapse_pipeline) aligns them by "
+                    "themselves"
                 )
             rows = np.flatnonzero(known[codes] < 0)
             somas = column_values(take_rows(X, rows), self._soma)

@@ -1,0 +1,947 @@
+"""OutlierFilteredClassifier: any classifier, labels, detector and resampler."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import skops.io
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.pipeline import make_pipeline as make_sampling_pipeline
+from imblearn.under_sampling import EditedNearestNeighbours, RandomUnderSampler
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone
+from sklearn.covariance import EllipticEnvelope
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, OneClassSVM
+from sklearn.tests.metadata_routing_common import (
+    ConsumingClassifier,
+    _Registry,
+    check_recorded_metadata,
+)
+from sklearn.utils import get_tags
+from xgboost import XGBClassifier
+
+from celltyping import OutlierFilteredClassifier
+
+CLASSIFIERS = {
+    "knn": KNeighborsClassifier(3),
+    "forest": RandomForestClassifier(10, random_state=0),
+    "xgboost": XGBClassifier(n_estimators=5, n_jobs=1),
+    "logistic": LogisticRegression(),
+    "pipeline": make_pipeline(StandardScaler(), LogisticRegression()),
+}
+
+NAMES = np.array(["as", "ss", "pv"])
+
+# What classes may look like, and a label for outliers that goes with them.
+LABELS = {
+    "names": (lambda codes: NAMES[codes], "outlier"),
+    "objects": (lambda codes: NAMES[codes].astype(object), "outlier"),
+    "list": (lambda codes: NAMES[codes].tolist(), "outlier"),
+    "Series": (lambda codes: pd.Series(NAMES[codes]), "outlier"),
+    "string": (lambda codes: pd.Series(NAMES[codes], dtype="string"), "outlier"),
+    "Categorical": (lambda codes: pd.Categorical(NAMES[codes]), "outlier"),
+    "category": (lambda codes: pd.Series(NAMES[codes], dtype="category"), "outlier"),
+    "0, 1, 2": (lambda codes: codes, -1),
+    "gaps": (lambda codes: 7 * codes + 3, -1),
+    "negative": (lambda codes: np.array([-5, 10**17, -2])[codes], np.int64(-1)),
+    "small": (lambda codes: codes.astype(np.uint8), 255),
+    "float": (lambda codes: codes.astype(float), -1),
+    "float32": (lambda codes: codes.astype(np.float32), np.nan),
+    "bool": (lambda codes: codes > 0, None),
+}
+
+FAR = np.full((2, 3), 100.0)
+
+
+@pytest.fixture
+def blobs():
+    """Give three clouds of 40 rows each, and which of them each row is of."""
+    codes = np.arange(120) % 3
+    X = 8 * np.eye(3)[codes] + np.random.default_rng(0).normal(size=(120, 3))
+    return X, codes
+
+
+class Band(BaseEstimator):
+    """A detector that rejects rows whose first column is above a limit; no scores."""
+
+    def __init__(self, limit=np.inf):
+        self.limit = limit
+
+    def fit(self, X, y=None):
+        self.n_rows_ = X.shape[0]
+        return self
+
+    def predict(self, X):
+        first = X.iloc[:, 0] if hasattr(X, "iloc") else X[:, [0]]
+        first = first.toarray() if sparse.issparse(first) else np.asarray(first)
+        return np.where(first.ravel() > self.limit, -1, 1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class BandOfPyod(Band):
+    """The same as pyod would say it."""
+
+    def fit(self, X, y=None):
+        self.decision_scores_ = self.decision_function(X)
+        self.threshold_ = 0.0
+        self.labels_ = self.predict(X)
+        return self
+
+    def decision_function(self, X):
+        return np.asarray(X)[:, 0] - self.limit
+
+    def predict(self, X):
+        return (self.decision_function(X) > self.threshold_).astype(int)
+
+
+# ------------------------------------------------------------------ classes and labels
+
+
+@pytest.mark.parametrize("estimator", CLASSIFIERS.values(), ids=CLASSIFIERS.keys())
+@pytest.mark.parametrize(("form", "outlier"), LABELS.values(), ids=LABELS.keys())
+def test_any_labels_with_any_classifier(blobs, estimator, form, outlier):
+    X, codes = blobs
+    y = form(codes)
+    plain = np.asarray(y)
+    detector = OneClassSVM(nu=0.05)
+    model = OutlierFilteredClassifier(estimator, detector, outlier_label=outlier)
+    model.fit(X, y)
+    np.testing.assert_array_equal(model.classes_, np.unique(plain))
+    assert model.predict_proba(X).shape == (120, len(model.classes_))
+    new = np.vstack([X, FAR])
+    found, is_outlier = model.predict(new), model.predict_outlier(new)
+    assert is_outlier[-2:].all()
+    assert is_outlier.sum() < 20
+    inlier = ~is_outlier[:120]
+    assert np.mean(found[:120][inlier] == plain[inlier]) > 0.95
+    if outlier is None:
+        assert set(found) == set(plain)
+    else:
+        np.testing.assert_array_equal(found[is_outlier], [outlier] * is_outlier.sum())
+    everything = model.set_params(outlier_label=None)
+    assert everything.score(X, y) > 0.95
+    assert everything.predict(X).dtype == model.classes_.dtype
+    assert found.dtype.kind in (model.classes_.dtype.kind, "i")
+
+
+@pytest.mark.parametrize("name", ["knn", "forest", "logistic", "pipeline"])
+def test_columns_of_probabilities_are_the_classes(blobs, name):
+    X, codes = blobs
+    bare = clone(CLASSIFIERS[name]).fit(X, NAMES[codes])
+    model = OutlierFilteredClassifier(CLASSIFIERS[name], Band()).fit(X, NAMES[codes])
+    np.testing.assert_array_equal(model.predict_proba(X), bare.predict_proba(X))
+
+
+@pytest.mark.parametrize("form", [dict, lambda weight: dict(reversed(weight.items()))])
+@pytest.mark.parametrize("values", [NAMES, np.array([-3, 40, 7]), np.arange(1.0, 4.0)])
+def test_class_weight_by_class(values, form):
+    rng = np.random.default_rng(0)
+    codes = np.arange(90) % 3
+    X, y = rng.normal(size=(90, 2)) + codes[:, np.newaxis], values[codes]
+    weight = form({values[0]: 1, values[1]: 20, values[2]: 0.5})
+    logistic = LogisticRegression(class_weight=weight)
+    for estimator, weighted in (
+        (logistic, "class_weight"),
+        (make_pipeline(StandardScaler(), logistic), "logisticregression__class_weight"),
+        (
+            RandomForestClassifier(5, class_weight=weight, random_state=0),
+            "class_weight",
+        ),
+    ):
+        model = OutlierFilteredClassifier(estimator, Band()).fit(X, y)
+        expected = clone(estimator).fit(X, y).predict_proba(X)
+        np.testing.assert_array_equal(model.predict_proba(X), expected)
+        assert estimator.get_params()[weighted] is weight
+    balanced = OutlierFilteredClassifier(LogisticRegression(class_weight="balanced"))
+    assert balanced.fit(X, y).estimator_.class_weight == "balanced"
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        RandomUnderSampler(sampling_strategy={5: 7, 9: 4}, random_state=0),
+        EditedNearestNeighbours(sampling_strategy=[5, 9]),
+    ],
+)
+def test_sampling_strategy_by_class_in_the_classifier(blobs, sampler):
+    X, codes = blobs
+    estimator = make_sampling_pipeline(sampler, KNeighborsClassifier(1))
+    # The index of class 5 is 1, and class 1 is the one of index 0.
+    y = np.array([1, 5, 9])[codes]
+    y[:30] = 1
+    model = OutlierFilteredClassifier(estimator, Band()).fit(X, y)
+    bare = clone(estimator).fit(X, y)
+    assert model.estimator_[-1].n_samples_fit_ == bare[-1].n_samples_fit_ < 120
+    np.testing.assert_array_equal(model.predict(X), bare.predict(X))
+
+
+def test_weight_of_what_is_no_class(blobs):
+    X, codes = blobs
+    model = OutlierFilteredClassifier(
+        LogisticRegression(class_weight={"as": 1, "x": 2})
+    )
+    message = r"class_weight has \['x'\], which are no classes; there are \['as', 'pv'"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, NAMES[codes])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed, but the target y is None"),
+        (np.arange(119) % 3, r"inconsistent numbers of samples: \[120, 119\]"),
+        (np.linspace(0, 1, 120), "Unknown label type: continuous"),
+        (np.where(np.arange(120) < 3, np.nan, 1), "Input y contains NaN"),
+        (np.array([np.nan, "as"] * 60, dtype=object), "contains NaN"),
+        (np.array([None, "as"] * 60, dtype=object), "Unknown label type: unknown"),
+        (
+            np.ones((120, 2)),
+            r"y should be a 1d array, got an array of shape \(120, 2\)",
+        ),
+        (np.array([1, "as"] * 60, dtype=object), "Unknown label type: unknown"),
+    ],
+    ids=range(8),
+)
+def test_bad_labels(blobs, y, message):
+    with pytest.raises(ValueError, match=message):
+        OutlierFilteredClassifier().fit(blobs[0], y)
+
+
+# -------------------------------------------------------------------------- the filter
+
+DETECTORS = {
+    "default": None,
+    "svm": OneClassSVM(nu=0.05),
+    "forest": IsolationForest(n_estimators=20, contamination=0.05),
+    "ellipse": EllipticEnvelope(contamination=0.05),
+    "lof": LocalOutlierFactor(novelty=True, contamination=0.05),
+    "pipeline": make_pipeline(StandardScaler(), OneClassSVM(nu=0.05)),
+    "pyod": BandOfPyod(20),
+}
+
+
+@pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS.keys())
+def test_any_detector(blobs, detector):
+    X, codes = blobs
+    X = np.vstack([X, FAR])
+    y = NAMES[[*codes, 0, 0]]
+    model = OutlierFilteredClassifier(
+        KNeighborsClassifier(1), detector, outlier_label="?", random_state=0
+    ).fit(X, y)
+    rejected = model.predict_outlier(X)
+    assert rejected[-2:].all()
+    assert rejected.mean() < 0.3
+    np.testing.assert_array_equal(model.inlier_mask_, ~rejected)
+    assert model.estimator_.n_samples_fit_ == (~rejected).sum()
+    np.testing.assert_array_equal(model.outlier_score(X) > 0, rejected)
+    np.testing.assert_array_equal(model.predict(X) == "?", rejected)
+    assert (model.predict(X)[~rejected] == y[~rejected]).all()
+    # Without a label all are classified, outliers too.
+    everything = model.set_params(outlier_label=None).fit(X, y).predict(X)
+    assert set(everything) == set(NAMES)
+
+
+def test_lof_needs_novelty(blobs):
+    model = OutlierFilteredClassifier(outlier_detector=LocalOutlierFactor())
+    with pytest.raises(TypeError, match=r"LocalOutlierFactor has not: .*novelty=True"):
+        model.fit(*blobs)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [np.asarray, np.asfortranarray, np.float32, pd.DataFrame, sparse.csr_array],
+    ids=["C", "F", "float32", "table", "sparse"],
+)
+@pytest.mark.parametrize("name", ["knn", "forest", "xgboost", "logistic"])
+def test_a_detector_that_keeps_everything_changes_nothing(name, form):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(3, size=300)
+    X, new = (form(rng.normal(size=(300, 7)) + codes[:, None]) for _ in range(2))
+    model = OutlierFilteredClassifier(CLASSIFIERS[name], Band()).fit(X, codes)
+    bare = clone(CLASSIFIERS[name]).fit(X, codes)
+    assert model.inlier_mask_.all()
+    for method in ("predict", "predict_proba", "decision_function"):
+        assert hasattr(model, method) == hasattr(bare, method)
+        if hasattr(bare, method):
+            found, expected = (getattr(each, method)(new) for each in (model, bare))
+            assert found.tobytes() == expected.tobytes()
+
+
+def test_all_rows_rejected(blobs):
+    model = OutlierFilteredClassifier(outlier_detector=Band(-np.inf))
+    message = "rejects all 120 samples of classes: .*scale X, or let it reject less"
+    with pytest.raises(ValueError, match=message):
+        model.fit(*blobs)
+    # None is left either if the inliers are outliers by their label.
+    X, codes = blobs
+    y = np.where(X[:, 0] > 4, codes, -1)
+    model.set_params(outlier_detector=Band(4), outlier_label=-1)
+    with pytest.raises(ValueError, match="rejects all 40 samples of classes"):
+        model.fit(X, y)
+
+
+def test_a_class_that_would_be_emptied_is_kept(blobs):
+    X, codes = blobs
+    X[codes == 0, 0] += 50
+    model = OutlierFilteredClassifier(KNeighborsClassifier(1), Band(30))
+    message = r"rejects all samples of 1 of 3 classes \(as\): the classifier learns"
+    with pytest.warns(UserWarning, match=message) as record:
+        model.fit(X, NAMES[codes])
+    assert [warning.filename for warning in record] == [__file__]
+    assert model.inlier_mask_.all()
+    assert model.classes_.tolist() == ["as", "pv", "ss"]
+    assert model.predict_outlier(X).sum() == 40
+    assert (model.predict(X) == NAMES[codes]).all()
+
+
+def test_many_classes_that_would_be_emptied():
+    X = np.arange(40.0)[:, np.newaxis]
+    model = OutlierFilteredClassifier(KNeighborsClassifier(1), Band(11.5))
+    message = r"all samples of 14 of 20 classes \(6, 7, 8, 9, 10 and 9 more\)"
+    with pytest.warns(UserWarning, match=message):
+        model.fit(X, np.arange(40) // 2)
+    assert model.score(X, np.arange(40) // 2) == 1
+
+
+def test_many_rows():
+    rng = np.random.default_rng(0)
+    codes = np.arange(10_500) % 3
+    X = 8 * np.eye(3)[codes] + rng.normal(size=(10_500, 3))
+    model = OutlierFilteredClassifier(KNeighborsClassifier(3)).fit(X, codes)
+    assert model.outlier_detector_.shape_fit_ == (10_000, 3)
+    assert 0.02 < 1 - model.inlier_mask_.mean() < 0.04
+    assert model.estimator_.n_samples_fit_ == model.inlier_mask_.sum()
+    again = clone(model).fit(X, codes)
+    np.testing.assert_array_equal(again.outlier_score(X), model.outlier_score(X))
+
+
+# -------------------------------------------------------------------- label of outliers
+
+
+@pytest.mark.parametrize(
+    ("form", "outlier"), [(NAMES.__getitem__, "unknown type"), (np.array, -1)]
+)
+def test_training_rows_that_have_the_label(blobs, form, outlier):
+    X, codes = blobs
+    y = form(codes)
+    unknown = np.arange(120) % 7 == 0
+    y = np.where(unknown, outlier, y)
+    model = OutlierFilteredClassifier(
+        KNeighborsClassifier(1), Band(), outlier_label=outlier
+    ).fit(X, y)
+    np.testing.assert_array_equal(model.inlier_mask_, ~unknown)
+    np.testing.assert_array_equal(model.classes_, np.unique(form(codes)))
+    assert model.predict_proba(X).shape == (120, 3)
+    assert model.estimator_.n_samples_fit_ == (~unknown).sum()
+    # The detector learns from them, and does not know that they are outliers.
+    assert model.outlier_detector_.n_rows_ == 120
+    np.testing.assert_array_equal(model.predict(X), form(codes))
+
+
+@pytest.mark.parametrize(
+    "y", [NAMES[np.zeros(120, dtype=int)], np.zeros(120, dtype=int)]
+)
+def test_all_rows_have_the_label(blobs, y):
+    model = OutlierFilteredClassifier(outlier_label=y[0].item())
+    message = f"all 120 samples have the outlier_label {y[0].item()!r}"
+    with pytest.raises(ValueError, match=message):
+        model.fit(blobs[0], y)
+
+
+@pytest.mark.parametrize(
+    ("name", "outlier", "needed"),
+    [
+        ("names", -1, "a string"),
+        ("objects", np.nan, "a string"),
+        ("Series", True, "a string"),
+        ("Categorical", ["?"], "a string"),
+        ("0, 1, 2", "?", "an integer"),
+        ("0, 1, 2", True, "an integer"),
+        ("gaps", 1.5, "an integer"),
+        ("gaps", np.nan, "an integer"),
+        ("small", [1, 2], "an integer"),
+        ("float", "?", "a number"),
+        ("float", True, "a number"),
+        ("bool", -1, "a bool"),
+    ],
+)
+def test_label_of_another_kind(blobs, name, outlier, needed):
+    X, codes = blobs
+    model = OutlierFilteredClassifier(outlier_label=outlier)
+    message = f"outlier_label must be {needed}, as the classes in y are, got "
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, LABELS[name][0](codes))
+
+
+def test_classifier_that_refuses(blobs):
+    # Its -1 would be taken for the last class.
+    inner = OutlierFilteredClassifier(outlier_detector=Band(50), outlier_label=-1)
+    model = OutlierFilteredClassifier(inner).fit(*blobs)
+    assert model.score(*blobs) > 0.9
+    with pytest.raises(ValueError, match=r"must predict classes .* 0 to 2, got -1"):
+        model.predict(FAR)
+
+
+# --------------------------------------------------------------------------- resampling
+
+
+@pytest.fixture
+def unequal(blobs):
+    """Give 20, 40 and 40 rows of three classes, three rows of the first far away."""
+    X, codes = blobs
+    kept = (codes > 0) | (np.arange(120) < 60)
+    X, codes = X[kept], codes[kept]
+    X[np.flatnonzero(codes == 0)[:3], 0] = 90
+    return X, codes
+
+
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_array])
+@pytest.mark.parametrize("name", ["names", "objects", "category", "gaps", "bool"])
+@pytest.mark.parametrize(
+    ("resampler", "n_rows"),
+    [(RandomOverSampler(), 40), (RandomUnderSampler(), 17), (SMOTE(k_neighbors=3), 40)],
+)
+def test_resamplers_balance_the_inliers(unequal, resampler, n_rows, name, form):
+    X, codes = unequal
+    y = LABELS[name][0](codes)
+    if name == "bool":
+        n_rows = 80 if n_rows == 40 else n_rows
+    table = form(X)
+    if form is pd.DataFrame:
+        table.columns = ["x", "y", "z"]
+    model = OutlierFilteredClassifier(
+        KNeighborsClassifier(1), Band(50), resampler, random_state=0
+    ).fit(table, y)
+    assert model.inlier_mask_.sum() == 97
+    learnt = np.bincount(model.estimator_._y)
+    assert learnt.tolist() == [n_rows] * len(model.classes_)
+    assert resampler.random_state is None
+    assert model.resampler_.random_state is not None
+    assert model.score(table, y) > 0.9
+    if form is pd.DataFrame:
+        assert model.estimator_.feature_names_in_.tolist() == ["x", "y", "z"]
+
+
+def test_classes_of_a_resampler_have_their_names(unequal):
+    X, codes = unequal
+    sampler = RandomUnderSampler(sampling_strategy={"ss": 11, "pv": 12}, random_state=0)
+    model = OutlierFilteredClassifier(KNeighborsClassifier(1), Band(50), sampler)
+    model.fit(X, NAMES[codes])
+    assert model.classes_.tolist() == ["as", "pv", "ss"]
+    assert np.bincount(model.estimator_._y).tolist() == [17, 12, 11]
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes:UserWarning")
+def test_a_resampler_that_empties_a_class(blobs):
+    X, codes = blobs
+    y = NAMES[codes]
+    y[:2] = "pa"
+    cleaner = EditedNearestNeighbours(sampling_strategy="all")
+    model = OutlierFilteredClassifier(KNeighborsClassifier(1), Band(), cleaner)
+    message = "EditedNearestNeighbours.* leaves no sample of the classes pa: none may"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+
+
+def test_without_resampler_after_one(unequal):
+    model = OutlierFilteredClassifier(resampler=RandomOverSampler()).fit(*unequal)
+    assert hasattr(model, "resampler_")
+    assert not hasattr(model.set_params(resampler=None).fit(*unequal), "resampler_")
+
+
+# -------------------------------------------------------------------------- there
+
+
+def test_methods_of_the_classifier(blobs):
+    X, codes = blobs
+    for fitted in (False, True):
+        for estimator, methods in {
+            KNeighborsClassifier(): {"predict_proba"},
+            SVC(): {"decision_function"},
+            LogisticRegression(): {"predict_proba", "decision_function"},
+            make_pipeline(StandardScaler(), SVC()): {"decision_function"},
+            None: {"predict_proba"},
+        }.items():
+            model = OutlierFilteredClassifier(estimator)
+            model = model.fit(X, codes) if fitted else model
+            for method in ("predict_proba", "decision_function"):
+                assert hasattr(model, method) == (method in methods)
+    assert not hasattr(OutlierFilteredClassifier(SVC()), "predict_proba")
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_decision_function(blobs, n_classes):
+    X, codes = blobs
+    y = NAMES[codes % n_classes]
+    model = OutlierFilteredClassifier(SVC(), Band()).fit(X, y)
+    expected = SVC().fit(X, y).decision_function(X)
+    np.testing.assert_array_equal(model.decision_function(X), expected)
+
+
+def test_scores_of_outliers_only_where_the_detector_has_them(blobs):
+    for model in (
+        OutlierFilteredClassifier(outlier_detector=Band()),
+        OutlierFilteredClassifier(outlier_detector=Band()).fit(*blobs),
+    ):
+        assert hasattr(model, "predict_outlier")
+        assert not hasattr(model, "outlier_score")
+    assert hasattr(OutlierFilteredClassifier(), "outlier_score")
+
+
+@pytest.mark.parametrize(
+    "method", ["predict", "predict_proba", "predict_outlier", "outlier_score"]
+)
+def test_not_fitted(blobs, method):
+    with pytest.raises(NotFittedError):
+        getattr(OutlierFilteredClassifier(), method)(blobs[0])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"estimator": StandardScaler()}, "'estimator' .* implementing 'fit' and 'pre"),
+        ({"outlier_detector": 3}, "'outlier_detector' .* implementing 'fit' or None"),
+        ({"resampler": StandardScaler()}, "'resampler' .* implementing 'fit_resample'"),
+        (
+            {"random_state": "x"},
+            "'random_state' parameter of OutlierFilteredClassifier",
+        ),
+    ],
+)
+def test_bad_parameters(blobs, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        OutlierFilteredClassifier(**parameters).fit(*blobs)
+
+
+# ----------------------------------------------------------------------------- metadata
+
+
+class RecordingBand(ConsumingClassifier):
+    """A detector that records its metadata, and rejects rows as `Band` does."""
+
+    def __init__(self, registry=None, alpha=4.0):
+        super().__init__(registry, alpha)
+
+    def fit(self, X, y=None, sample_weight="default", metadata="default"):
+        return super().fit(X, np.zeros(len(X)), sample_weight, metadata)
+
+    def predict(self, X):
+        return np.where(X[:, 0] > self.alpha, -1, 1)
+
+
+@pytest.fixture
+def routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.fixture
+def recorded(routing, unequal):
+    """Give recording parts, rows, classes, weights, and rows that are inliers."""
+    X, codes = unequal
+    X[:10, 0] = 4.5
+    weight = np.arange(100) + 0.5
+    classifiers, detectors = _Registry(), _Registry()
+    ask = {"sample_weight": True, "metadata": True}
+    model = OutlierFilteredClassifier(
+        ConsumingClassifier(classifiers).set_fit_request(**ask),
+        RecordingBand(detectors).set_fit_request(**ask),
+    )
+    X[:, 0] = np.where(np.arange(100) % 9 == 0, 9, 1)
+    return model, classifiers, detectors, X, codes, weight, X[:, 0] < 4
+
+
+@pytest.mark.parametrize("form", [np.asarray, pd.Series])
+def test_weights_go_to_both_parts(recorded, form):
+    model, classifiers, detectors, X, codes, weight, inlier = recorded
+    model.fit(X, codes, sample_weight=form(weight), metadata="any")
+    whole = {"sample_weight": weight, "metadata": "any"}
+    masked = {"sample_weight": weight[inlier], "metadata": "any"}
+    for registry, expected in ((detectors, whole), (classifiers, masked)):
+        assert len(registry) == 1
+        record = registry[0]._records["fit"]["fit"]
+        record[0]["sample_weight"] = np.asarray(record[0]["sample_weight"])
+        check_recorded_metadata(registry[0], "fit", "fit", **expected)
+
+
+@pytest.mark.parametrize("asks", ["classifier", "detector"])
+def test_weights_go_only_to_who_asks(recorded, asks):
+    model, classifiers, detectors, X, codes, weight, inlier = recorded
+    no = {"sample_weight": False, "metadata": False}
+    other = model.outlier_detector if asks == "classifier" else model.estimator
+    other.set_fit_request(**no)
+    model.fit(X, codes, sample_weight=weight, metadata="any")
+    if asks == "classifier":
+        weight = weight[inlier]
+        classifiers, detectors = detectors, classifiers
+    check_recorded_metadata(
+        detectors[0], "fit", "fit", sample_weight=weight, metadata="any"
+    )
+    check_recorded_metadata(classifiers[0], "fit", "fit")
+
+
+@pytest.mark.parametrize("asks", ["classifier", "detector"])
+def test_default_parts_ask_for_nothing(routing, blobs, asks):
+    weight = np.ones(120)
+    if asks == "classifier":
+        estimator = LogisticRegression().set_fit_request(sample_weight=True)
+        model = OutlierFilteredClassifier(estimator)
+    else:
+        detector = OneClassSVM().set_fit_request(sample_weight=True)
+        model = OutlierFilteredClassifier(outlier_detector=detector)
+    model.fit(*blobs, sample_weight=weight)
+    with pytest.raises(TypeError, match=r"got unexpected argument\(s\) {'sample_w"):
+        OutlierFilteredClassifier().fit(*blobs, sample_weight=weight)
+
+
+def test_weights_that_nobody_decided_on(routing, blobs):
+    model = OutlierFilteredClassifier(LogisticRegression())
+    message = "not explicitly set as requested or not requested for LogisticRegression"
+    with pytest.raises(ValueError, match=message):
+        model.fit(*blobs, sample_weight=np.ones(120))
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+def test_metadata_of_prediction(recorded, method):
+    model, classifiers, _, X, codes, weight, _ = recorded
+    ask = getattr(model.estimator, f"set_{method}_request")
+    ask(sample_weight=True, metadata=True)
+    model.fit(X, codes % 2)
+    getattr(model, method)(X, sample_weight=weight, metadata="any")
+    check_recorded_metadata(
+        classifiers[-1], method, method, sample_weight=weight, metadata="any"
+    )
+
+
+@pytest.mark.parametrize("method", ["fit", "predict", "predict_proba"])
+def test_no_metadata_without_routing(blobs, method):
+    X, codes = blobs
+    model = OutlierFilteredClassifier(LogisticRegression())
+    args = (X, codes) if method == "fit" else (X,)
+    if method != "fit":
+        model.fit(X, codes)
+    with pytest.raises(ValueError, match="only supported if enable_metadata_routing=T"):
+        getattr(model, method)(*args, sample_weight=np.ones(120))
+
+
+@pytest.mark.parametrize("resampler", [RandomOverSampler(), RandomUnderSampler()])
+def test_weights_follow_a_resampler(recorded, resampler):
+    model, classifiers, detectors, X, codes, weight, inlier = recorded
+    model.set_params(resampler=resampler, random_state=0)
+    model.fit(X, codes, sample_weight=weight, metadata="any")
+    rows = model.resampler_.sample_indices_
+    assert len(rows) != inlier.sum()
+    check_recorded_metadata(
+        classifiers[0],
+        "fit",
+        "fit",
+        sample_weight=weight[inlier][rows],
+        metadata="any",
+    )
+    check_recorded_metadata(
+        detectors[0], "fit", "fit", sample_weight=weight, metadata="any"
+    )
+
+
+def test_weights_cannot_follow_made_samples(recorded):
+    model, _, detectors, X, codes, weight, _ = recorded
+    model.set_params(resampler=SMOTE(k_neighbors=2), random_state=0)
+    with pytest.raises(ValueError, match="sample_weight: metadata of samples cannot f"):
+        model.fit(X, codes, sample_weight=weight)
+    model.fit(X, codes, metadata="any")
+    model.estimator.set_fit_request(sample_weight=False)
+    model.fit(X, codes, sample_weight=weight)
+    check_recorded_metadata(detectors[-1], "fit", "fit", sample_weight=weight)
+
+
+def test_weights_do_what_they_do_alone(routing, blobs):
+    X, codes = blobs
+    weight = np.random.default_rng(0).uniform(0.01, 5, size=120)
+    estimator = LogisticRegression().set_fit_request(sample_weight=True)
+    model = OutlierFilteredClassifier(estimator, Band(9)).fit(
+        X, codes, sample_weight=weight
+    )
+    inlier = X[:, 0] <= 9
+    assert 0 < (~inlier).sum() < 20
+    bare = LogisticRegression().fit(X[inlier], codes[inlier], weight[inlier])
+    np.testing.assert_array_equal(model.estimator_.coef_, bare.coef_)
+
+
+def test_weights_through_a_search(routing, blobs):
+    X, codes = blobs
+    estimator = LogisticRegression().set_fit_request(sample_weight=True)
+    model = OutlierFilteredClassifier(estimator, Band(9))
+    model.set_score_request(sample_weight=False)
+    search = GridSearchCV(model, {"estimator__C": [1e-3, 1]}, cv=3)
+    assert search.fit(X, codes, sample_weight=np.ones(120)).best_score_ > 0.9
+
+
+# ------------------------------------------------------------------- parts of a whole
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_grid_search_through_all_parts(unequal, n_jobs):
+    X, codes = unequal
+    model = OutlierFilteredClassifier(
+        KNeighborsClassifier(),
+        make_pipeline(StandardScaler(), OneClassSVM()),
+        RandomOverSampler(),
+        random_state=0,
+    )
+    grid = {
+        "estimator__n_neighbors": [1, 30],
+        "outlier_detector__oneclasssvm__nu": [0.05, 0.5],
+        "resampler__shrinkage": [None, 1.0],
+    }
+    search = GridSearchCV(model, grid, cv=2, n_jobs=n_jobs).fit(X, NAMES[codes])
+    assert search.best_score_ > 0.9
+    assert search.best_params_["estimator__n_neighbors"] == 1
+    assert len(search.cv_results_["params"]) == 8
+    assert search.predict(X).shape == (100,)
+
+
+def test_whole_parts_are_searched(blobs):
+    X, codes = blobs
+    grid = {
+        "estimator": [KNeighborsClassifier(1), SVC()],
+        "outlier_detector": [None, Band()],
+        "resampler": [None, RandomOverSampler()],
+    }
+    search = GridSearchCV(OutlierFilteredClassifier(), grid, cv=2).fit(X, codes)
+    assert search.cv_results_["mean_test_score"].min() > 0.9
+
+
+def test_in_a_pipeline(blobs):
+    X, codes = blobs
+    pipeline = make_pipeline(
+        StandardScaler(), OutlierFilteredClassifier(LogisticRegression())
+    )
+    assert cross_val_score(pipeline, X, NAMES[codes], cv=3).min() > 0.9
+    pipeline.fit(X, NAMES[codes])
+    assert pipeline.decision_function(X).shape == (120, 3)
+    assert pipeline.classes_.tolist() == ["as", "pv", "ss"]
+
+
+# --------------------------------------------------------------------------- tables, X
+
+
+def test_names_of_columns(blobs):
+    X, codes = blobs
+    table = pd.DataFrame(X, columns=["x", "y", "z"])
+    model = OutlierFilteredClassifier(CLASSIFIERS["pipeline"]).fit(table, codes)
+    for part in (model, model.outlier_detector_, model.estimator_):
+        assert part.feature_names_in_.tolist() == ["x", "y", "z"]
+    expected = clone(model).fit(X, codes).predict_proba(X)
+    np.testing.assert_allclose(model.predict_proba(table), expected, atol=1e-10)
+    for method in ("predict", "predict_proba", "predict_outlier", "outlier_score"):
+        with pytest.raises(ValueError, match="must be in the same order as they were"):
+            getattr(model, method)(table[["y", "x", "z"]])
+        with pytest.raises(ValueError, match="seen at fit time, yet now missing:\n- z"):
+            getattr(model, method)(table[["x", "y"]])
+        with pytest.raises(ValueError, match="X has 2 features, but OutlierFiltered"):
+            getattr(clone(model).fit(X, codes), method)(X[:, :2])
+
+
+def test_tables_of_names_and_numbers():
+    table = pd.DataFrame({"x": [0.0, 1, 0, 1, 9, 8, 9, 8], "name": list("aabbaabb")})
+    encode = make_pipeline(
+        sklearn.compose.make_column_transformer(
+            (sklearn.preprocessing.OneHotEncoder(), ["name"]), remainder="passthrough"
+        ),
+        KNeighborsClassifier(1),
+    )
+    model = OutlierFilteredClassifier(encode, TableDetector()).fit(table, [0, 1] * 4)
+    assert model.predict(table[:3]).tolist() == [0, 1, 0]
+
+
+class TableDetector(BaseEstimator):
+    """A detector that wants a table with a column x."""
+
+    def fit(self, X, y=None):
+        self.mean_ = X["x"].mean()
+        return self
+
+    def predict(self, X):
+        return np.where(X["x"] - self.mean_ > 50, -1, 1)
+
+
+@pytest.mark.parametrize(
+    "form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array]
+)
+def test_sparse_rows(blobs, form):
+    X, codes = blobs
+    X[np.abs(X) < 1] = 0
+    model = OutlierFilteredClassifier(CLASSIFIERS["forest"]).fit(form(X), codes)
+    expected = clone(model).fit(X, codes)
+    np.testing.assert_array_equal(model.inlier_mask_, expected.inlier_mask_)
+    np.testing.assert_array_equal(
+        model.predict_proba(form(X)), expected.predict_proba(X)
+    )
+    dense_only = OutlierFilteredClassifier(outlier_detector=EllipticEnvelope())
+    with pytest.raises(TypeError, match="Sparse data was passed for X"):
+        dense_only.fit(form(X), codes)
+
+
+def test_missing_values(blobs):
+    X, codes = blobs
+    X[::10, 1] = np.nan
+    table = pd.DataFrame(X, columns=["x", "y", "z"])
+    with pytest.raises(
+        ValueError, match="OutlierFilteredClassifier does not accept mi"
+    ):
+        OutlierFilteredClassifier().fit(X, codes)
+    with pytest.raises(ValueError, match=r"X has some in the columns 'y' \(12\)"):
+        OutlierFilteredClassifier().fit(table, codes)
+    detector = make_pipeline(SimpleImputer(), OneClassSVM(nu=0.05))
+    for estimator in (
+        RandomForestClassifier(5, random_state=0),
+        make_pipeline(SimpleImputer(), KNeighborsClassifier()),
+    ):
+        model = OutlierFilteredClassifier(estimator, detector)
+        assert model.fit(X, codes).score(X, codes) > 0.8
+        assert model.fit(table, codes).predict(table).shape == (120,)
+    # One part that does not take them is enough.
+    with pytest.raises(ValueError, match="OneClassSVM does not accept missing values"):
+        OutlierFilteredClassifier(estimator).fit(X, codes)
+
+
+class TwoClasses(KNeighborsClassifier):
+    """A classifier that says it takes two classes at most."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def test_tags_are_those_of_the_parts():
+    def tags(*parts):
+        return get_tags(OutlierFilteredClassifier(*parts))
+
+    assert tags().input_tags.sparse
+    assert not tags(None, EllipticEnvelope()).input_tags.sparse
+    assert not tags(RandomForestClassifier()).input_tags.allow_nan
+    assert tags().classifier_tags.multi_class
+    assert not tags(TwoClasses()).classifier_tags.multi_class
+    assert tags().target_tags.required
+
+
+@pytest.mark.parametrize("form", [np.array, pd.DataFrame, sparse.csr_array])
+def test_inputs_are_not_changed(unequal, form):
+    X, codes = unequal
+    y = NAMES[codes]
+    table, names = form(X), pd.Series(y)
+    for array in (getattr(table, "data", table), y):
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    parts = (KNeighborsClassifier(1), OneClassSVM(nu=0.1), RandomOverSampler())
+    before = [repr(vars(part)) for part in parts]
+    model = OutlierFilteredClassifier(*parts, outlier_label="?", random_state=0)
+    model.fit(table, y)
+    model.fit(table, names)
+    for method in ("predict", "predict_proba", "predict_outlier", "outlier_score"):
+        getattr(model, method)(table)
+    after = table.toarray() if sparse.issparse(table) else np.asarray(table)
+    np.testing.assert_array_equal(after, X)
+    np.testing.assert_array_equal(names, NAMES[codes])
+    assert [repr(vars(part)) for part in parts] == before
+    assert model.get_params() == clone(model).get_params() | {
+        name: getattr(model, name) for name in model.get_params(deep=False)
+    }
+
+
+# ---------------------------------------------------------------------- chance, storage
+
+
+def test_random_state_reaches_parts_that_have_none(blobs):
+    def seeds(random_state, estimator=None):
+        model = OutlierFilteredClassifier(
+            RandomForestClassifier(5) if estimator is None else estimator,
+            IsolationForest(n_estimators=5),
+            RandomOverSampler(),
+            random_state=random_state,
+        ).fit(*blobs)
+        parts = (model.outlier_detector_, model.resampler_, model.estimator_)
+        return [part.random_state for part in parts]
+
+    assert seeds(0) == seeds(0)
+    assert len({*seeds(0), *seeds(1)}) == 6
+    assert seeds(None) == [None, None, None]
+    assert seeds(0, RandomForestClassifier(5, random_state=77)) == [*seeds(0)[:2], 77]
+    generator = np.random.RandomState(0)
+    assert seeds(generator) == seeds(0)
+    assert seeds(generator) != seeds(0)
+
+
+@pytest.mark.parametrize("random_state", [None, 0, 5])
+def test_default_is_reproducible(random_state):
+    rng = np.random.default_rng(0)
+    X, codes = rng.normal(size=(200, 2)), rng.integers(3, size=200)
+    model = OutlierFilteredClassifier(random_state=random_state)
+    found, again = (clone(model).fit(X, codes).predict_proba(X) for _ in range(2))
+    np.testing.assert_array_equal(found, again)
+    other = OutlierFilteredClassifier(random_state=6).fit(X, codes).predict_proba(X)
+    assert not np.array_equal(found, other)
+
+
+def test_a_generator_goes_on():
+    rng = np.random.default_rng(0)
+    X, codes = rng.normal(size=(200, 2)), rng.integers(3, size=200)
+    model = OutlierFilteredClassifier(random_state=np.random.RandomState(0))
+    found, other = (model.fit(X, codes).predict_proba(X) for _ in range(2))
+    assert not np.array_equal(found, other)
+
+
+def through_skops(model):
+    """Store and load a model, of parts that are trusted by name alone."""
+    stored = skops.io.dumps(model)
+    unknown = skops.io.get_untrusted_types(data=stored)
+    packages = ("celltyping.", "imblearn.", "sklearn.")
+    assert all(kind.startswith(packages) for kind in unknown)
+    return skops.io.loads(stored, trusted=unknown)
+
+
+@pytest.mark.parametrize(
+    "store", [lambda model: pickle.loads(pickle.dumps(model)), through_skops]
+)
+@pytest.mark.parametrize(
+    "model",
+    [
+        OutlierFilteredClassifier(),
+        OutlierFilteredClassifier(
+            make_pipeline(StandardScaler(), KNeighborsClassifier()),
+            IsolationForest(n_estimators=5),
+            RandomOverSampler(),
+            "outlier",
+            random_state=0,
+        ),
+    ],
+)
+def test_storage(blobs, model, store):
+    X, codes = blobs
+    model = clone(model).fit(X, NAMES[codes])
+    loaded = store(model)
+    new = np.vstack([X, FAR])
+    for method in ("predict", "predict_proba", "predict_outlier", "outlier_score"):
+        np.testing.assert_array_equal(
+            getattr(loaded, method)(new), getattr(model, method)(new)
+        )
+    assert repr(loaded) == repr(model)
+    assert not hasattr(clone(loaded), "classes_")
