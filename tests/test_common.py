@@ -76,7 +76,7 @@ ESTIMATORS = [
     (NUMAP(n_anchors=0, spectral=None), {}),
     (NUMAP(decoder=True, densmap=True, learn_from="both", max_epochs=5), {}),
     (NeuronAligner(), {}),
-    (NeuronAligner(few="center", iqr_factor=None), {}),
+    (NeuronAligner(few="center", iqr_factor=None, register=True), {}),
     (NtacClassifier(), {}),
     (NtacClassifier(affinity="precomputed"), {}),
     (NtacClassifier(affinity="rbf"), {}),

@@ -46,6 +46,7 @@ def make_synapse_pipeline(
     morphology=MORPHOLOGY,
     coordinate_weight=1.0,
     morphology_weight=0.25,
+    register=True,
     unknown_neurons="error",
     random_state=None,
 ):
@@ -100,6 +101,9 @@ def make_synapse_pipeline(
         Columns with sizes, all above 0. Empty: places alone count.
     coordinate_weight, morphology_weight : float, default=1.0, 0.25
         How much places and sizes count, after scaling.
+    register : bool, default=True
+        Whether neurons, once aligned by their principal axes, are turned until they lie
+        on each other. False for neurons that are not built alike.
     unknown_neurons : {"error", "fit"}, default="error"
         What becomes of new synapses of neurons that `fit` has not seen. "fit": they are
         aligned by themselves, in each call.
@@ -200,6 +204,7 @@ def make_synapse_pipeline(
                 soma=somas or None,
                 unknown=unknown_neurons,
                 few="center",
+                register=register,
             ),
         ),
     ]

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from celltyping._compat import Interval, StrOptions, _fit_context
+from celltyping._registration import register, register_to
 from celltyping._tables import (
     codes_of_groups,
     column_values,
@@ -210,6 +211,10 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Synapses farther from the centre than Q3 + `iqr_factor` (Q3 - Q1) of their
         neuron do not count for the frame, with Q1 and Q3 the quartiles of this
         distance: a few outliers could turn all others. None: all count.
+    register : bool, default=False
+        Whether neurons are then turned further, until the synapses of each lie where
+        those of others do. For neurons that are built alike: principal axes depend on
+        how many synapses a neuron has where, and this does not.
 
     Attributes
     ----------
@@ -223,6 +228,9 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Number of rows of each neuron in `fit`.
     n_far_ : ndarray of shape (n_neurons,), dtype=intp
         How many of them were too far from the centre to count.
+    reference_ : ndarray of shape (n_references, n_dimensions)
+        Some aligned synapses, onto which unknown neurons are turned. Defined only with
+        ``register=True``.
     n_features_in_ : int
         Number of columns in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -245,6 +253,12 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     few synapses more may turn the axes, and a component that is close to being the
     largest may flip one: neurons are compared best that are longer in one direction
     than in the others. The axes may be a reflection as well as a rotation.
+
+    With ``register=True``, each neuron is turned about its centre by the rotation with
+    the least squared distances from its synapses to the Gaussian-weighted means of
+    those of other neurons, 15 times with ever narrower kernels, from 0.5 to 0.08 of the
+    median distance of a synapse from the centre. A neuron of which an axis points the
+    wrong way, as may happen to one with few synapses, stays so.
 
     A row's result depends on that row alone, to the last bit, but for neurons that
     ``unknown="fit"`` lets in. Somas of new rows of known neurons are not read.
@@ -278,6 +292,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "unknown": [StrOptions({"error", "fit"})],
         "few": [StrOptions({"center", "error"})],
         "iqr_factor": [Interval(Real, 0, None, closed="left"), None],
+        "register": ["boolean"],
     }
 
     def __init__(
@@ -289,6 +304,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         unknown="error",
         few="error",
         iqr_factor=3.0,
+        register=False,
     ):
         self.group = group
         self.coordinates = coordinates
@@ -296,6 +312,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.unknown = unknown
         self.few = few
         self.iqr_factor = iqr_factor
+        self.register = register
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -329,6 +346,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         group, coordinates, soma = self._find_columns(X)
         neurons, codes = _encode(X, group)
         self._group, self._coordinates, self._soma = group, coordinates, soma
+        vars(self).pop("reference_", None)
         frames = self._fit_frames(
             column_values(X, coordinates),
             column_values(X, soma),
@@ -433,10 +451,20 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             values, codes = values[counted], codes[counted]
             if not somas.shape[1]:
                 centers = mean_centers(values, codes, n_neurons)
-        axes = principal_axes(values - centers[codes], codes, n_neurons)
+        offsets = values - centers[codes]
+        axes = principal_axes(offsets, codes, n_neurons)
         axes[few] = np.eye(n_dimensions)
+        if self.register:
+            axes = self._registered(offsets[~few[codes]], codes[~few[codes]], axes)
         n_far = n_synapses - np.bincount(codes, minlength=n_neurons)
         return centers, axes, n_synapses, n_far
+
+    def _registered(self, offsets, codes, axes):
+        """Return axes of neurons that lie on each other, or on those of `fit`."""
+        if hasattr(self, "reference_"):
+            return register_to(offsets, codes, axes, self.reference_, self._size)
+        axes, self.reference_, self._size = register(offsets, codes, axes)
+        return axes
 
     def _report_few(self, neurons, n_synapses, n_dimensions):
         """Refuse neurons that have too few synapses, or warn of them."""

@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from celltyping import NeuronAligner
+from celltyping.datasets import make_synapses
 from celltyping.transformers._neuron_aligner import (
     distance_bounds,
     mean_centers,
@@ -456,3 +457,72 @@ def test_many_neurons():
         np.linalg.norm(aligner.transform(X)[:, 1:], axis=1),
         np.linalg.norm(X[:, 1:] - aligner.centers_[X[:, 0].astype(int)], axis=1),
     )
+
+
+# ------------------------------------------------------------------------ registration
+
+COLUMNS = {"coordinates": ["x", "y", "z"], "soma": ["soma_x", "soma_y", "soma_z"]}
+
+
+def spread_of_clusters(frame, target):
+    """Give the mean squared distance of synapses from the middle of their cluster."""
+    places = frame[["x", "y", "z"]].to_numpy()[target >= 0]
+    target = target[target >= 0]
+    middles = np.array([np.median(places[target == k], axis=0) for k in range(6)])
+    return np.mean(np.abs(places - middles[target]))
+
+
+def test_registered_neurons_lie_on_each_other():
+    synapses = make_synapses(min_synapses=40, random_state=1)
+    plain = NeuronAligner("NeuronId", **COLUMNS).fit(synapses.frame)
+    turned = NeuronAligner("NeuronId", **COLUMNS, register=True).fit(synapses.frame)
+    assert not hasattr(plain, "reference_")
+    assert turned.reference_.shape[1] == 3
+    assert_array_equal(turned.centers_, plain.centers_)
+    before, after = (
+        spread_of_clusters(aligner.transform(synapses.frame), synapses.target)
+        for aligner in (plain, turned)
+    )
+    assert after < 0.75 * before
+    # Each row by itself, to the bit, as without.
+    whole = turned.transform(synapses.new_frame)
+    rows = [turned.transform(synapses.new_frame.iloc[[i]]) for i in range(5)]
+    pd.testing.assert_frame_equal(pd.concat(rows), whole.iloc[:5])
+
+
+def test_unknown_neurons_are_registered_to_the_known():
+    synapses = make_synapses(min_synapses=60, random_state=2)
+    frame, known = synapses.frame, synapses.frame["NeuronId"] != "cr2"
+    params = {"unknown": "fit", **COLUMNS}
+    spreads = []
+    for register in (False, True):
+        aligner = NeuronAligner("NeuronId", register=register, **params)
+        aligned = aligner.fit(frame[known]).transform(frame)
+        state = {k: np.copy(v) for k, v in vars(aligner).items() if k.endswith("_")}
+        aligner.transform(frame)
+        for name, value in state.items():
+            assert_array_equal(getattr(aligner, name), value)
+        spreads.append(spread_of_clusters(aligned, synapses.target))
+    assert spreads[1] < 0.8 * spreads[0]
+
+
+def test_registration_of_one_or_of_small_neurons():
+    frame = make_synapses(1, max_synapses=60, min_synapses=60, random_state=0).frame
+    plain, turned = (
+        NeuronAligner("NeuronId", **COLUMNS, register=register).fit(frame)
+        for register in (False, True)
+    )
+    assert_array_equal(plain.axes_, turned.axes_)
+    few = make_synapses(3, min_synapses=2, max_synapses=2, random_state=0).frame
+    aligner = NeuronAligner(
+        "NeuronId", **COLUMNS, register=True, few="center", unknown="fit"
+    )
+    with pytest.warns(UserWarning, match="neurons of few synapses"):
+        aligner.fit(few)
+    assert_array_equal(aligner.axes_, np.tile(np.eye(3), (3, 1, 1)))
+    assert aligner.reference_.shape == (0, 3)
+    new = frame.assign(NeuronId="new")
+    assert_allclose(
+        aligner.transform(new)[["x", "y", "z"]], plain.transform(frame)[["x", "y", "z"]]
+    )
+    assert aligner.reference_.shape == (0, 3)
