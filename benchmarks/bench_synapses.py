@@ -61,11 +61,16 @@ CLASSIFIERS = ("xgboost", "random_forest", "knn")
 PUBLISHED = "published way"
 FLATTERED = "published way, labels made before the split"
 ABLATIONS = {
-    "axes by all synapses (iqr_factor=None)": {"align__iqr_factor": None},
+    "principal axes alone (register=False)": {"register": False},
+    "far synapses count for axes (iqr_factor=None)": {"align__iqr_factor": None},
     "no logarithms": {"log": "passthrough"},
     "morphology_weight=1": {"morphology_weight": 1.0},
     "no sizes (morphology=())": {"morphology": ()},
-    "no embedding, HDBSCAN on scaled features": {"embedding": None},
+    "pieces stay (cluster_selection_epsilon=0)": {"cluster_selection_epsilon": 0.0},
+    "no embedding, HDBSCAN on scaled features": {
+        "embedding": None,
+        "cluster_selection_epsilon": 0.0,
+    },
 }
 
 # Arguments of make_synapses.

@@ -59,7 +59,8 @@ _ = FeaturePairsDisplay.from_predictions(
 # One frame for all neurons
 # -------------------------
 # Neurons lie anywhere, turned any way. :class:`~celltyping.NeuronAligner` counts from
-# the soma, along the main axes of each neuron's synapses. The pictures leave out what
+# the soma, along the main axes of each neuron's synapses; and if neurons are built
+# alike, it can then turn them until they lie on each other. The pictures leave out what
 # is far away.
 
 import matplotlib.pyplot as plt
@@ -67,32 +68,37 @@ import matplotlib.pyplot as plt
 from celltyping import NeuronAligner
 from celltyping.plotting import EmbeddingDisplay
 
-aligner = NeuronAligner("NeuronId", coordinates=places, soma=soma)
-aligned = aligner.fit_transform(frame)
-
+columns = {"coordinates": places, "soma": soma}
+tables = {
+    "as measured": frame,
+    "main axes": NeuronAligner("NeuronId", **columns).fit_transform(frame),
+    "registered": NeuronAligner("NeuronId", **columns, register=True).fit_transform(
+        frame
+    ),
+}
 near = frame["Distance"] < 150
-fig, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="compressed")
-for name, table, ax in [("as measured", frame, axes[0]), ("aligned", aligned, axes[1])]:
+fig, axes = plt.subplots(1, 3, figsize=(15, 4.2), layout="compressed")
+for (name, table), ax in zip(tables.items(), axes, strict=True):
     EmbeddingDisplay.from_predictions(
         table.loc[near, places[:2]],
         color=frame.loc[near, "NeuronId"],
         color_name="neuron",
         axis_names=["x (µm)", "y (µm)"],
-        legend=ax is axes[1],
+        legend=ax is axes[-1],
         name=name,
         ax=ax,
     )
 
 # %%
-# Now the neurons lie on top of each other, and synapses gather in spots. It is not
-# perfect: cb2, cr2 and pv2 are turned by some ten degrees against the others. A
-# neuron's main axes depend on how many synapses it has in each spot.
+# By their main axes, cb2, cr2 and pv2 are turned some ten degrees against the others,
+# since main axes depend on how many synapses a neuron has in each spot. Registered, all
+# neurons lie on top of each other, and synapses gather in spots.
 #
 # Clusters of all synapses
 # ------------------------
-# :func:`~celltyping.make_synapse_pipeline` aligns, takes logarithms of sizes, scales,
-# sets outliers apart, embeds what is left and finds clusters in the embedding. With
-# "numap" it is quicker than with "umap", which is the default, and finds much the same.
+# :func:`~celltyping.make_synapse_pipeline` aligns and registers, takes logarithms of
+# sizes, scales, sets outliers apart, embeds what is left and finds clusters in the
+# embedding. "umap" is the default; "numap" places new synapses each by itself.
 
 from celltyping import make_synapse_pipeline
 
@@ -114,19 +120,18 @@ for name, color, ax in zip(
         colors = display.colors_
 
 # %%
-# Synapses without a place are outliers. Nearly every cluster is a planted one or a
-# piece of one. Would we have noticed the pieces without the third picture? Count the
-# neurons in each cluster.
+# Synapses without a place are outliers. The clusters are those that were planted. With
+# measured synapses there is no third picture; count the neurons in each cluster.
 
 import pandas as pd
 
 pd.crosstab(clusters, frame["NeuronId"], rownames=["cluster"])
 
 # %%
-# Some clusters have hardly a synapse of cb2, cr2 and pv2, and others hardly one of any
-# other neuron. These three are the ones that are turned. So a cluster that only some
-# neurons have is a reason to look at the aligned neurons, before a biological one is
-# sought.
+# All neurons have synapses in all clusters. A cluster that only some neurons have is a
+# reason to look at the aligned neurons first, before a biological one is sought: with
+# ``register=False``, three clusters here fall in two pieces each, and cb2, cr2 and pv2
+# have one of them to themselves.
 #
 # The same in space. Three dimensions are there to look at; two are enough for clusters.
 
@@ -145,8 +150,6 @@ from celltyping.plotting import ClusterPersistenceDisplay
 _ = ClusterPersistenceDisplay.from_estimator(pipeline, cmap=colors)
 
 # %%
-# Persistent does not mean right. The two that persist longest are pieces.
-#
 # Each type of neuron by itself
 # -----------------------------
 # ``group_by`` makes one pipeline for each value of a column. Of the default table,
@@ -167,8 +170,7 @@ for group, ax in zip(by_neuron.groups_, axes, strict=True):
 
 # %%
 # Clusters of different types have different numbers, even where they are in the same
-# place on their neurons. Calbindin neurons show the six that are planted: cb2 is
-# turned, but has few synapses. The others have more clusters, as cr2 and pv2 have many.
+# place on their neurons.
 #
 # Each kind of synapse by itself
 # ------------------------------
@@ -244,8 +246,9 @@ print(f"accuracy {tempting_accuracy(pipeline, frame):.3f}")
 # %%
 # That is no news about synapses. The test rows have shaped the embedding, and their
 # labels were read off it: the classifier only repeats a drawing in which it sees the
-# regions. It would repeat any other as well. Here is a table with nothing to find in
-# it: the synapses of each neuron lie in one cloud about the soma.
+# regions. It would repeat any other as well, whatever its clusters are worth. Here is a
+# table with nothing to find in it: the synapses of each neuron lie in one cloud about
+# the soma.
 
 rng = np.random.default_rng(0)
 cloud = frame.copy()
@@ -276,24 +279,14 @@ _ = display.ax_.set_ylabel("Planted cluster")
 display.colorbar_.set_label("Share of synapses")
 
 # %%
-# "(noise)" is what the pipeline calls an outlier. No synapse went to the wrong planted
-# cluster, but pieces remain pieces. In numbers, if a planted cluster may have one piece
-# alone, which the training part says, and if pieces count as right:
+# "(noise)" is what the pipeline calls an outlier. In numbers, for synapses that are no
+# planted outliers, with each cluster named by the training part:
 
 from celltyping.metrics import match_clusters
 
-
-def accuracy(names):
-    """Compare held-out synapses that are no outliers with planted clusters."""
-    predicted = pd.Series(held_out).map(names).to_numpy()
-    return np.mean((predicted == true_test)[true_test >= 0])
-
-
-found = model.predict(train)
-one_to_one = dict(zip(*match_clusters(true_train, found), strict=True))
-majority = pd.Series(true_train).groupby(found).agg(lambda true: true.mode()[0])
-print(f"one to one: {accuracy(one_to_one):.3f}")
-print(f"with pieces: {accuracy(majority.drop(-1).to_dict()):.3f}")
+names = dict(zip(*match_clusters(true_train, model.predict(train)), strict=True))
+named = pd.Series(held_out).map(names).to_numpy()
+print(f"accuracy {np.mean((named == true_test)[true_test >= 0]):.3f}")
 
 # %%
 # Measured synapses come without planted clusters. What one can still ask is whether the

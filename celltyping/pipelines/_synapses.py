@@ -75,8 +75,9 @@ def make_synapse_pipeline(
     min_samples : int, default=3
         The larger, the more synapses are noise.
     cluster_selection_epsilon : float, default=0.5
-        Clusters that are nearer to each other in the embedding are one. 0: hdbscan's
-        own choice, which cuts some clusters in pieces.
+        Clusters that are nearer to each other are one; in units of the embedding, so
+        set it anew with an embedding of your own. 0: hdbscan's own choice, which cuts
+        some clusters in pieces.
     classifier : {"xgboost", "random_forest", "knn"} or classifier, default="xgboost"
         Learns where in the embedding the clusters are. "knn": the 5 nearest synapses.
     outlier_detector : estimator, default=None
