@@ -7,6 +7,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 COVERAGE_FLOOR ?= 90
+# Each takes a gigabyte, and one thread.
+TEST_PROCESSES ?= 2
 BENCHMARKS ?= $(sort $(wildcard benchmarks/bench_*.py))
 
 BIN := $(VENV)/bin
@@ -30,7 +32,8 @@ demo: $(VENV)/.stamp-demo
 	$(BIN)/python examples/run_demo.py
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) \
+		--cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
 	rm -rf dist
 	PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m build --outdir dist .
 	$(BIN)/python .ci/check_distributions.py dist
