@@ -83,9 +83,10 @@ def make_synapses(
         Number of clusters, which all neurons share.
     n_dendrites : int, default=4
         Number of dendrites that the clusters take turns on.
-    min_synapses, max_synapses : int, default=6, 250
-        Synapses of the poorest and of the richest neuron; the others lie between, in
-        steps of equal ratio. One neuron alone has `min_synapses`.
+    min_synapses : int, default=6
+        Synapses of the poorest neuron, and of the only one.
+    max_synapses : int, default=250
+        Synapses of the richest neuron; the others lie between, in steps of equal ratio.
     cluster_spread : float, default=5.0
         Standard deviation of the places of a cluster's synapses along the dendrite, in
         µm; half of it to the sides.

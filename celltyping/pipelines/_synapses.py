@@ -100,8 +100,10 @@ def make_synapse_pipeline(
         mean of their synapses.
     morphology : sequence of str, default=("SynArea", "BoutonArea", "BoutonVolume")
         Columns with sizes, all above 0. Empty: places alone count.
-    coordinate_weight, morphology_weight : float, default=1.0, 0.25
-        How much places and sizes count, after scaling.
+    coordinate_weight : float, default=1.0
+        How much places count, after scaling.
+    morphology_weight : float, default=0.25
+        How much sizes count, after scaling.
     register : bool, default=True
         Whether neurons, once aligned by their principal axes, are turned until they lie
         on each other. False for neurons that are not built alike.
