@@ -6,10 +6,11 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.svm import OneClassSVM
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from celltyping._compat import _num_samples, _safe_indexing
 from celltyping._parts import pass_random_state, sampled
 
 # Share of many training rows that the default detector rejects; of few it rejects more:

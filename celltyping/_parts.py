@@ -4,15 +4,10 @@
 # SPDX-License-Identifier: MIT
 
 import numpy as np
-from sklearn.utils import (
-    InputTags,
-    _safe_indexing,
-    check_array,
-    check_random_state,
-    get_tags,
-)
-from sklearn.utils.validation import _num_samples, validate_data
+from sklearn.utils import InputTags, check_array, check_random_state, get_tags
+from sklearn.utils.validation import validate_data
 
+from celltyping._compat import _num_samples, _safe_indexing
 from celltyping.connectome import Connectome
 
 

@@ -9,11 +9,18 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
+from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import HasMethods, Interval, StrOptions, _fit_context
+from celltyping._compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+    _num_samples,
+    _safe_indexing,
+)
 from celltyping._parts import check_rows, own_random_state, pass_random_state
 from celltyping._tables import encode_groups, find_columns, is_frame, shortened
 from celltyping.estimators._inductive_clusterer import NOISE, InductiveClusterer

@@ -11,11 +11,17 @@ from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import HDBSCAN
 from sklearn.dummy import DummyClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import HasMethods, StrOptions, _fit_context
+from celltyping._compat import (
+    HasMethods,
+    StrOptions,
+    _fit_context,
+    _num_samples,
+    _safe_indexing,
+)
 from celltyping._labels import is_missing
 from celltyping._optional import import_optional
 from celltyping._parts import check_rows, own_random_state, pass_random_state

@@ -17,8 +17,6 @@ from sklearn.utils import (
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
-    _raise_for_params,
-    _routing_enabled,
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
@@ -28,7 +26,12 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from celltyping._compat import HasMethods, _fit_context
+from celltyping._compat import (
+    HasMethods,
+    _fit_context,
+    _raise_for_params,
+    _routing_enabled,
+)
 from celltyping._outliers import (
     OutlierJudgeMixin,
     default_detector,

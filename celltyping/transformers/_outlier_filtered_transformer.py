@@ -8,12 +8,9 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-)
+from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import HasMethods, _fit_context
+from celltyping._compat import HasMethods, _check_feature_names_in, _fit_context
 from celltyping._outliers import (
     OutlierJudgeMixin,
     default_detector,
