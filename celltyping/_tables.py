@@ -73,6 +73,7 @@ def read_table(estimator, X, *, reset):
                 f"feature(s), but {type(estimator).__name__} needs 1 of each"
             )
         return X
+    _refuse_text(X)
     return validate_data(
         estimator, X, dtype=np.float64, ensure_all_finite=False, reset=reset
     )
@@ -93,7 +94,24 @@ def read_array(X):
     """
     if is_frame(X):
         return X
+    _refuse_text(X)
     return check_array(X, dtype=np.float64, ensure_all_finite=False)
+
+
+def _refuse_text(X):
+    """Refuse an array of two dimensions in which some entry is text, but no number."""
+    array = np.asarray(X) if hasattr(X, "__array__") else None
+    if array is None or array.ndim != 2 or array.dtype.kind not in "OUS":
+        return
+    for value in array.ravel():
+        if isinstance(value, str):
+            try:
+                float(value)
+            except ValueError:
+                raise ValueError(
+                    f"X is an array that holds text, such as {value!r}: pass a "
+                    "DataFrame, whose columns go by name"
+                ) from None
 
 
 def column_names(X):

@@ -412,10 +412,12 @@ class GroupedEstimator(BaseEstimator):
             kept.append((small, rows))
             small = [] if len(rows) >= self.min_group_size else small
         if self.small_groups == "error" or (small and self.small_groups == "pool"):
+            pooled = " even if pooled" if self.small_groups == "pool" else ""
+            others = "" if pooled else ", pool them (small_groups='pool')"
             raise ValueError(
-                f"groups of fewer than min_group_size={self.min_group_size} samples: "
-                f"{counts}; leave them out, lower min_group_size, or pool them with "
-                "others (small_groups='pool')"
+                f"groups of fewer than min_group_size={self.min_group_size} samples"
+                f"{pooled}: {counts}; leave them out, lower min_group_size{others}, or "
+                "call them noise (small_groups='noise')"
             )
         if not kept:
             raise ValueError(

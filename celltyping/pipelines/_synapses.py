@@ -99,7 +99,7 @@ def make_synapse_pipeline(
         Columns with the place of the neuron's soma. None: neurons are centred at the
         mean of their synapses.
     morphology : sequence of str, default=("SynArea", "BoutonArea", "BoutonVolume")
-        Columns with sizes, all above 0. Empty: places alone count.
+        Columns with sizes, all above 0. None or empty: places alone count.
     coordinate_weight : float, default=1.0
         How much places count, after scaling.
     morphology_weight : float, default=0.25
@@ -169,8 +169,8 @@ def make_synapse_pipeline(
     caller = "make_synapse_pipeline"
     imblearn = import_optional("imblearn.pipeline", extra="synapse", needed_by=caller)
     _check_ranges(n_components, n_neighbors, min_cluster_size, min_samples)
-    coordinates, morphology = list(coordinates), list(morphology)
-    somas = [] if soma is None else list(soma)
+    coordinates = _listed(coordinates, "coordinates")
+    morphology, somas = _listed(morphology, "morphology"), _listed(soma, "soma")
     named = [*coordinates, *somas, *morphology]
     if group_by is not None and group_by in (neuron, *named):
         raise ValueError(
@@ -293,7 +293,7 @@ def synapse_table(pipeline, X):
                 "synapse_table needs a pipeline as make_synapse_pipeline makes it, got "
                 f"{type(copy).__name__}"
             )
-        embedded = np.asarray(copy[:-1].transform(part))
+        embedded = copy[:-1].transform(part)
         labels = last.predict(embedded)
         placed, sure = labels >= 0, np.full(len(labels), np.nan)
         if hasattr(last, "predict_proba"):
@@ -301,7 +301,7 @@ def synapse_table(pipeline, X):
             sure[placed] = last.predict_proba(embedded)[placed, columns]
         cluster[rows] = np.where(placed, labels + offset, -1)
         probability[rows] = sure
-        outlier[rows] = np.isnan(embedded).any(axis=1)
+        outlier[rows] = np.isnan(np.asarray(embedded)).any(axis=1)
     columns = {"cluster": cluster, "probability": probability, "outlier": outlier}
     return pd.DataFrame(columns, index=X.index)
 
@@ -343,6 +343,16 @@ def log_sizes(X):
             "leave these synapses out, or the columns (morphology)"
         )
     return np.log(X)
+
+
+def _listed(columns, parameter):
+    """Return names of columns as a list."""
+    if isinstance(columns, str):
+        raise ValueError(
+            f"{parameter} must be a sequence of columns, got {columns!r}: pass "
+            f"[{columns!r}]"
+        )
+    return [] if columns is None else list(columns)
 
 
 def _by_column(transformers, keep_others):

@@ -526,3 +526,13 @@ def test_shared_steps_of_groups_that_are_noise():
 def test_shared_steps_must_leave_a_step(estimator, found):
     with pytest.raises(ValueError, match=rf"shared_steps \(2\) must be .* {found}"):
         GroupedEstimator(estimator, shared_steps=2).fit(np.eye(5))
+
+
+def test_small_groups_say_what_can_be_done():
+    X = np.column_stack([np.repeat([0.0, 1, 2], [20, 2, 3]), np.arange(25.0)])
+    grouped = GroupedEstimator(KMeans(2), 0, min_group_size=6)
+    with pytest.raises(ValueError, match=r"=6 samples: .*, pool them .* call them noi"):
+        grouped.fit(X)
+    grouped.set_params(small_groups="pool")
+    with pytest.raises(ValueError, match=r"even if pooled: .*size, or call them noise"):
+        grouped.fit(X)

@@ -584,3 +584,24 @@ def test_the_last_step_is_an_inductive_clusterer(few, plain):
     kept = plain["remove"].sample_indices_
     noise = np.isnan(embedded[kept]).any(axis=1)
     assert (cluster.labels_[noise] == -1).all()
+
+
+def test_one_name_is_no_sequence_of_columns():
+    message = r"morphology must be a sequence .* 'SynArea': pass \['SynArea'\]"
+    with pytest.raises(ValueError, match=message):
+        quick(morphology="SynArea")
+    assert "log" not in quick(morphology=None).named_steps
+
+
+def test_arrays_with_text_are_refused_by_name(few, plain):
+    with pytest.raises(ValueError, match=r"holds text, .*: pass a DataFrame"):
+        plain.predict(few.frame.to_numpy())
+
+
+@pytest.mark.filterwarnings("error")
+def test_table_of_a_pipeline_that_gives_frames(few, plain):
+    framed = quick().set_output(transform="pandas").fit(few.frame)
+    pd.testing.assert_frame_equal(
+        synapse_table(framed, few.new_frame), synapse_table(plain, few.new_frame)
+    )
+    assert framed[:-1].transform(few.new_frame).columns.tolist() == ["pca0", "pca1"]
