@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import HDBSCAN
 from sklearn.dummy import DummyClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,7 +23,12 @@ from celltyping._compat import (
 )
 from celltyping._labels import is_missing
 from celltyping._optional import import_optional
-from celltyping._parts import check_rows, own_random_state, pass_random_state
+from celltyping._parts import (
+    check_rows,
+    join_input_tags,
+    own_random_state,
+    pass_random_state,
+)
 from celltyping.estimators._outlier_filtered_classifier import (
     OutlierFilteredClassifier,
 )
@@ -318,16 +322,12 @@ class InductiveClusterer(ClusterMixin, BaseEstimator):
             self.membership_ = _spread(soft, there, 0.0)
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        parts = [get_tags(self._clusterer())]
+        parts = [self._clusterer()]
         if self.classifier is not None and self.membership == "classifier":
-            parts.append(get_tags(self.classifier))
-        inputs = [part.input_tags for part in parts]
-        for name in ("sparse", "string", "categorical"):
-            setattr(tags.input_tags, name, all(getattr(each, name) for each in inputs))
+            parts.append(self.classifier)
+        tags = join_input_tags(super().__sklearn_tags__(), parts)
         # The default clusters sparse samples only with metrics that it is not given.
         tags.input_tags.sparse &= self.clusterer is not None
-        tags.input_tags.positive_only = any(each.positive_only for each in inputs)
         tags.input_tags.allow_nan = True
         return tags
 
