@@ -47,6 +47,7 @@ from celltyping._parts import (
     sampled,
     take_rows,
 )
+from celltyping._tables import shortened
 
 # What an outlier_label may be, by the kind of the classes: numpy's kinds, and in words.
 LABEL_KINDS = {
@@ -60,6 +61,9 @@ LABEL_KINDS = {
 
 # Parameters of classifiers and samplers that name classes.
 BY_CLASS = ("class_weight", "sampling_strategy")
+
+# So many classes a message lists at most.
+MOST_CLASSES = 5
 
 
 def _has(method):
@@ -369,9 +373,10 @@ class OutlierFilteredClassifier(OutlierJudgeMixin, ClassifierMixin, BaseEstimato
         codes = np.searchsorted(self.classes_, np.asarray(names))
         left = np.bincount(codes, minlength=len(self.classes_))
         if (left == 0).any():
+            lost = shortened(self.classes_[left == 0].tolist(), MOST_CLASSES)
             raise ValueError(
-                f"resampler {self.resampler!r} leaves no sample of the classes "
-                f"{_listed(self.classes_[left == 0])}: none may vanish"
+                f"resampler {self.resampler!r} leaves no sample of the classes {lost}: "
+                "none may vanish"
             )
         per_row = [
             name for name in fit_params if is_per_row(fit_params[name], n_inliers)
@@ -432,21 +437,16 @@ def _inliers(rejected, codes, classes):
     left = np.bincount(codes[inlier], minlength=len(classes))
     emptied = np.flatnonzero(left == 0)
     if len(emptied):
+        names = shortened(classes[emptied].tolist(), MOST_CLASSES)
         warnings.warn(
             f"outlier_detector rejects all samples of {len(emptied)} of "
-            f"{len(classes)} classes ({_listed(classes[emptied])}): the classifier "
-            "learns from them nevertheless, so that no class is lost",
+            f"{len(classes)} classes, {names}: the classifier learns from them "
+            "nevertheless, so that no class is lost",
             UserWarning,
             stacklevel=4,
         )
         inlier |= np.isin(codes, emptied)
     return inlier
-
-
-def _listed(classes):
-    """Name up to five classes."""
-    more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
-    return ", ".join(str(name) for name in classes[:5]) + more
 
 
 def _with_coded_classes(estimator, classes):
