@@ -153,8 +153,11 @@ def corners(n_corners, distance, rng):
 
 def spectrum(X, n_vectors, n_neighbors):
     """Return the leading eigenvalues and eigenvectors of the graph of neighbours."""
-    from celltyping._laplacian import affinity_graph, leading_eigenvectors
-    from celltyping._neighbors import nearest_neighbors
+    from celltyping.transformers._embedding.laplacian import (
+        affinity_graph,
+        leading_eigenvectors,
+    )
+    from celltyping.transformers._embedding.neighbors import nearest_neighbors
 
     X = np.asarray(X, np.float64)
     graph = affinity_graph(*nearest_neighbors(X, n_neighbors, random_state=0))

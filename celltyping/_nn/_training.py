@@ -16,7 +16,7 @@ from sklearn.utils import gen_batches
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from celltyping._nn._modules import Perceptron, TypeNet
-from celltyping._progress import progress_bar
+from celltyping._utils._progress import progress_bar
 
 # Rows that are sent through a network at once when it is asked: their activations fit
 # into a second-level cache.

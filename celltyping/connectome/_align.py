@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from celltyping._labels import UNKNOWN, is_missing
+from celltyping._utils._labels import UNKNOWN, is_missing
 from celltyping.connectome._ids import as_column, as_ids, check_unique
 
 

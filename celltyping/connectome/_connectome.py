@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from celltyping._optional import import_optional
+from celltyping._utils._optional import import_optional
 from celltyping.connectome._align import align_labels
 from celltyping.connectome._edges import edges_of_networkx, graph_from_edges
 from celltyping.connectome._graph import Graph, frozen

@@ -7,7 +7,7 @@ import numbers
 
 import numpy as np
 
-from celltyping._labels import is_missing
+from celltyping._utils._labels import is_missing
 
 _INT64 = np.iinfo(np.int64)
 

@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from celltyping._optional import import_optional
+from celltyping._utils._optional import import_optional
 from celltyping.connectome._connectome import Connectome
 from celltyping.connectome._edges import check_columns
 

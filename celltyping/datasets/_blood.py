@@ -9,9 +9,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import Bunch
 
-from celltyping._compat import validate_params
-from celltyping._labels import UNKNOWN
-from celltyping._optional import import_optional
+from celltyping._utils._compat import validate_params
+from celltyping._utils._labels import UNKNOWN
+from celltyping._utils._optional import import_optional
 
 # The name of the target in the file; the source is "pbmc3k".
 TARGET = "kang"

@@ -7,9 +7,9 @@ from importlib import resources
 
 from sklearn.utils import Bunch
 
-from celltyping._compat import validate_params
-from celltyping._labels import UNKNOWN
-from celltyping._optional import import_optional
+from celltyping._utils._compat import validate_params
+from celltyping._utils._labels import UNKNOWN
+from celltyping._utils._optional import import_optional
 from celltyping.connectome import Connectome
 
 

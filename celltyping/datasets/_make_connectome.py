@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 from scipy.special import lambertw
 from sklearn.utils import Bunch, check_random_state
 
-from celltyping._compat import Interval, validate_params
-from celltyping._optional import import_optional
+from celltyping._utils._compat import Interval, validate_params
+from celltyping._utils._optional import import_optional
 from celltyping.connectome import Connectome
 
 # Spread (of the logarithm) of how strongly a type prefers one of its partner types to

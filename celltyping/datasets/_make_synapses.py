@@ -9,9 +9,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from sklearn.utils import Bunch, check_random_state
 
-from celltyping._compat import Interval, validate_params
-from celltyping._optional import import_optional
-from celltyping._synapses import COORDINATES, MORPHOLOGY, NEURON, SOMA
+from celltyping._utils._compat import Interval, validate_params
+from celltyping._utils._optional import import_optional
+from celltyping.datasets._synapse_columns import COORDINATES, MORPHOLOGY, NEURON, SOMA
 
 # Types of neurons, by the calcium-binding protein that they have.
 _TYPES = {"cb": "calbindin", "cr": "calretinin", "pv": "parvalbumin"}

@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import (
+from celltyping._utils._compat import (
     HasMethods,
     Interval,
     StrOptions,
@@ -21,8 +21,13 @@ from celltyping._compat import (
     _num_samples,
     _safe_indexing,
 )
-from celltyping._parts import check_rows, own_random_state, pass_random_state
-from celltyping._tables import encode_groups, find_columns, is_frame, shortened
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._sub_estimators import (
+    check_rows,
+    own_random_state,
+    pass_random_state,
+)
+from celltyping._utils._tables import encode_groups, find_columns, is_frame, shortened
 from celltyping.estimators._inductive_clusterer import NOISE, InductiveClusterer
 
 # So many groups an error lists at most.
@@ -150,6 +155,7 @@ class GroupedEstimator(BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @restore_on_error
     def fit(self, X, y=None):
         """Fit a copy to each group.
 
@@ -215,6 +221,7 @@ class GroupedEstimator(BaseEstimator):
         return self
 
     @available_if(_is("clusterer"))
+    @restore_on_error
     def fit_predict(self, X, y=None):
         """Fit, and return the clusters of the training samples.
 
@@ -287,6 +294,7 @@ class GroupedEstimator(BaseEstimator):
         return self._ask(X, "transform")
 
     @available_if(_has("transform"))
+    @restore_on_error
     def fit_transform(self, X, y=None):
         """Fit, and transform the same samples.
 

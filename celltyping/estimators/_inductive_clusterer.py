@@ -14,21 +14,23 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import (
+from celltyping._utils._compat import (
     HasMethods,
     StrOptions,
     _fit_context,
     _num_samples,
     _safe_indexing,
 )
-from celltyping._labels import is_missing
-from celltyping._optional import import_optional
-from celltyping._parts import (
+from celltyping._utils._labels import is_missing
+from celltyping._utils._optional import import_optional
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._sub_estimators import (
     check_rows,
     join_input_tags,
     own_random_state,
     pass_random_state,
 )
+from celltyping._utils._warnings import find_stack_level
 from celltyping.estimators._outlier_filtered_classifier import (
     OutlierFilteredClassifier,
 )
@@ -146,6 +148,7 @@ class InductiveClusterer(ClusterMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @restore_on_error
     def fit(self, X, y=None):
         """Find clusters, and learn where they are.
 
@@ -199,7 +202,7 @@ class InductiveClusterer(ClusterMixin, BaseEstimator):
                 "or sparser clusters (for HDBSCAN a lower min_cluster_size or "
                 "min_samples, for DBSCAN a larger eps)",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=find_stack_level(),
             )
         elif self.membership == "classifier":
             is_in = labels >= 0

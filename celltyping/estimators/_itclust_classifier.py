@@ -20,15 +20,17 @@ from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from celltyping import _adaptation, _novelty
-from celltyping._compat import _fit_context
-from celltyping._expression import canonical
-from celltyping._fitting import all_or_nothing
-from celltyping._labels import encode_types
-from celltyping._optional import import_optional
-from celltyping._progress import progress_bar
+from celltyping._utils._compat import _fit_context
+from celltyping._utils._labels import encode_types
+from celltyping._utils._optional import import_optional
+from celltyping._utils._progress import progress_bar
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._sparse import sum_duplicates
+from celltyping._utils._warnings import find_stack_level
+from celltyping.estimators._itclust import adaptation as _adaptation
+from celltyping.estimators._itclust import novelty as _novelty
 from celltyping.estimators._itclust_parameters import ItClustParameters
-from celltyping.estimators._known_score import KnownScoreMixin
+from celltyping.estimators._partial_labels import KnownScoreMixin
 
 
 class ItClustClassifier(
@@ -250,6 +252,7 @@ class ItClustClassifier(
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y):
         """Learn the types of the labelled cells, and type the others.
 
@@ -279,8 +282,7 @@ class ItClustClassifier(
         """
         for module in ("torch", "skorch"):
             import_optional(module, extra="nn", needed_by=type(self).__name__)
-        with all_or_nothing(self):
-            return self._fit(X, y)
+        return self._fit(X, y)
 
     def _fit(self, X, y):
         """Do what `fit` does."""
@@ -316,7 +318,7 @@ class ItClustClassifier(
         )
         self._kept = source[rows], codes[rows]
 
-        target = self._type_target(target, stacklevel=6)
+        target = self._type_target(target)
         self.transduction_ = np.empty(len(known), dtype=target.labels.dtype)
         self.transduction_[known] = self.classes_[codes]
         self.transduction_[~known] = target.labels
@@ -349,7 +351,7 @@ class ItClustClassifier(
         check_is_fitted(self)
         adapted = copy.copy(self)
         X = self._scaled(self._read(X, reset=False))
-        target = adapted._type_target(X, stacklevel=4)
+        target = adapted._type_target(X)
         adapted.transduction_ = target.labels
         adapted.label_confidence_ = target.confidence
         if target.novelty is not None:
@@ -367,7 +369,7 @@ class ItClustClassifier(
             order="C",  # the last bits of sums depend on it
             ensure_min_samples=2 if reset else 1,
         )
-        return canonical(X)
+        return sum_duplicates(X)
 
     def _learn_scaling(self, X, known):
         """Decide how cells are scaled."""
@@ -448,11 +450,10 @@ class ItClustClassifier(
         """Return the latents of each network."""
         return np.split(latents, len(self._types), axis=1)
 
-    def _type_target(self, X, *, stacklevel):
+    def _type_target(self, X):
         """Type the cells of the target, which are scaled, and keep what is learnt.
 
-        Attributes are set anew, none is changed in place: `adapt` shares them. A
-        warning points as far out as `stacklevel` says, seen from `_warn_of_steps`.
+        Attributes are set anew, none is changed in place: `adapt` shares them.
         """
         for name in ("novelty_", "_novelty", "shrinkage_"):
             vars(self).pop(name, None)
@@ -472,7 +473,7 @@ class ItClustClassifier(
         if found.shrinkage is not None:
             self.shrinkage_ = found.shrinkage
         if not found.converged:
-            self._warn_of_steps(stacklevel)
+            self._warn_of_steps()
         self._moved, self.adapted_ = found.moved, found.moved is not None
         self.n_iter_ = len(found.labels)
         self.trajectory_ = Bunch(
@@ -533,13 +534,13 @@ class ItClustClassifier(
                 on_step=on_step,
             )
 
-    def _warn_of_steps(self, stacklevel):
+    def _warn_of_steps(self):
         """Warn that the steps of the adaptation did not come to an end."""
         warnings.warn(
             f"more than {self.tol:.2%} of the cells (tol={self.tol}) still change type "
             f"after max_iter={self.max_iter} steps: increase max_iter or tol",
             ConvergenceWarning,
-            stacklevel=stacklevel,
+            stacklevel=find_stack_level(),
         )
 
     def _name(self, probabilities, novelty):

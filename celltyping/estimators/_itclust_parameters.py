@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from celltyping._compat import Interval, StrOptions
+from celltyping._utils._compat import Interval, StrOptions
 
 # Widths of the layers, the latent last, for up to so many labelled cells.
 WIDTHS = ((10_000, (64,)), (np.inf, (128,)))

@@ -15,13 +15,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Bunch, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import Interval, StrOptions, _fit_context
-from celltyping._kernels import _ntac
-from celltyping._labels import encode_types
-from celltyping._progress import progress_bar
-from celltyping._wiring import WiringMixin
+from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._labels import encode_types
+from celltyping._utils._progress import progress_bar
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome import Connectome
-from celltyping.estimators._known_score import KnownScoreMixin
+from celltyping.connectome._affinity import WiringMixin
+from celltyping.estimators._ntac import propagation
+from celltyping.estimators._partial_labels import KnownScoreMixin
 
 # The second-order block joins when at most this share of the nodes changes in a step,
 # or no fewer than in the step before. Earlier, it would repeat first guesses, at the
@@ -225,6 +227,7 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y):
         """Type the samples whose type is unknown.
 
@@ -273,7 +276,7 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
         # Where no node is labelled, being untyped says nothing.
         _, component = connected_components(wiring.adjacency, connection="weak")
         self._reachable = np.isin(component, component[self._labelled])
-        edges = _ntac.Edges.from_csr(wiring.adjacency, wiring.transpose)
+        edges = propagation.Edges.from_csr(wiring.adjacency, wiring.transpose)
         features = self._weighted_features(wiring)
         with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
             best, scores = self._propagate(edges, features, parallel)
@@ -307,7 +310,7 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
                 memberships.shares[untyped, 0] = UNTYPED_SHARE
                 if rate == 1:  # nothing of the old ones stays: free them first
                     counts = self._embedding = self._references = None
-                new_counts = _ntac.count_partners(
+                new_counts = propagation.count_partners(
                     edges, memberships, n_types + 1, parallel
                 )
                 counts = self._blend(counts, new_counts, rate)
@@ -334,12 +337,12 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
                         f"changed their type (tol={self.tol:.2%}): raise max_iter or "
                         "tol, or lower learning_rate",
                         ConvergenceWarning,
-                        stacklevel=4,
+                        stacklevel=find_stack_level(),
                     )
         self.n_iter_ = len(self.history_.changed)
         # What new rows of a matrix are compared with: edges out, types as last counted.
-        self._counted = _ntac.to_csr(memberships, n_types + 1)
-        self._out_references = _ntac.gather_references(
+        self._counted = propagation.to_csr(memberships, n_types + 1)
+        self._out_references = propagation.gather_references(
             counts[self._labelled][:, n_types + 1 :],
             np.arange(len(self._labelled)),
             self._labels[self._labelled],
@@ -353,27 +356,27 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
             best, scores = self._score(self._unlabelled, self.max_memberships, parallel)
         memberships = self._memberships(best, scores, soft=True)
         self._sharpness = self._sharpness_of(scores)  # new rows come without a mean
-        self._probabilities = _ntac.to_csr(memberships, n_types)
+        self._probabilities = propagation.to_csr(memberships, n_types)
         if self.consensus_weight > 0:
             types = self._labels.copy()
             types[self._unlabelled] = best[:, 0]
-            partition = _ntac.Memberships(
+            partition = propagation.Memberships(
                 types[:, np.newaxis], np.ones((len(types), 1), dtype=np.float32)
             )
-            counts = _ntac.count_partners(edges, partition, n_types, parallel)
+            counts = propagation.count_partners(edges, partition, n_types, parallel)
             in_doubt = np.flatnonzero(memberships.types[:, 1:2].ravel() >= 0)
-            self._probabilities = _ntac.agree(
+            self._probabilities = propagation.agree(
                 counts, in_doubt, self._probabilities, self.consensus_weight, parallel
             )
-        types = _ntac.most_likely(self._probabilities)
+        types = propagation.most_likely(self._probabilities)
         self._types = np.where(types >= 0, types, np.argmax(self._prior))
 
     def _memberships(self, best, scores, *, soft=None):
         """Put the types in which each node counts together, labelled or not."""
         if self.membership == "soft" or soft:
-            shares = _ntac.share_out(best, scores, self._sharpness_of(scores))
+            shares = propagation.share_out(best, scores, self._sharpness_of(scores))
         else:
-            shares = _ntac.Memberships(
+            shares = propagation.Memberships(
                 best[:, :1], (best[:, :1] >= 0).astype(np.float32)
             )
         n_best = shares.types.shape[1]
@@ -383,7 +386,7 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
         weights[self._labelled, 0] = 1.0
         types[self._unlabelled] = shares.types
         weights[self._unlabelled] = shares.shares
-        return _ntac.Memberships(types, weights)
+        return propagation.Memberships(types, weights)
 
     def _sharpness_of(self, scores):
         """Turn `sharpness` into units of the mean score of the best types."""
@@ -404,13 +407,13 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
         """Describe the nodes by counts, partners' profiles and features."""
         embedding = counts
         if settled and self.second_order_weight > 0:
-            embedding = _ntac.add_second_order(
+            embedding = propagation.add_second_order(
                 counts, edges, self.second_order_weight, parallel
             )
         embedding = sparse.hstack([embedding, features], format="csr")
         self._embedding = embedding
-        self._sums = _ntac.row_sums(embedding)
-        self._references = _ntac.gather_references(
+        self._sums = propagation.row_sums(embedding)
+        self._references = propagation.gather_references(
             embedding, self._labelled, self._labels[self._labelled]
         )
 
@@ -418,16 +421,17 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
         """Find the best types of nodes, or of `new_rows` by their edges out."""
         matrix, sums, references = self._embedding, self._sums, self._references
         if new_rows is not None:
-            matrix, sums = new_rows, _ntac.row_sums(new_rows)
+            matrix, sums = new_rows, propagation.row_sums(new_rows)
             references = self._out_references
-        return _ntac.score_types(
+        return propagation.score_types(
             rows,
             matrix,
             sums,
             references,
             self.n_neighbors,
             min(n_best, len(self.classes_)),
-            np.log(1 / _ntac.LEAST_SHARE) / self.sharpness,  # scores are at most 1
+            np.log(1 / propagation.LEAST_SHARE)
+            / self.sharpness,  # scores are at most 1
             parallel,
         )
 
@@ -455,7 +459,7 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
             return self.classes_[self._types[self._positions(X)]]
         types = [
             np.where(largest >= 0, largest, np.argmax(self._prior))
-            for largest in map(_ntac.most_likely, self._row_probabilities(X))
+            for largest in map(propagation.most_likely, self._row_probabilities(X))
         ]
         return self.classes_[np.concatenate(types)]
 
@@ -511,7 +515,7 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
         ranked, similarities = [], []
         with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
             for rows, probabilities, *compared in self._ranking_batches(X):
-                table = _ntac.score_all_types(rows, *compared, n_types, parallel)
+                table = propagation.score_all_types(rows, *compared, n_types, parallel)
                 # Types without a probability come after all that have one.
                 key = np.where(probabilities > 0, probabilities, table - 2.0)
                 best = np.argsort(-key, axis=1, kind="stable")[:, :k]
@@ -540,8 +544,8 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
                 best, scores = self._score(
                     np.arange(rows.shape[0]), self.max_memberships, parallel, rows
                 )
-                shares = _ntac.share_out(best, scores, self._sharpness)
-                yield _ntac.to_csr(shares, len(self.classes_))
+                shares = propagation.share_out(best, scores, self._sharpness)
+                yield propagation.to_csr(shares, len(self.classes_))
 
     def _ranking_batches(self, X):
         """Yield rows, their probabilities, and what their similarities come from."""
@@ -565,6 +569,6 @@ class NtacClassifier(WiringMixin, KnownScoreMixin, ClassifierMixin, BaseEstimato
                 np.arange(rows.shape[0]),
                 self._filled(probabilities),
                 rows,
-                _ntac.row_sums(rows),
+                propagation.row_sums(rows),
                 self._out_references,
             )

@@ -18,13 +18,13 @@ from sklearn.base import (
 from sklearn.utils import Bunch, check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping import _runs
-from celltyping._compat import Interval, StrOptions, _fit_context
-from celltyping._elbow import find_elbow
-from celltyping._kernels import _consensus, _growth, _ntac
 from celltyping._kernels._clusters import mean_distance, mean_profiles, settle
-from celltyping._wiring import WiringMixin
+from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._elbow import find_elbow
+from celltyping._utils._restore import restore_on_error
 from celltyping.connectome import Connectome
+from celltyping.connectome._affinity import WiringMixin
+from celltyping.estimators._ntac import consensus, growth, propagation, restarts
 
 # Rows for which a dense table of all clusters is held at once.
 BATCH = 4096
@@ -240,6 +240,7 @@ class NtacClusterer(
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y=None):
         """Cluster the samples.
 
@@ -276,11 +277,11 @@ class NtacClusterer(
         if not self._connected.all():
             kept = np.flatnonzero(self._connected)
             graph = *(part[kept][:, kept] for part in graph[:2]), features[kept]
-        kinds = _runs.number_kinds(*graph)
+        kinds = restarts.number_kinds(*graph)
         most = self._check_n_clusters(int(kinds.max()) + 1)
         with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
             self._grow_runs(graph, kinds, most, parallel)
-            wires = _growth.wires_from_csr(*graph, self.degree_correction_)
+            wires = growth.wires_from_csr(*graph, self.degree_correction_)
             self.cost_path_ = self._cost_path(wires, most, parallel)
             self.n_clusters_ = most
             if self.n_clusters == "auto":
@@ -288,7 +289,7 @@ class NtacClusterer(
             self._most = most
             self._labels = self._agree(self.n_clusters_)
             self._describe(wiring, features, parallel)
-        self.agreement_ = _runs.agreement(
+        self.agreement_ = restarts.agreement(
             self._runs, self._n_connected(self.n_clusters_)
         )
         self.labels_ = self._labels[self._in_view]
@@ -306,7 +307,7 @@ class NtacClusterer(
                     f"{len(self._connected)})"
                 )
             return self.n_clusters
-        least = _runs.SPECTRAL_CLUSTERS + int(not self._connected.all())
+        least = restarts.SPECTRAL_CLUSTERS + int(not self._connected.all())
         if self.init == "spectral" and self.max_clusters < least:
             raise ValueError(
                 "n_clusters='auto' with init='spectral' chooses among "
@@ -322,10 +323,10 @@ class NtacClusterer(
     def _grow_runs(self, graph, kinds, most, parallel):
         """Start the runs, or go on with those of the last fit."""
         n_wanted = self._n_connected(most)
-        rules = _growth.Rules(
+        rules = growth.Rules(
             self.n_representatives, self.candidate_fraction, self.max_iter
         )
-        plan = _runs.plan(
+        plan = restarts.plan(
             self.init, self.n_init, self.growth, self.degree_correction, rules
         )
         source = self._graph_hash
@@ -336,7 +337,7 @@ class NtacClusterer(
         begun = None
         if self.warm_start and getattr(self, "_runs_key", None) == key:
             begun = self._runs, self.degree_correction_
-        self._runs, self.degree_correction_ = _runs.grow_runs(
+        self._runs, self.degree_correction_ = restarts.grow_runs(
             graph,
             kinds,
             plan,
@@ -355,7 +356,7 @@ class NtacClusterer(
         sizes = [size for size in run.sizes if size <= n_clusters]
         if self.n_clusters != "auto" and n_clusters not in sizes:
             sizes.append(run.sizes[len(sizes)])  # the first one above it
-        finest = _consensus.voting_sizes(run.sizes, n_clusters)[0]
+        finest = consensus.voting_sizes(run.sizes, n_clusters)[0]
         labels = run.at(finest)
         costs = parallel(
             delayed(mean_distance)(wires, labels, finest, run.at(size), size)
@@ -371,8 +372,8 @@ class NtacClusterer(
         labels = np.zeros(len(self._connected), dtype=np.int64)
         n_connected = self._n_connected(n_clusters)
         if n_connected > 1:
-            voting = _consensus.voting_sizes(self._runs[0].sizes, n_connected)
-            labels[self._connected] = _consensus.agree_on_clusters(
+            voting = consensus.voting_sizes(self._runs[0].sizes, n_connected)
+            labels[self._connected] = consensus.agree_on_clusters(
                 [run.at(voting[0]) for run in self._runs],
                 [run.at(size) for run in self._runs for size in voting],
                 n_connected,
@@ -384,17 +385,17 @@ class NtacClusterer(
     def _describe(self, wiring, features, parallel):
         """Describe nodes and clusters by the clusters; find representatives."""
         n_nodes, n_clusters = len(self._labels), self.n_clusters_
-        memberships = _ntac.Memberships(
+        memberships = propagation.Memberships(
             self._labels.astype(np.int32)[:, np.newaxis],
             np.ones((n_nodes, 1), dtype=np.float32),
         )
-        edges = _ntac.Edges.from_csr(wiring.adjacency, wiring.transpose)
-        counts = _ntac.count_partners(edges, memberships, n_clusters, parallel)
+        edges = propagation.Edges.from_csr(wiring.adjacency, wiring.transpose)
+        counts = propagation.count_partners(edges, memberships, n_clusters, parallel)
         labels = self._labels.astype(np.uint32)
-        wires = _growth.wires_from_csr(
+        wires = growth.wires_from_csr(
             wiring.adjacency, wiring.transpose, features, self.degree_correction_
         )
-        self._mean_strength = _growth.strengths(wiring.adjacency, wiring.transpose)[1]
+        self._mean_strength = growth.strengths(wiring.adjacency, wiring.transpose)[1]
         counts = sparse.diags_array(wires.scale) @ counts
         self._profiles = sparse.hstack([counts, features], format="csr")
         means = mean_profiles(wires, labels, n_clusters, labels, n_clusters)
@@ -404,7 +405,7 @@ class NtacClusterer(
         distances = 1.0 - similarities[self._connected].astype(np.float64)
         self.cost_ = float(distances.mean())
         in_view = self._in_view
-        chosen, members, ends = _growth.choose_representatives(
+        chosen, members, ends = growth.choose_representatives(
             self._labels[in_view],
             similarities[in_view],
             n_clusters,
@@ -413,7 +414,7 @@ class NtacClusterer(
         groups = np.split(members, ends[1:-1])
         self.representatives_ = [group[chosen[group]] for group in groups]
         # What rows that are not fitted are compared with: edges out.
-        self._members = _ntac.to_csr(memberships, n_clusters)
+        self._members = propagation.to_csr(memberships, n_clusters)
 
     def predict(self, X):
         """Give the clusters of a view's nodes, or of new rows.
@@ -504,7 +505,7 @@ class NtacClusterer(
             batches = (
                 self._new_profiles(X[batch]) for batch in gen_batches(X.shape[0], BATCH)
             )
-        references = _ntac.gather_references(
+        references = propagation.gather_references(
             sparse.csr_array(means.astype(np.float32)),
             np.arange(n_clusters),
             np.arange(n_clusters),
@@ -516,8 +517,8 @@ class NtacClusterer(
             for batch in batches:
                 rows = sparse.csr_array(batch, dtype=np.float32)
                 rows.sort_indices()
-                sums = _ntac.row_sums(rows)
-                table = _ntac.score_all_types(
+                sums = propagation.row_sums(rows)
+                table = propagation.score_all_types(
                     np.arange(rows.shape[0]),
                     rows,
                     sums,
@@ -532,7 +533,7 @@ class NtacClusterer(
     def _new_profiles(self, X):
         """Describe new rows by their edges out, as if they got as much as they give."""
         edges = self._out_edges(X)
-        scale = _growth.degree_scale(
+        scale = growth.degree_scale(
             2.0 * edges.sum(axis=1), self._mean_strength, self.degree_correction_
         )
         return sparse.diags_array(scale) @ (edges @ self._members)

@@ -26,19 +26,20 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from celltyping._compat import (
+from celltyping._utils._compat import (
     HasMethods,
     _fit_context,
     _raise_for_params,
     _routing_enabled,
 )
-from celltyping._outliers import (
+from celltyping._utils._outlier_detectors import (
     OutlierJudgeMixin,
     default_detector,
     fit_detector,
     is_outlier,
 )
-from celltyping._parts import (
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._sub_estimators import (
     check_rows,
     is_per_row,
     join_input_tags,
@@ -47,7 +48,8 @@ from celltyping._parts import (
     sampled,
     take_rows,
 )
-from celltyping._tables import shortened
+from celltyping._utils._tables import shortened
+from celltyping._utils._warnings import find_stack_level
 
 # What an outlier_label may be, by the kind of the classes: numpy's kinds, and in words.
 LABEL_KINDS = {
@@ -181,6 +183,7 @@ class OutlierFilteredClassifier(OutlierJudgeMixin, ClassifierMixin, BaseEstimato
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @restore_on_error
     def fit(self, X, y, **params):
         """Fit the detector to all samples, and the classifier to the inliers.
 
@@ -443,7 +446,7 @@ def _inliers(rejected, codes, classes):
             f"{len(classes)} classes, {names}: the classifier learns from them "
             "nevertheless, so that no class is lost",
             UserWarning,
-            stacklevel=4,
+            stacklevel=find_stack_level(),
         )
         inlier |= np.isin(codes, emptied)
     return inlier

@@ -6,7 +6,7 @@
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._labels import as_array, encode_types
+from celltyping._utils._labels import as_array, encode_types
 
 
 def encode_pair(y_true, y_pred, unlabeled_marker, *, caller):

@@ -14,7 +14,7 @@ from scipy.stats import mode, rankdata
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from celltyping._labels import as_array, encode_types
+from celltyping._utils._labels import as_array, encode_types
 
 # What densMAP adds to a local radius before the logarithm, so that samples which
 # coincide have one. Here it is a share of the mean radius, whatever the units are.

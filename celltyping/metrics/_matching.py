@@ -8,7 +8,7 @@ from scipy.sparse import csr_array, eye_array, hstack
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._labels import as_array, encode_types, is_unlabeled
+from celltyping._utils._labels import as_array, encode_types, is_unlabeled
 
 
 def match_clusters(labels_true, labels_pred, *, unlabeled_marker="auto"):

@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.metrics import make_scorer
 from sklearn.utils import Bunch, check_consistent_length
 
-from celltyping._compat import _safe_indexing
-from celltyping._labels import as_array, as_numbers, is_unlabeled
-from celltyping._optional import import_optional
+from celltyping._utils._compat import _safe_indexing
+from celltyping._utils._labels import as_array, as_numbers, is_unlabeled
+from celltyping._utils._optional import import_optional
 from celltyping.metrics._codes import encode_pair
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import BaseShuffleSplit
 from sklearn.utils import check_random_state
 
-from celltyping._labels import encode_types
+from celltyping._utils._labels import encode_types
 
 _STRATEGIES = ("at_least_one_per_class", "uniform", "exactly_k_per_class", "stratified")
 

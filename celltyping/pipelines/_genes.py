@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from celltyping._optional import import_optional
+from celltyping._utils._optional import import_optional
+from celltyping._utils._warnings import find_stack_level
 
 # An identifier of Ensembl, of people or of another species, and its version.
 ENSEMBL = re.compile(r"(ENS[A-Z]*[0-9]{6,})(?:\.[0-9]+)?")
@@ -144,7 +145,7 @@ def _check_shared(n_shared, source, target):
             f"only {found}: types may be hard to tell apart{hint}",
             UserWarning,
             # _check_shared, align_genes, transfer_labels, its check of parameters
-            stacklevel=5,
+            stacklevel=find_stack_level(),
         )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from celltyping._compat import StrOptions, validate_params
-from celltyping._optional import import_optional
+from celltyping._utils._compat import StrOptions, validate_params
+from celltyping._utils._optional import import_optional
 
 # What ends a file's name -> its format. pandas finds the compression by itself.
 _FORMATS = {

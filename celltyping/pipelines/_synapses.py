@@ -10,8 +10,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer, RobustScaler
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._optional import import_optional
-from celltyping._synapses import COORDINATES, MORPHOLOGY, NEURON, SOMA
+from celltyping._utils._optional import import_optional
+from celltyping.datasets._synapse_columns import COORDINATES, MORPHOLOGY, NEURON, SOMA
 from celltyping.estimators import GroupedEstimator, InductiveClusterer
 from celltyping.transformers import (
     NUMAP,

@@ -13,10 +13,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import has_fit_parameter
 
-from celltyping._compat import HasMethods, StrOptions, validate_params
-from celltyping._expression import check_not_negative, contradiction, guess_kind
-from celltyping._labels import UNKNOWN, encode_types, is_missing, is_unlabeled
-from celltyping._optional import import_optional
+from celltyping._utils._compat import HasMethods, StrOptions, validate_params
+from celltyping._utils._expression import check_not_negative, contradiction, guess_kind
+from celltyping._utils._labels import UNKNOWN, encode_types, is_missing, is_unlabeled
+from celltyping._utils._optional import import_optional
+from celltyping._utils._warnings import find_stack_level
 from celltyping.pipelines._genes import align_genes
 from celltyping.pipelines._single_cell import make_single_cell_pipeline
 from celltyping.transformers import ExpressionNormalizer, GeneFilter
@@ -309,7 +310,7 @@ def _normalize(X, genes, kind, name):
                 f"kind={kind!r}, but in {name} {evidence}",
                 UserWarning,
                 # _normalize, transfer_labels, its check of parameters
-                stacklevel=4,
+                stacklevel=find_stack_level(),
             )
     with warnings.catch_warnings():
         # Some of the genes may look like another kind than all of them.
@@ -330,7 +331,7 @@ def _has_expression(X, name):
             f"{n_silent} of {expressed.size} cells of {name} express none of the "
             f"{X.shape[1]} shared genes: {then}",
             UserWarning,
-            stacklevel=4,
+            stacklevel=find_stack_level(),
         )
     return expressed
 

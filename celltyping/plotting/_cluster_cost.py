@@ -8,7 +8,7 @@ import numbers
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._elbow import find_elbow
+from celltyping._utils._elbow import find_elbow
 from celltyping.plotting._common import (
     BLUE,
     GREY,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._labels import as_array, as_numbers, is_unlabeled
+from celltyping._utils._labels import as_array, as_numbers, is_unlabeled
 from celltyping.plotting._common import (
     BLUE,
     counted,

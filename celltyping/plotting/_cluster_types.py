@@ -9,8 +9,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._labels import as_array, encode_types, is_unlabeled
-from celltyping._optional import import_optional
+from celltyping._utils._labels import as_array, encode_types, is_unlabeled
+from celltyping._utils._optional import import_optional
 from celltyping.metrics import match_clusters
 from celltyping.plotting._common import (
     ORANGE,

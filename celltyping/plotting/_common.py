@@ -8,8 +8,8 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import pdist
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._labels import as_array, is_unlabeled
-from celltyping._optional import import_optional
+from celltyping._utils._labels import as_array, is_unlabeled
+from celltyping._utils._optional import import_optional
 from celltyping.connectome import Connectome
 
 # Okabe and Ito's palette: these differ for every kind of colour vision, and in grey.

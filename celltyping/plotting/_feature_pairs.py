@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 from sklearn.utils import check_array
 
-from celltyping._tables import is_frame, raw_column, shortened
+from celltyping._utils._tables import is_frame, raw_column, shortened
 from celltyping.plotting._common import (
     counted,
     figure_and_axes,

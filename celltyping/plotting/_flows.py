@@ -6,7 +6,7 @@
 import numpy as np
 from sklearn.isotonic import isotonic_regression
 
-from celltyping._optional import import_optional
+from celltyping._utils._optional import import_optional
 from celltyping.plotting._common import order_by_likeness
 
 # Hardly any crossing is left to be avoided after so many passes over all types.

@@ -8,7 +8,7 @@ import textwrap
 
 import numpy as np
 
-from celltyping._optional import import_optional
+from celltyping._utils._optional import import_optional
 
 # Smaller letters cannot be read on paper, larger ones look like headings.
 SMALLEST, LARGEST = 5.0, 10.0

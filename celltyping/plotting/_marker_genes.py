@@ -11,9 +11,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 
-from celltyping._expression import check_not_negative, contradiction
-from celltyping._labels import encode_types
-from celltyping._optional import import_optional
+from celltyping._utils._expression import check_not_negative, contradiction
+from celltyping._utils._labels import encode_types
+from celltyping._utils._optional import import_optional
+from celltyping._utils._warnings import find_stack_level
 from celltyping.plotting._common import (
     ORANGE,
     counted,
@@ -463,7 +464,7 @@ class MarkerGenesDisplay:
                 f"{caller} needs log-normalised expression in X, but {evidence}; see "
                 "ExpressionNormalizer",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=find_stack_level(),
             )
         classes, codes = encode_types(
             types, unlabeled_marker, caller=caller, min_types=1

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from celltyping._optional import import_optional
+from celltyping._utils._optional import import_optional
 from celltyping.plotting._layout import (
     LARGEST,
     SMALLEST,

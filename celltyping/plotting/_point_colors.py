@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from celltyping._labels import as_array, as_numbers, is_missing, is_unlabeled
+from celltyping._utils._labels import as_array, as_numbers, is_missing, is_unlabeled
 from celltyping.plotting._common import BLUE, counted, type_names
 from celltyping.plotting._points import (
     DARK,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.utils import check_array
 
-from celltyping._optional import import_optional
+from celltyping._utils._optional import import_optional
 from celltyping.plotting._common import counted, figure_and_axes, pyplot
 
 # Six of Okabe and Ito's colours, then those farthest from all before them, from white

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._labels import as_array, encode_types
-from celltyping._optional import import_optional
+from celltyping._utils._labels import as_array, encode_types
+from celltyping._utils._optional import import_optional
 from celltyping.plotting._common import (
     counted,
     figure_and_axes,

@@ -8,7 +8,7 @@ import numbers
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._labels import as_array, encode_types
+from celltyping._utils._labels import as_array, encode_types
 from celltyping.plotting._common import (
     BLUE,
     GREY,

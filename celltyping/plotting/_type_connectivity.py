@@ -7,8 +7,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_consistent_length
 
-from celltyping._labels import encode_types
-from celltyping._optional import import_optional
+from celltyping._utils._labels import encode_types
+from celltyping._utils._optional import import_optional
 from celltyping.plotting._common import (
     check_connectome,
     counted,

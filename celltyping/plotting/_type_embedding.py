@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_consistent_length
 
-from celltyping._labels import encode_types
+from celltyping._utils._labels import encode_types
 from celltyping.plotting._common import (
     BLUE,
     ORANGE,

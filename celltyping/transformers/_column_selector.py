@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import _fit_context
-from celltyping._tables import (
+from celltyping._utils._compat import _fit_context
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._tables import (
     column_values,
     find_columns,
     is_frame,
@@ -80,6 +81,7 @@ class ColumnSelector(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.numeric = numeric
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y=None):
         """Look for the columns.
 

@@ -12,14 +12,16 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from celltyping._compat import Interval, StrOptions, _fit_context
-from celltyping._expression import (
-    canonical,
+from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._expression import (
     check_not_negative,
     contradiction,
     encode_batch,
     guess_kind,
 )
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._sparse import sum_duplicates
+from celltyping._utils._warnings import find_stack_level
 
 
 class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -128,6 +130,7 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         self.max_value = max_value
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y=None, *, batch=None):
         """Tell the kind of expression; with `scale`, learn each gene's mean and spread.
 
@@ -200,10 +203,11 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
                 f"{type(self).__name__} was fitted on {self.kind_!r}, but in X "
                 f"{evidence}",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=find_stack_level(),
             )
         return self._normalize(X, batch)
 
+    @restore_on_error
     def fit_transform(self, X, y=None, *, batch=None):
         """Fit to the cells and normalise them.
 
@@ -230,7 +234,7 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
         )
         check_not_negative(X, type(self).__name__)
-        return canonical(X)
+        return sum_duplicates(X)
 
     def _tell_kind(self, X, names, codes):
         """Return what `X` holds, by `kind` or by its values."""
@@ -238,7 +242,9 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
             evidence = contradiction(X, self.kind)
             if evidence:
                 warnings.warn(
-                    f"kind={self.kind!r}, but {evidence}", UserWarning, stacklevel=4
+                    f"kind={self.kind!r}, but {evidence}",
+                    UserWarning,
+                    stacklevel=find_stack_level(),
                 )
             return self.kind
         kind, evidence = guess_kind(X)

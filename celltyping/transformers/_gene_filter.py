@@ -12,8 +12,10 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from celltyping._compat import Interval, _fit_context
-from celltyping._expression import canonical, check_not_negative
+from celltyping._utils._compat import Interval, _fit_context
+from celltyping._utils._expression import check_not_negative
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._sparse import sum_duplicates
 
 
 class GeneFilter(SelectorMixin, BaseEstimator):
@@ -92,6 +94,7 @@ class GeneFilter(SelectorMixin, BaseEstimator):
         self.gene_names = gene_names
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y=None):
         """Count the cells of each gene and compare the names.
 
@@ -119,7 +122,7 @@ class GeneFilter(SelectorMixin, BaseEstimator):
         )
         check_not_negative(X, type(self).__name__)
         excluded = self._excluded()
-        self.n_cells_ = _count_cells(canonical(X))
+        self.n_cells_ = _count_cells(sum_duplicates(X))
         least = self.min_cells if X.shape[0] >= self.min_cells else 1
         self.support_ = (self.n_cells_ >= least) & ~excluded
         if not self.support_.any():

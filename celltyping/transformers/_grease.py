@@ -16,20 +16,21 @@ from sklearn.base import (
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from celltyping._compat import Interval, StrOptions, _fit_context
-from celltyping._fitting import all_or_nothing
-from celltyping._kernels._memory import CELL_SIZE, build_memory, extend
+from celltyping._kernels._ivf import CELL_SIZE, build_memory, extend
 from celltyping._kernels._threads import threads
-from celltyping._laplacian import (
+from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._optional import import_optional
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._warnings import find_stack_level
+from celltyping.transformers._embedding import out_of_sample
+from celltyping.transformers._embedding.laplacian import (
     affinity_graph,
     leading_eigenvectors,
     positive_degrees,
     rotation_to_eigenvectors,
     signs,
 )
-from celltyping._neighbors import MAX_PRODUCTS, nearest_neighbors
-from celltyping._nn import _placement
-from celltyping._optional import import_optional
+from celltyping.transformers._embedding.neighbors import MAX_PRODUCTS, nearest_neighbors
 
 # Up to so many samples "auto" computes the eigenvectors. Lanczos takes 1.5 s for the
 # 60,000 training digits of MNIST, and memory and time grow with the samples.
@@ -254,6 +255,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y=None):
         """Find the coordinates of the training samples.
 
@@ -279,8 +281,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         FloatingPointError
             If the training of the network diverges.
         """
-        with all_or_nothing(self):
-            return self._fit(X)
+        return self._fit(X)
 
     def _fit(self, X):
         """Do what `fit` does."""
@@ -293,12 +294,12 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with_network = solver == "minibatch" or self.n_anchors == 0
         device = self._find_device() if with_network else None
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        reduction = _placement.fit_reduction(
+        reduction = out_of_sample.fit_reduction(
             X, self.n_input_components, seed, self.metric
         )
-        reduced = _placement.reduce(reduction, X)
+        reduced = out_of_sample.reduce(reduction, X)
         indices, distances = self._find_neighbors(X, reduced, seed)
-        reduction = _placement.with_unit(reduction, reduced, indices)
+        reduction = out_of_sample.with_unit(reduction, reduced, indices)
         reduced /= reduction.unit
         graph = affinity_graph(indices, distances)
         self._warn_of_components(graph)
@@ -373,7 +374,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"n_neighbors ({self.n_neighbors}) must be less than the number of "
                 f"samples in X ({n_samples}): {n_neighbors} are used",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=find_stack_level(),
             )
         table = X
         if self.metric == "euclidean" and n_samples**2 * n_features > MAX_PRODUCTS:
@@ -397,7 +398,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "apart: raise n_components for what is inside them, or n_neighbors to "
                 "join them",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=find_stack_level(),
             )
 
     def _exact_parts(self, graph, seed):
@@ -418,7 +419,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Keep training samples, among which new ones find their neighbours."""
         n_anchors = self.n_anchors
         if n_anchors == "auto":
-            n_anchors = _placement.MAX_ANCHORS
+            n_anchors = out_of_sample.MAX_ANCHORS
         if n_anchors < len(reduced):
             order = np.random.RandomState(seed).permutation(len(reduced))
             kept = np.sort(order[:n_anchors])
@@ -441,7 +442,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         from celltyping._nn import _encoder
 
         deviation = reduced.std()
-        network = _placement.Placement(
+        network = out_of_sample.Placement(
             None,  # the reduction, which is there when the network is trained
             centre,
             scale,
@@ -536,8 +537,8 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_rows = ROWS_PER_NEIGHBOR * self._n_near
         parts = []
         with threads(self.n_jobs) as parallel:
-            for rows in gen_batches(X.shape[0], _placement.ROWS_AT_ONCE):
-                reduced = _placement.reduce(self._reduction, X[rows])
+            for rows in gen_batches(X.shape[0], out_of_sample.ROWS_AT_ONCE):
+                reduced = out_of_sample.reduce(self._reduction, X[rows])
                 parts.append(
                     extend(
                         self._memory,
@@ -572,6 +573,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X = self._read(X, reset=False)
         return self._coordinates(X).astype(X.dtype, copy=False)
 
+    @restore_on_error
     def fit_transform(self, X, y=None):
         """Find the coordinates of the training samples; the same as fit, transform.
 

@@ -13,16 +13,18 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from celltyping._compat import Interval, StrOptions, _fit_context
-from celltyping._expression import (
-    canonical,
+from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._expression import (
     check_not_negative,
     contradiction,
     encode_batch,
     guess_kind,
 )
-from celltyping._labels import as_array, is_unlabeled
-from celltyping._optional import import_optional
+from celltyping._utils._labels import as_array, is_unlabeled
+from celltyping._utils._optional import import_optional
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._sparse import sum_duplicates
+from celltyping._utils._warnings import find_stack_level
 
 # exp(300) squared can still be summed over any number of cells, and no logarithm of
 # expression comes near.
@@ -140,6 +142,7 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
         self.unlabeled_marker = unlabeled_marker
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y=None, *, batch=None):
         """Rank the genes.
 
@@ -174,7 +177,7 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=True
         )
         check_not_negative(X, type(self).__name__)
-        X = canonical(X)
+        X = sum_duplicates(X)
         self._warn_of_other_kinds(X)
         n_batches, codes = self._find_batches(X, y, batch)
         self.dispersions_ = np.array(
@@ -203,7 +206,7 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
             warnings.warn(
                 f"flavor={self.flavor!r} takes {wanted}, but {found}",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=find_stack_level(),
             )
 
     def _find_batches(self, X, y, batch):

@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import Interval, StrOptions, _fit_context
-from celltyping._registration import register, register_to
-from celltyping._tables import (
+from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._tables import (
     codes_of_groups,
     column_values,
     encode_groups,
@@ -22,6 +22,8 @@ from celltyping._tables import (
     shortened,
     take_rows,
 )
+from celltyping._utils._warnings import find_stack_level
+from celltyping.transformers._registration import register, register_to
 
 # So many neurons a message names at most.
 MOST_NEURONS = 5
@@ -315,6 +317,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.register = register
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y=None):
         """Find centre and axes of each neuron.
 
@@ -485,7 +488,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             f"{found}; {n_dimensions} axes need at least {n_dimensions}: they are "
             "centred, but not turned",
             UserWarning,
-            stacklevel=4,
+            stacklevel=find_stack_level(),
         )
 
 

@@ -15,16 +15,16 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from celltyping import _umap
-from celltyping._compat import _fit_context
-from celltyping._fitting import all_or_nothing
 from celltyping._kernels._fuzzy import fuzzy_graph, supervise
 from celltyping._kernels._layout import fit_curve
-from celltyping._labels import encode_types
-from celltyping._laplacian import leading_eigenvectors
-from celltyping._neighbors import nearest_neighbors
-from celltyping._nn import _placement
-from celltyping._optional import import_optional
+from celltyping._utils._compat import _fit_context
+from celltyping._utils._labels import encode_types
+from celltyping._utils._optional import import_optional
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._warnings import find_stack_level
+from celltyping.transformers._embedding import initialization, out_of_sample
+from celltyping.transformers._embedding.laplacian import leading_eigenvectors
+from celltyping.transformers._embedding.neighbors import nearest_neighbors
 from celltyping.transformers._numap_networks import (
     NumapNetworks,
     has_decoder,
@@ -308,6 +308,7 @@ class NUMAP(
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y=None, *, neighbor_graph=None):
         """Embed the training samples, and learn where new ones belong.
 
@@ -341,8 +342,7 @@ class NUMAP(
         """
         for module in ("torch", "skorch"):
             import_optional(module, extra="nn", needed_by="NUMAP")
-        with all_or_nothing(self):
-            return self._fit(X, y, neighbor_graph)
+        return self._fit(X, y, neighbor_graph)
 
     def _fit(self, X, y, neighbor_graph):
         """Do what `fit` does."""
@@ -362,15 +362,15 @@ class NUMAP(
         flat = self._flat(X)
 
         if earlier is None:
-            reduction = _placement.fit_reduction(
+            reduction = out_of_sample.fit_reduction(
                 flat, self.n_input_components, seed, self.metric
             )
         else:
             reduction = earlier.reduction
-        reduced = _placement.reduce(reduction, flat)
+        reduced = out_of_sample.reduce(reduction, flat)
         indices, distances = self._find_neighbors(flat, reduced, neighbor_graph, seed)
         if earlier is None:
-            reduction = _placement.with_unit(reduction, reduced, indices)
+            reduction = out_of_sample.with_unit(reduction, reduced, indices)
             reduced /= reduction.unit
         self.graph_ = fuzzy_graph(indices, distances)
         supervised = y is not None and self.target_weight > 0
@@ -389,17 +389,17 @@ class NUMAP(
         start = None if earlier is None else self._place(X, earlier)
         coordinates = self._find_coordinates(X, seed)
         if start is None:
-            leading = _placement.reduce(
-                _placement.fit_reduction(reduced, self.n_components, seed), reduced
+            leading = out_of_sample.reduce(
+                out_of_sample.fit_reduction(reduced, self.n_components, seed), reduced
             )
             if coordinates is not None:
-                leading = _umap.start_by_component(
+                leading = initialization.start_by_component(
                     self.graph_, leading, coordinates, seed
                 )
-            start = _umap.start_from(leading, self.n_components, random_state)
+            start = initialization.start_from(leading, self.n_components, random_state)
         radii = None
         if self.densmap:
-            radii = _umap.original_radii(self.graph_, indices, distances)
+            radii = initialization.original_radii(self.graph_, indices, distances)
         curve = fit_curve(self.min_dist, self.spread)
         self.layout_ = self._lay_out(start, coordinates, radii, curve, seed)
         placement = self._learn_encoder(
@@ -445,14 +445,14 @@ class NUMAP(
         """Read or find the neighbours of every sample."""
         n_samples = flat.shape[0]
         if neighbor_graph is not None:
-            return _umap.read_neighbor_graph(neighbor_graph, n_samples)
+            return initialization.read_neighbor_graph(neighbor_graph, n_samples)
         n_neighbors = min(self.n_neighbors, n_samples - 1)
         if n_neighbors < self.n_neighbors:
             warnings.warn(
                 f"n_neighbors ({self.n_neighbors}) must be less than the number of "
                 f"samples in X ({n_samples}): {n_neighbors} are used",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=find_stack_level(),
             )
         # Distances between rows of fewer columns take less time; where none were left
         # out, they are the same.
@@ -513,7 +513,7 @@ class NUMAP(
         """Lay out the graph."""
         n_epochs = self.n_epochs
         if n_epochs == "auto":
-            n_epochs = _umap.n_layout_epochs(len(start))
+            n_epochs = initialization.n_layout_epochs(len(start))
         n_dense = round(self.dens_frac * n_epochs) if self.densmap else 0
         places = start
         forces = {
@@ -523,7 +523,7 @@ class NUMAP(
             "verbose": self.verbose,
         }
         if n_dense < n_epochs:
-            places = _umap.lay_out(
+            places = initialization.lay_out(
                 self.graph_,
                 places,
                 curve=curve,
@@ -532,7 +532,7 @@ class NUMAP(
                 **forces,
             )
         if n_dense > 0:
-            places = _umap.match_radii(
+            places = initialization.match_radii(
                 places,
                 self.graph_,
                 radii,
@@ -545,7 +545,7 @@ class NUMAP(
                 **forces,
             )
         if coordinates is not None:
-            places = _umap.mix(places, coordinates, self.spectral_weight)
+            places = initialization.mix(places, coordinates, self.spectral_weight)
         return places
 
     def _place(self, X, placement, coordinates=None):
@@ -582,6 +582,7 @@ class NUMAP(
         X = self._read(X, reset=False)
         return self._place(X, self._placement).astype(X.dtype, copy=False)
 
+    @restore_on_error
     def fit_transform(self, X, y=None, **fit_params):
         """Embed the training samples; the same as ``fit(X, y).transform(X)``.
 
@@ -631,7 +632,7 @@ class NUMAP(
         places = placement.standardized(X)
         features = answer(self.decoder_net_.module_, places, self.device_)
         if not has_own_decoder(self):
-            features = _placement.restore(
+            features = out_of_sample.restore(
                 placement.reduction, features / placement.input_scale
             )
         return features.reshape(len(X), *self._sample_shape).astype(X.dtype, copy=False)

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from celltyping._kernels._fuzzy import fuzzy_graph
-from celltyping._neighbors import nearest_neighbors
-from celltyping._nn import _placement
+from celltyping.transformers._embedding import out_of_sample
+from celltyping.transformers._embedding.neighbors import nearest_neighbors
 
 # Epochs on UMAP's own loss, where the network may do without anchors: where before them
 # it keeps four fifths of the neighbours that anchors keep. Digits and MNIST have 0.5 to
@@ -54,7 +54,7 @@ class NumapNetworks:
         columns_scale = reduced.std()
         takes = {"features": "columns", "spectral": "coordinates"}
         centre = self.layout_.mean(axis=0)
-        placement = _placement.Placement(
+        placement = out_of_sample.Placement(
             reduction,
             centre,
             float((self.layout_ - centre).std()) or 1.0,
@@ -172,7 +172,7 @@ class NumapNetworks:
     def _n_anchors(self, n_samples):
         """Return how many training samples are remembered."""
         if self.n_anchors == "auto":
-            return min(n_samples, _placement.MAX_ANCHORS)
+            return min(n_samples, out_of_sample.MAX_ANCHORS)
         return min(n_samples, self.n_anchors)
 
     def _make_encoder(self, inputs, earlier, seed):

@@ -5,8 +5,8 @@
 
 from numbers import Integral, Real
 
-from celltyping._compat import Interval, StrOptions
-from celltyping._nn import _placement
+from celltyping._utils._compat import Interval, StrOptions
+from celltyping.transformers._embedding import out_of_sample
 
 # Parameters, and with what values they need spectral coordinates of new samples.
 _NEED_FRONT = {
@@ -138,7 +138,7 @@ class NumapParameters:
             **kept,
             "hidden_layer_sizes": self._hidden_sizes(),
             "encoder": "NUMAP's own" if self.encoder is None else "one of your own",
-            "metric": _placement.directional(self.metric),
+            "metric": out_of_sample.directional(self.metric),
         }
 
     def _check_earlier(self):

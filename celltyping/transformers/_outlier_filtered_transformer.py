@@ -10,14 +10,15 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import HasMethods, _check_feature_names_in, _fit_context
-from celltyping._outliers import (
+from celltyping._utils._compat import HasMethods, _check_feature_names_in, _fit_context
+from celltyping._utils._outlier_detectors import (
     OutlierJudgeMixin,
     default_detector,
     fit_detector,
     is_outlier,
 )
-from celltyping._parts import (
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._sub_estimators import (
     check_rows,
     join_input_tags,
     own_random_state,
@@ -99,6 +100,7 @@ class OutlierFilteredTransformer(OutlierJudgeMixin, TransformerMixin, BaseEstima
         self.outlier_detector = outlier_detector
         self.random_state = random_state
 
+    @restore_on_error
     def fit(self, X, y=None):
         """Fit the detector to all samples, and the transformer to the inliers.
 
@@ -125,6 +127,7 @@ class OutlierFilteredTransformer(OutlierJudgeMixin, TransformerMixin, BaseEstima
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
+    @restore_on_error
     def fit_transform(self, X, y=None):
         """Fit, and transform the same samples.
 

@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 
-from celltyping._compat import Interval, _fit_context
-from celltyping._tables import column_values, find_columns, read_table, take_rows
+from celltyping._utils._compat import Interval, _fit_context
+from celltyping._utils._restore import restore_on_error
+from celltyping._utils._tables import column_values, find_columns, read_table, take_rows
 
 
 class OutlierRowRemover(BaseEstimator):
@@ -86,6 +87,7 @@ class OutlierRowRemover(BaseEstimator):
         self.iqr_factor = iqr_factor
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y=None):
         """Learn between which values rows stay.
 
@@ -110,6 +112,7 @@ class OutlierRowRemover(BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit_resample(self, X, y=None):
         """Learn between which values rows stay, and drop the others.
 

@@ -12,11 +12,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._compat import _fit_context
-from celltyping._kernels import _ntac
-from celltyping._labels import encode_types
-from celltyping._wiring import WiringMixin
+from celltyping._utils._compat import _fit_context
+from celltyping._utils._labels import encode_types
+from celltyping._utils._restore import restore_on_error
 from celltyping.connectome import Connectome
+from celltyping.connectome._affinity import WiringMixin
+from celltyping.estimators._ntac import propagation
 
 
 class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
@@ -102,6 +103,7 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @restore_on_error
     def fit(self, X, y):
         """Remember which nodes have which type.
 
@@ -132,7 +134,9 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
         check_consistent_length(wiring.in_view, codes)
         types = np.full((wiring.adjacency.shape[0], 1), -1, dtype=np.int32)
         types[wiring.in_view, 0] = codes
-        self._memberships = _ntac.Memberships(types, (types >= 0).astype(np.float32))
+        self._memberships = propagation.Memberships(
+            types, (types >= 0).astype(np.float32)
+        )
         return self
 
     def transform(self, X):
@@ -159,17 +163,19 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
         n_types = len(self.classes_)
         if not isinstance(X, Connectome):
             edges = self._out_edges(self._read_matrix(X, reset=False))
-            counts = edges @ _ntac.to_csr(self._memberships, n_types)
+            counts = edges @ propagation.to_csr(self._memberships, n_types)
             counts = sparse.csr_array(counts.astype(np.float32))
             counts.sort_indices()
             return counts
         positions = self._positions(X)
         graph = X.graph
-        edges = _ntac.Edges.from_csr(
+        edges = propagation.Edges.from_csr(
             self._weighted(graph.adjacency), self._weighted(graph.transpose)
         )
         with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
-            counts = _ntac.count_partners(edges, self._memberships, n_types, parallel)
+            counts = propagation.count_partners(
+                edges, self._memberships, n_types, parallel
+            )
         return counts[positions]
 
     def get_feature_names_out(self, input_features=None):

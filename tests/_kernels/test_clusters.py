@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from celltyping._kernels import _clusters
-from celltyping._kernels._growth import wires_from_csr
+from celltyping.estimators._ntac.growth import wires_from_csr
+from tests import _reference as reference
 
 # Similarities nearer to each other than this are a tie to float32 sums.
 CLOSE = 1e-5
@@ -30,17 +31,17 @@ class Case(NamedTuple):
     wires: _clusters.Wires
 
 
-def wires_of(plain, adjacency, features, degree_correction=0.0, index_dtype=np.int32):
+def wires_of(adjacency, features, degree_correction=0.0, index_dtype=np.int32):
     """Write a dense graph and dense features as `Wires`, closed for writing."""
     tables = adjacency, np.ascontiguousarray(adjacency.T), features
-    matrices = [plain.as_csr(table, index_dtype) for table in tables]
+    matrices = [reference.as_csr(table, index_dtype) for table in tables]
     return wires_from_csr(*matrices, degree_correction)
 
 
 @st.composite
-def cases(draw, plain):
+def cases(draw):
     """Draw a graph with weights that tie nowhere, and clusters, some of them empty."""
-    adjacency = draw(plain.graphs(max_nodes=24))
+    adjacency = draw(reference.graphs(max_nodes=24))
     n_nodes = len(adjacency)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     adjacency = (adjacency * rng.uniform(0.5, 1.5, adjacency.shape)).astype(np.float32)
@@ -50,9 +51,9 @@ def cases(draw, plain):
     n_clusters, n_groups = draw(st.integers(1, 20)), draw(st.integers(1, 20))
     labels = rng.integers(0, n_clusters, n_nodes).astype(np.uint32)
     groups = rng.integers(0, n_groups, n_nodes).astype(np.uint32)
-    plain.closed(labels, groups)
+    reference.closed(labels, groups)
     correction = draw(st.sampled_from([0.0, 0.5, 1.0]))
-    wires = wires_of(plain, adjacency, features, correction)
+    wires = wires_of(adjacency, features, correction)
     return Case(
         adjacency, features, correction, labels, n_clusters, groups, n_groups, wires
     )
@@ -81,10 +82,10 @@ def means_of(profiles, groups, n_groups):
     return means
 
 
-def similarities_to_means(plain, case, labels):
+def similarities_to_means(case, labels):
     """Compare each node with the mean of each cluster."""
     profiles = profiles_of(case, labels)
-    return plain.jaccard(profiles, means_of(profiles, labels, case.n_clusters))
+    return reference.jaccard(profiles, means_of(profiles, labels, case.n_clusters))
 
 
 def by_cluster(labels, n_clusters):
@@ -98,8 +99,8 @@ def by_cluster(labels, n_clusters):
 
 @settings(deadline=None, max_examples=50)
 @given(data=st.data())
-def test_mean_profiles(plain, data):
-    case = data.draw(cases(plain))
+def test_mean_profiles(data):
+    case = data.draw(cases())
     means = _clusters.mean_profiles(
         case.wires, case.labels, case.n_clusters, case.groups, case.n_groups
     )
@@ -111,10 +112,10 @@ def test_mean_profiles(plain, data):
     np.testing.assert_allclose(means[:, : case.n_groups].T, expected, rtol=1e-6)
 
 
-def test_a_profile_is_what_comes_in_then_what_goes_out_then_features(plain):
+def test_a_profile_is_what_comes_in_then_what_goes_out_then_features():
     adjacency = np.array([[0, 2, 3], [5, 7, 0], [0, 0, 0]])
     features = np.array([[0, 11], [13, 0], [0, 0]])
-    wires = wires_of(plain, adjacency, features)
+    wires = wires_of(adjacency, features)
     labels = np.array([0, 1, 1], dtype=np.uint32)
     own = np.arange(3, dtype=np.uint32)
     means = _clusters.mean_profiles(wires, labels, 2, own, 3)
@@ -130,17 +131,17 @@ def test_a_profile_is_what_comes_in_then_what_goes_out_then_features(plain):
 
 @settings(deadline=None, max_examples=100)
 @given(data=st.data())
-def test_move_to_nearest(plain, data):
-    case = data.draw(cases(plain))
+def test_move_to_nearest(data):
+    case = data.draw(cases())
     labels = case.labels
     bits = data.draw(st.integers(0, 2 ** len(labels) - 1))
-    stays = plain.closed((bits >> np.arange(len(labels))) & 1 == 1)
+    stays = reference.closed((bits >> np.arange(len(labels))) & 1 == 1)
     new, similarities = _clusters.move_to_nearest(
         case.wires, labels, stays, case.n_clusters
     )
     assert new.dtype == np.uint32
     assert similarities.dtype == np.float32
-    expected = similarities_to_means(plain, case, labels)
+    expected = similarities_to_means(case, labels)
     empty = ~profiles_of(case, labels).any(axis=1)
     assert (new[stays | empty] == labels[stays | empty]).all()
     assert (similarities[empty] == 1).all()
@@ -156,12 +157,12 @@ def test_move_to_nearest(plain, data):
     assert (new == expected.argmax(axis=1))[clear].all()
 
 
-def test_a_node_moves_only_if_another_cluster_is_nearer(plain):
+def test_a_node_moves_only_if_another_cluster_is_nearer():
     # Nodes 0 to 3 have one profile. The first three are clusters of their own; node 3
     # has the mean of its cluster pulled away by node 4.
     adjacency = np.zeros((5, 5))
     adjacency[:4, 4] = 1
-    wires = wires_of(plain, adjacency, np.zeros((5, 0)))
+    wires = wires_of(adjacency, np.zeros((5, 0)))
     labels = np.array([0, 1, 2, 3, 3], dtype=np.uint32)
     free = np.zeros(5, dtype=bool)
     new, similarities = _clusters.move_to_nearest(wires, labels, free, 4)
@@ -179,9 +180,9 @@ def test_a_node_moves_only_if_another_cluster_is_nearer(plain):
     max_iter=st.integers(1, 6),
     tol=st.sampled_from([0.0, 0.1, 0.5]),
 )
-def test_settle_repeats_moves(plain, data, max_iter, tol):
-    case = data.draw(cases(plain))
-    stays = plain.closed(case.groups % 3 == 0)
+def test_settle_repeats_moves(data, max_iter, tol):
+    case = data.draw(cases())
+    stays = reference.closed(case.groups % 3 == 0)
     labels, n_moved = case.labels, []
     while True:
         new, similarities = _clusters.move_to_nearest(
@@ -200,13 +201,13 @@ def test_settle_repeats_moves(plain, data, max_iter, tol):
 
 
 @pytest.mark.parametrize("correction", [0.0, 1.0])
-def test_sums_that_move_along_are_those_summed_up_anew(plain, correction):
+def test_sums_that_move_along_are_those_summed_up_anew(correction):
     # A tenth of the nodes is astray, so that few move; many have self loops.
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 5, 200)
     chances = rng.uniform(0, 0.4, (5, 5))[truth][:, truth] + np.eye(200) / 2
     adjacency = rng.uniform(0.5, 1.5, (200, 200)) * (rng.random((200, 200)) < chances)
-    wires = wires_of(plain, adjacency, rng.random((200, 2)), correction)
+    wires = wires_of(adjacency, rng.random((200, 2)), correction)
     labels = np.where(rng.random(200) < 0.1, rng.integers(0, 5, 200), truth)
     labels = labels.astype(np.uint32)
     free, shares = np.zeros(200, dtype=bool), []
@@ -226,7 +227,7 @@ def test_sums_that_move_along_are_those_summed_up_anew(plain, correction):
 
 @settings(deadline=None, max_examples=100)
 @given(data=st.data(), n_clusters=st.integers(1, 6), n_candidates=st.integers(1, 30))
-def test_take_candidates(plain, data, n_clusters, n_candidates):
+def test_take_candidates(data, n_clusters, n_candidates):
     n_nodes = data.draw(st.integers(1, 30))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     labels = rng.integers(0, n_clusters, n_nodes).astype(np.uint32)
@@ -236,7 +237,7 @@ def test_take_candidates(plain, data, n_clusters, n_candidates):
     kinds = rng.integers(0, data.draw(st.sampled_from([1, 3, 100])), n_nodes)
     members = np.lexsort((-similarities, labels))
     ends = by_cluster(labels, n_clusters)[1]
-    plain.closed(labels, similarities, stays, barred, kinds, members, ends)
+    reference.closed(labels, similarities, stays, barred, kinds, members, ends)
     rank = np.empty(n_nodes, dtype=int)
     fixed = np.zeros(n_nodes, dtype=bool)
     for c in range(n_clusters):
@@ -258,15 +259,15 @@ def test_take_candidates(plain, data, n_clusters, n_candidates):
 
 @settings(deadline=None, max_examples=50)
 @given(data=st.data())
-def test_candidate_gains(plain, data):
-    case = data.draw(cases(plain))
+def test_candidate_gains(data):
+    case = data.draw(cases())
     labels, n_nodes = case.labels, len(case.labels)
     own = np.random.default_rng(case.n_groups).random(n_nodes).astype(np.float32)
     members, ends = by_cluster(labels, case.n_clusters)
     candidates = members[case.groups[members] % 2 == 0]
     per_cluster = np.bincount(labels[candidates], minlength=case.n_clusters)
     candidate_ends = np.concatenate([[0], np.cumsum(per_cluster)])
-    plain.closed(own, members, ends, candidates, candidate_ends)
+    reference.closed(own, members, ends, candidates, candidate_ends)
     gains = _clusters.candidate_gains(
         case.wires,
         labels,
@@ -278,35 +279,35 @@ def test_candidate_gains(plain, data):
         candidate_ends,
     )
     profiles = profiles_of(case, labels)
-    similarities = plain.jaccard(profiles, profiles[candidates])
+    similarities = reference.jaccard(profiles, profiles[candidates])
     gained = np.maximum(similarities - own[:, np.newaxis], 0)
     gained[labels[:, np.newaxis] != labels[candidates]] = 0
     np.testing.assert_allclose(gains, gained.sum(axis=0), atol=n_nodes * CLOSE)
 
 
-def test_more_candidates_than_one_vector_holds(plain):
+def test_more_candidates_than_one_vector_holds():
     rng = np.random.default_rng(0)
     adjacency = rng.uniform(0, 1, (40, 40)) * (rng.random((40, 40)) < 0.3)
-    wires = wires_of(plain, adjacency, np.zeros((40, 0)))
+    wires = wires_of(adjacency, np.zeros((40, 0)))
     labels = np.zeros(40, dtype=np.uint32)
     nodes, ends = np.arange(40), np.array([0, 40])
     own = np.zeros(40, dtype=np.float32)
     gains = _clusters.candidate_gains(wires, labels, 1, own, nodes, ends, nodes, ends)
     strengths = np.column_stack([adjacency.sum(axis=0), adjacency.sum(axis=1)])
-    expected = plain.jaccard(strengths, strengths).sum(axis=0)
+    expected = reference.jaccard(strengths, strengths).sum(axis=0)
     np.testing.assert_allclose(gains, expected, rtol=1e-5)
 
 
 @settings(deadline=None, max_examples=50)
 @given(data=st.data())
-def test_mean_distance(plain, data):
-    case = data.draw(cases(plain))
+def test_mean_distance(data):
+    case = data.draw(cases())
     distance = _clusters.mean_distance(
         case.wires, case.labels, case.n_clusters, case.groups, case.n_groups
     )
     profiles = profiles_of(case, case.labels)
     means = means_of(profiles, case.groups, case.n_groups)
-    similarities = np.diag(plain.jaccard(profiles, means[case.groups]))
+    similarities = np.diag(reference.jaccard(profiles, means[case.groups]))
     expected = np.where(profiles.any(axis=1), 1 - similarities, 0).mean()
     assert distance >= 0
     np.testing.assert_allclose(distance, expected, atol=CLOSE)
@@ -325,12 +326,12 @@ def brain():
     return adjacency, features, rng.integers(0, 18, 60).astype(np.uint32)
 
 
-def test_indices_of_64_bits_change_no_bit(plain, brain):
+def test_indices_of_64_bits_change_no_bit(brain):
     adjacency, features, labels = brain
     stays = labels % 5 == 0
     found = []
     for index_dtype in (np.int32, np.int64):
-        wires = wires_of(plain, adjacency, features, 1.0, index_dtype)
+        wires = wires_of(adjacency, features, 1.0, index_dtype)
         assert wires.out_nodes.dtype.itemsize == np.dtype(index_dtype).itemsize
         moved = _clusters.settle(wires, labels, stays, 18, 3, 0.0)
         distance = _clusters.mean_distance(wires, labels, 18, moved[0], 18)
@@ -341,12 +342,12 @@ def test_indices_of_64_bits_change_no_bit(plain, brain):
 
 @pytest.mark.parametrize("factor", [1e-30, 1e-4, 1e25])
 @pytest.mark.parametrize("correction", [0.0, 1.0])
-def test_a_common_factor_of_all_weights_does_not_show(plain, brain, factor, correction):
+def test_a_common_factor_of_all_weights_does_not_show(brain, factor, correction):
     adjacency, features, labels = brain
     free = np.zeros(60, dtype=bool)
     found = [
         _clusters.move_to_nearest(
-            wires_of(plain, f * adjacency, f * features, correction), labels, free, 18
+            wires_of(f * adjacency, f * features, correction), labels, free, 18
         )
         for f in (1.0, factor)
     ]
@@ -354,11 +355,11 @@ def test_a_common_factor_of_all_weights_does_not_show(plain, brain, factor, corr
     np.testing.assert_allclose(found[0][1], found[1][1], atol=CLOSE)
 
 
-def test_sums_are_in_double_precision(plain):
+def test_sums_are_in_double_precision():
     # 2^24 + 1 is no float32: the ones after the first large weight would be lost.
     adjacency = np.zeros((6, 6))
     adjacency[0, 1:] = [2**24, 1, 1, 1, 1]
-    wires = wires_of(plain, adjacency, np.zeros((6, 0)))
+    wires = wires_of(adjacency, np.zeros((6, 0)))
     labels = np.zeros(6, dtype=np.uint32)
     means = _clusters.mean_profiles(wires, labels, 1, np.arange(6, dtype=np.uint32), 6)
     assert means[1, 0] == 2**24 + 4

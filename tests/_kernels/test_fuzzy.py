@@ -11,6 +11,7 @@ from scipy import sparse
 from scipy.optimize import brentq
 
 from celltyping._kernels import _fuzzy
+from tests import _reference as reference
 
 
 def draw_neighbors(rng, n_samples, n_neighbors, n_dims=3):
@@ -102,10 +103,10 @@ def test_rows_of_duplicates_take_the_mean_of_all():
     n_neighbors=st.integers(1, 8),
 )
 @settings(max_examples=50, deadline=None)
-def test_the_graph_agrees_with_a_dense_one(seed, n_samples, n_neighbors, plain):
+def test_the_graph_agrees_with_a_dense_one(seed, n_samples, n_neighbors):
     rng = np.random.default_rng(seed)
     n_neighbors = min(n_neighbors, n_samples - 1)
-    indices, distances = plain.closed(*draw_neighbors(rng, n_samples, n_neighbors))
+    indices, distances = reference.closed(*draw_neighbors(rng, n_samples, n_neighbors))
     graph = _fuzzy.fuzzy_graph(indices, distances)
     assert graph.format == "csr"
     assert graph.dtype == np.float32
@@ -129,11 +130,11 @@ def test_equal_rows_are_wholly_joined():
 
 
 @pytest.mark.parametrize("target_weight", [0.0, 0.5, 1.0])
-def test_supervision_agrees_with_a_dense_one(target_weight, plain):
+def test_supervision_agrees_with_a_dense_one(target_weight):
     rng = np.random.default_rng(0)
     graph = _fuzzy.fuzzy_graph(*draw_neighbors(rng, 40, 6))
-    plain.closed(graph.data, graph.indices, graph.indptr)
-    codes = plain.closed(rng.integers(-1, 3, 40))
+    reference.closed(graph.data, graph.indices, graph.indptr)
+    codes = reference.closed(rng.integers(-1, 3, 40))
     far = np.exp(-2.5 / (1 - target_weight)) if target_weight < 1 else 0.0
     expected = graph.toarray().astype(float)
     for i in range(40):

@@ -13,7 +13,8 @@ from scipy import sparse
 from sklearn.datasets import make_blobs
 
 from celltyping._kernels import _fuzzy, _layout
-from celltyping._neighbors import nearest_neighbors
+from celltyping.transformers._embedding.neighbors import nearest_neighbors
+from tests import _reference as reference
 
 A, B = 1.6, 0.9
 MASK = 2**64 - 1
@@ -30,12 +31,12 @@ lay_out = partial(
 )
 
 
-def draw_graph(plain, rng, n_vertices, density=0.3):
+def draw_graph(rng, n_vertices, density=0.3):
     """Draw a symmetric graph without a diagonal."""
     weights = rng.uniform(0.01, 1, (n_vertices, n_vertices))
     weights *= rng.random(weights.shape) < density
     weights = np.triu(weights, 1)
-    return plain.as_csr(weights + weights.T)
+    return reference.as_csr(weights + weights.T)
 
 
 def plain_hash(counter):
@@ -138,10 +139,10 @@ def test_beyond_the_tables_their_ends_count(square):
 @pytest.mark.parametrize("n_dims", [1, 2, 3])
 @pytest.mark.parametrize("n_negatives", [0, 1, 4])
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])
-def test_epochs_agree_with_plain_ones(n_dims, n_negatives, seed, plain):
+def test_epochs_agree_with_plain_ones(n_dims, n_negatives, seed):
     rng = np.random.default_rng(n_dims)
-    graph = draw_graph(plain, rng, 12)
-    initial = plain.closed(rng.normal(0, 3, (12, n_dims)).astype(np.float32))
+    graph = draw_graph(rng, 12)
+    initial = reference.closed(rng.normal(0, 3, (12, n_dims)).astype(np.float32))
     initial_copy = initial.copy()
     expected = initial
     for epoch in range(3):
@@ -162,9 +163,9 @@ def test_epochs_agree_with_plain_ones(n_dims, n_negatives, seed, plain):
     np.testing.assert_allclose(positions, expected, atol=1e-4)
 
 
-def test_in_the_plane_as_in_general(monkeypatch, plain):
+def test_in_the_plane_as_in_general(monkeypatch):
     rng = np.random.default_rng(0)
-    graph = draw_graph(plain, rng, 100, density=0.1)
+    graph = draw_graph(rng, 100, density=0.1)
     initial = rng.normal(0, 5, (100, 2))
     in_plane = lay_out(initial, graph)
     monkeypatch.setattr(_layout, "_move_in_plane", _layout._move)
@@ -172,9 +173,9 @@ def test_in_the_plane_as_in_general(monkeypatch, plain):
 
 
 @pytest.mark.parametrize("n_dims", [2, 3])
-def test_blocks_and_threads_do_not_change_a_bit(n_dims, monkeypatch, plain):
+def test_blocks_and_threads_do_not_change_a_bit(n_dims, monkeypatch):
     rng = np.random.default_rng(0)
-    graph = draw_graph(plain, rng, 100, density=0.1)
+    graph = draw_graph(rng, 100, density=0.1)
     initial = rng.normal(0, 5, (100, n_dims))
     expected = lay_out(initial, graph, n_jobs=1)
     np.testing.assert_array_equal(lay_out(initial, graph, n_jobs=2), expected)
@@ -213,18 +214,18 @@ def test_an_edge_counts_in_its_share_of_epochs():
     np.testing.assert_allclose(counts, 100 * shares, atol=1)
 
 
-def test_edges_too_weak_for_the_epochs_do_not_count(plain):
+def test_edges_too_weak_for_the_epochs_do_not_count():
     weights = np.zeros((4, 4))
     weights[[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]] = [4, 4, 0.3, 0.3, 1, 1]
-    ptr, cols, shares = _layout._edges_ever_due(plain.as_csr(weights), 10)
+    ptr, cols, shares = _layout._edges_ever_due(reference.as_csr(weights), 10)
     assert ptr.tolist() == [0, 1, 2, 3, 4]
     assert cols.tolist() == [1, 0, 3, 2]
     assert shares.tolist() == [1, 1, 0.25, 0.25]
 
 
-def test_each_epoch_is_reported(plain):
+def test_each_epoch_is_reported():
     reports = []
-    graph = plain.as_csr([[0, 1], [1, 0]])
+    graph = reference.as_csr([[0, 1], [1, 0]])
     lay_out(np.eye(2), graph, n_epochs=7, advance=lambda: reports.append(1))
     assert len(reports) == 7
 
@@ -233,8 +234,8 @@ def test_each_epoch_is_reported(plain):
 
 
 @pytest.mark.parametrize("n_vertices", [1, 3])
-def test_vertices_without_edges_stay(n_vertices, plain):
-    graph = plain.as_csr(np.zeros((n_vertices, n_vertices)))
+def test_vertices_without_edges_stay(n_vertices):
+    graph = reference.as_csr(np.zeros((n_vertices, n_vertices)))
     initial = np.arange(2.0 * n_vertices).reshape(n_vertices, 2)
     np.testing.assert_array_equal(lay_out(initial, graph), initial)
 
@@ -245,14 +246,14 @@ def test_stored_zeros_are_no_edges():
     np.testing.assert_array_equal(lay_out(np.eye(2), graph), np.eye(2))
 
 
-def test_vertices_on_one_point_stay_finite(plain):
-    graph = draw_graph(plain, np.random.default_rng(0), 10)
+def test_vertices_on_one_point_stay_finite():
+    graph = draw_graph(np.random.default_rng(0), 10)
     positions = lay_out(np.zeros((10, 2)), graph)
     np.testing.assert_array_equal(positions, 0)  # no force has a direction there
 
 
-def test_no_epochs_give_the_start(plain):
-    graph = draw_graph(plain, np.random.default_rng(0), 5)
+def test_no_epochs_give_the_start():
+    graph = draw_graph(np.random.default_rng(0), 5)
     initial = np.ones((5, 2), np.float32)
     positions = lay_out(initial, graph, n_epochs=0)
     np.testing.assert_array_equal(positions, initial)

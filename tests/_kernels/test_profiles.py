@@ -16,6 +16,7 @@ from celltyping._kernels._profiles import (
     count_types,
     strongest_entries,
 )
+from tests import _reference as reference
 
 INDEX_DTYPES = [np.int32, np.int64]
 
@@ -27,28 +28,30 @@ N_TYPES = [1, 4, 300]
 @pytest.mark.parametrize("n_types", N_TYPES)
 @settings(deadline=None, max_examples=30)
 @given(data=st.data())
-def test_count_types(plain, n_types, index_dtype, data):
-    adjacency = data.draw(plain.graphs())
+def test_count_types(n_types, index_dtype, data):
+    adjacency = data.draw(reference.graphs())
     n_nodes = len(adjacency)
-    types, shares = plain.closed(*data.draw(plain.memberships(n_nodes, n_types)))
+    types, shares = reference.closed(
+        *data.draw(reference.memberships(n_nodes, n_types))
+    )
     start = data.draw(st.integers(0, n_nodes))
     stop = data.draw(st.integers(start, n_nodes))
     least = data.draw(st.sampled_from([0.0, 0.05, 0.25]))
-    edges = plain.as_edges(adjacency, index_dtype)
+    edges = reference.as_edges(adjacency, index_dtype)
     ptr, cols, values = count_types(start, stop, *edges, types, shares, n_types, least)
     assert (ptr.dtype, cols.dtype, values.dtype) == (np.int64, np.int32, np.float32)
     assert ptr[-1] == len(cols) == len(values)
     for begin, end in itertools.pairwise(ptr):
         assert (np.diff(cols[begin:end]) > 0).all()
-    expected = plain.count_partners(adjacency, types, shares, n_types, least)
+    expected = reference.count_partners(adjacency, types, shares, n_types, least)
     np.testing.assert_array_equal(
-        plain.from_blocks(ptr, cols, values, 2 * n_types), expected[start:stop]
+        reference.from_blocks(ptr, cols, values, 2 * n_types), expected[start:stop]
     )
 
 
-def test_weights_and_shares_of_zero_count_nothing(plain):
+def test_weights_and_shares_of_zero_count_nothing():
     # As entries, they once took more room than there was.
-    edges = plain.as_edges(np.ones((50, 50), dtype=np.float32))
+    edges = reference.as_edges(np.ones((50, 50), dtype=np.float32))
     types = np.zeros((50, 1), dtype=np.int32)
     shares = np.zeros((50, 1), dtype=np.float32)
     assert count_types(0, 50, *edges, types, shares, 2, 0.0)[0][-1] == 0
@@ -57,39 +60,39 @@ def test_weights_and_shares_of_zero_count_nothing(plain):
     assert count_types(0, 50, *edges, types, shares + 1, 2, 0.0)[0][-1] == 0
 
 
-def test_count_types_keeps_the_parts_apart(plain):
+def test_count_types_keeps_the_parts_apart():
     adjacency = np.array([[7, 2, 0], [0, 0, 3], [0, 0, 0]], dtype=np.float32)
     types = np.array([[0], [1], [-1]], dtype=np.int32)
     shares = np.array([[1], [1], [0]], dtype=np.float32)
-    parts = count_types(0, 3, *plain.as_edges(adjacency), types, shares, 2, 0.0)
-    assert plain.from_blocks(*parts, 4).tolist() == [
+    parts = count_types(0, 3, *reference.as_edges(adjacency), types, shares, 2, 0.0)
+    assert reference.from_blocks(*parts, 4).tolist() == [
         [7, 0, 7, 2],  # a self loop counts on both sides
         [2, 0, 0, 0],  # its partner out of no type counts nowhere
         [0, 3, 0, 0],
     ]
 
 
-def test_count_types_does_not_depend_on_the_order_of_edges(plain):
+def test_count_types_does_not_depend_on_the_order_of_edges():
     rng = np.random.default_rng(0)
     adjacency = rng.random((40, 40), dtype=np.float32) + 0.1
     types = rng.integers(0, 3, (40, 1)).astype(np.int32)
     shares = np.ones((40, 1), dtype=np.float32)
-    expected = count_types(0, 40, *plain.as_edges(adjacency), types, shares, 3, 0.0)
+    expected = count_types(0, 40, *reference.as_edges(adjacency), types, shares, 3, 0.0)
     order = rng.permutation(40)
-    edges = plain.as_edges(adjacency[np.ix_(order, order)])
+    edges = reference.as_edges(adjacency[np.ix_(order, order)])
     found = count_types(0, 40, *edges, types[order], shares, 3, 0.0)
     np.testing.assert_array_equal(
-        plain.from_blocks(*found, 6), plain.from_blocks(*expected, 6)[order]
+        reference.from_blocks(*found, 6), reference.from_blocks(*expected, 6)[order]
     )
 
 
 @pytest.mark.parametrize("n_partners", [10, 1000])
-def test_a_hub_with_many_equal_partners_loses_none(plain, n_partners):
+def test_a_hub_with_many_equal_partners_loses_none(n_partners):
     adjacency = np.zeros((n_partners + 1, n_partners + 1), dtype=np.float32)
     adjacency[:-1, -1] = 1
     types = np.arange(n_partners + 1, dtype=np.int32)[:, np.newaxis]
     shares = np.ones_like(types, dtype=np.float32)
-    edges = plain.as_edges(adjacency)
+    edges = reference.as_edges(adjacency)
     parts = count_types(
         n_partners, n_partners + 1, *edges, types, shares, n_partners + 1, 0.005
     )
@@ -99,18 +102,18 @@ def test_a_hub_with_many_equal_partners_loses_none(plain, n_partners):
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_strongest_entries(plain, index_dtype, data):
-    table = data.draw(plain.tables(max_cols=8))
+def test_strongest_entries(index_dtype, data):
+    table = data.draw(reference.tables(max_cols=8))
     n_keep = data.draw(st.integers(1, 10))
-    matrix = plain.as_csr(table, index_dtype)
+    matrix = reference.as_csr(table, index_dtype)
     entries = strongest_entries(matrix.indptr, matrix.indices, matrix.data, n_keep)
     assert entries.dtype == ENTRY
     assert entries.shape == (len(table), n_keep)
     present = entries["col"] >= 0
     assert (np.diff(present.astype(int), axis=1) <= 0).all()  # -1 closes a row
     assert (entries["value"][~present] == 0).all()
-    expected = plain.shares_of(plain.strongest(table, n_keep))
-    found = plain.from_entries(entries, table.shape[1])
+    expected = reference.shares_of(reference.strongest(table, n_keep))
+    found = reference.from_entries(entries, table.shape[1])
     assert ((found > 0) == (expected > 0)).all()
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
@@ -127,27 +130,29 @@ def test_strongest_entries_are_never_stored_zeros(n_keep):
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_count_partner_profiles(plain, index_dtype, data):
-    adjacency = data.draw(plain.graphs())
+def test_count_partner_profiles(index_dtype, data):
+    adjacency = data.draw(reference.graphs())
     n_nodes, n_cols, n_entries = len(adjacency), 5, 3
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     profiles = rng.random((n_nodes, n_cols)) * rng.integers(0, 2, (n_nodes, n_cols))
-    profiles = plain.shares_of(plain.strongest(profiles, n_entries)).astype(np.float32)
-    masses = plain.closed(rng.random(n_nodes, dtype=np.float32))
+    profiles = reference.shares_of(reference.strongest(profiles, n_entries)).astype(
+        np.float32
+    )
+    masses = reference.closed(rng.random(n_nodes, dtype=np.float32))
     n_keep = data.draw(st.integers(1, 2 * n_cols))
     start = data.draw(st.integers(0, n_nodes))
     stop = data.draw(st.integers(start, n_nodes))
     parts = count_partner_profiles(
         start,
         stop,
-        *plain.as_edges(adjacency, index_dtype),
-        plain.as_entries(profiles, n_entries),
+        *reference.as_edges(adjacency, index_dtype),
+        reference.as_entries(profiles, n_entries),
         n_cols,
         n_keep,
         masses,
     )
-    found = plain.from_blocks(*parts, 2 * n_cols)
-    expected = plain.count_partner_profiles(adjacency, profiles, n_keep, masses)
+    found = reference.from_blocks(*parts, 2 * n_cols)
+    expected = reference.count_partner_profiles(adjacency, profiles, n_keep, masses)
     expected = expected[start:stop]
     assert ((found > 0) == (expected > 0)).all()
     np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -158,11 +163,11 @@ def test_count_partner_profiles(plain, index_dtype, data):
     assert (np.diff(parts[0]) <= n_keep).all()
 
 
-def test_a_node_without_counts_has_no_second_order_mass(plain):
+def test_a_node_without_counts_has_no_second_order_mass():
     adjacency = np.ones((2, 2), dtype=np.float32)
-    profiles = plain.as_entries(np.array([[0.5, 0.5], [0, 1]], dtype=np.float32), 2)
+    profiles = reference.as_entries(np.array([[0.5, 0.5], [0, 1]], dtype=np.float32), 2)
     masses = np.array([0, 2], dtype=np.float32)
     parts = count_partner_profiles(
-        0, 2, *plain.as_edges(adjacency), profiles, 2, 4, masses
+        0, 2, *reference.as_edges(adjacency), profiles, 2, 4, masses
     )
-    assert plain.from_blocks(*parts, 4).tolist() == [[0, 0, 0, 0], [0.25, 0.75] * 2]
+    assert reference.from_blocks(*parts, 4).tolist() == [[0, 0, 0, 0], [0.25, 0.75] * 2]

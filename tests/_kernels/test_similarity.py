@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from celltyping._kernels import _ntac
 from celltyping._kernels._similarity import (
     RUN,
     largest_entries,
@@ -17,17 +16,19 @@ from celltyping._kernels._similarity import (
     similarity_to_types,
     vote,
 )
+from celltyping.estimators._ntac import propagation
+from tests import _reference as reference
 
 INDEX_DTYPES = [np.int32, np.int64]
 
 
 @st.composite
-def problems(draw, plain, n_types=5):
+def problems(draw, n_types=5):
     """Draw rows, references (more than one run of them, at times) and their types.
 
     Few columns and small numbers: rows that equal references, and ties, are the rule.
     """
-    rows = draw(plain.tables())
+    rows = draw(reference.tables())
     shape = draw(st.integers(0, 3 * RUN)), rows.shape[1]
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     references = rng.integers(0, 4, shape) * rng.integers(0, 2, shape)
@@ -35,10 +36,10 @@ def problems(draw, plain, n_types=5):
     return rows, references.astype(np.float32), ref_types
 
 
-def query(plain, table, index_dtype):
+def query(table, index_dtype):
     """Return the rows' part of a kernel's arguments."""
-    matrix = plain.as_csr(table, index_dtype)
-    sums = plain.closed(table.sum(axis=1, dtype=np.float32))
+    matrix = reference.as_csr(table, index_dtype)
+    sums = reference.closed(table.sum(axis=1, dtype=np.float32))
     unsigned = np.dtype(f"u{np.dtype(index_dtype).itemsize}")
     return (
         matrix.indptr.view(unsigned),
@@ -48,10 +49,10 @@ def query(plain, table, index_dtype):
     )
 
 
-def by_column(plain, references, index_dtype):
+def by_column(references, index_dtype):
     """Return the references' part of a kernel's arguments."""
-    *csc, _ = query(plain, np.ascontiguousarray(references.T), index_dtype)
-    return *csc, plain.closed(references.sum(axis=1, dtype=np.float32))
+    *csc, _ = query(np.ascontiguousarray(references.T), index_dtype)
+    return *csc, reference.closed(references.sum(axis=1, dtype=np.float32))
 
 
 def some_rows(draw, n_rows):
@@ -63,33 +64,35 @@ def some_rows(draw, n_rows):
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_nearest_types(plain, index_dtype, data):
-    table, references, ref_types = data.draw(problems(plain))
+def test_nearest_types(index_dtype, data):
+    table, references, ref_types = data.draw(problems())
     rows = some_rows(data.draw, len(table))
     n_best = data.draw(st.integers(1, 6))
     types, similarities = nearest_types(
         rows,
-        *query(plain, table, index_dtype),
-        *by_column(plain, references, index_dtype),
-        plain.closed(ref_types),
+        *query(table, index_dtype),
+        *by_column(references, index_dtype),
+        reference.closed(ref_types),
         n_best,
         np.inf,
     )
     assert (types.dtype, similarities.dtype) == (np.int32, np.float32)
-    everything = plain.jaccard(table[rows], references)
-    expected = plain.top_list(plain.best_per_type(everything, ref_types, 5), n_best)
+    everything = reference.jaccard(table[rows], references)
+    expected = reference.top_list(
+        reference.best_per_type(everything, ref_types, 5), n_best
+    )
     np.testing.assert_array_equal(types, expected[0])
     np.testing.assert_array_equal(similarities, expected[1])
 
 
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), drop=st.sampled_from([0.0, 0.1, 0.5, 1.0]))
-def test_types_far_below_the_best_may_be_left_out(plain, data, drop):
-    table, references, ref_types = data.draw(problems(plain))
+def test_types_far_below_the_best_may_be_left_out(data, drop):
+    table, references, ref_types = data.draw(problems())
     arguments = (
         np.arange(len(table), dtype=np.uint32),
-        *query(plain, table, np.int32),
-        *by_column(plain, references, np.int32),
+        *query(table, np.int32),
+        *by_column(references, np.int32),
         ref_types,
         3,
     )
@@ -105,8 +108,8 @@ def test_types_far_below_the_best_may_be_left_out(plain, data, drop):
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_nearest_references(plain, index_dtype, data):
-    table, references, _ = data.draw(problems(plain))
+def test_nearest_references(index_dtype, data):
+    table, references, _ = data.draw(problems())
     rows = some_rows(data.draw, len(table))
     n_best = data.draw(st.integers(1, 6))
     # Some references are rows of the table, which are not compared with themselves.
@@ -114,15 +117,15 @@ def test_nearest_references(plain, index_dtype, data):
     ids = np.array(ids[: len(references)], dtype=np.uint32)
     nearest, similarities = nearest_references(
         rows,
-        *query(plain, table, index_dtype),
-        *by_column(plain, references, index_dtype),
-        plain.closed(ids),
+        *query(table, index_dtype),
+        *by_column(references, index_dtype),
+        reference.closed(ids),
         n_best,
     )
     assert (nearest.dtype, similarities.dtype) == (np.int32, np.float32)
-    everything = plain.jaccard(table[rows], references)
+    everything = reference.jaccard(table[rows], references)
     everything[rows[:, np.newaxis] == ids] = 0
-    expected = plain.top_list(everything, n_best)
+    expected = reference.top_list(everything, n_best)
     np.testing.assert_array_equal(nearest, expected[0])
     np.testing.assert_array_equal(similarities, expected[1])
 
@@ -130,37 +133,37 @@ def test_nearest_references(plain, index_dtype, data):
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_similarity_to_types(plain, index_dtype, data):
-    table, references, ref_types = data.draw(problems(plain))
+def test_similarity_to_types(index_dtype, data):
+    table, references, ref_types = data.draw(problems())
     rows = some_rows(data.draw, len(table))
     similarities = similarity_to_types(
         rows,
-        *query(plain, table, index_dtype),
-        *by_column(plain, references, index_dtype),
-        plain.closed(ref_types),
+        *query(table, index_dtype),
+        *by_column(references, index_dtype),
+        reference.closed(ref_types),
         7,
     )
-    everything = plain.jaccard(table[rows], references)
+    everything = reference.jaccard(table[rows], references)
     assert similarities.dtype == np.float32
     np.testing.assert_array_equal(
-        similarities, plain.best_per_type(everything, ref_types, 7)
+        similarities, reference.best_per_type(everything, ref_types, 7)
     )
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=20)
-def test_fractions_agree_up_to_rounding(plain, seed):
+def test_fractions_agree_up_to_rounding(seed):
     rng = np.random.default_rng(seed)
     references = rng.random((150, 8), dtype=np.float32) ** 4
     rows = np.concatenate([references[:5], rng.random((15, 8), dtype=np.float32)])
     arguments = (
         np.arange(20, dtype=np.uint32),
-        *query(plain, rows, np.int32),
-        *by_column(plain, references, np.int32),
+        *query(rows, np.int32),
+        *by_column(references, np.int32),
     )
     ref_types = np.repeat(np.arange(5, dtype=np.int32), 30)
-    expected = plain.jaccard(rows, references)
-    by_type = plain.best_per_type(expected, ref_types, 5)
+    expected = reference.jaccard(rows, references)
+    by_type = reference.best_per_type(expected, ref_types, 5)
     found = similarity_to_types(*arguments, ref_types, 5)
     np.testing.assert_allclose(found, by_type, rtol=1e-5)
     assert found.max() <= 1
@@ -173,13 +176,13 @@ def test_fractions_agree_up_to_rounding(plain, seed):
     np.testing.assert_allclose(similarities, -np.sort(-expected)[:, :4], rtol=1e-5)
 
 
-def test_a_row_that_equals_a_reference_has_similarity_1(plain):
+def test_a_row_that_equals_a_reference_has_similarity_1():
     rng = np.random.default_rng(0)
     table = rng.random((100, 30), dtype=np.float32)
     arguments = (
         np.arange(100, dtype=np.uint32),
-        *query(plain, table, np.int32),
-        *by_column(plain, table, np.int32),
+        *query(table, np.int32),
+        *by_column(table, np.int32),
     )
     types, similarities = nearest_types(
         *arguments, np.arange(100, dtype=np.int32), 1, 0.0
@@ -189,11 +192,11 @@ def test_a_row_that_equals_a_reference_has_similarity_1(plain):
     assert similarities.max() <= 1
 
 
-def test_rows_without_entries_are_similar_to_nothing(plain):
+def test_rows_without_entries_are_similar_to_nothing():
     table = np.array([[0, 0], [0, 2]], dtype=np.float32)
     references = np.array([[0, 0], [3, 0]], dtype=np.float32)
     rows = np.arange(2, dtype=np.uint32)
-    parts = query(plain, table, np.int32), by_column(plain, references, np.int32)
+    parts = query(table, np.int32), by_column(references, np.int32)
     ref_types = np.array([0, 1], dtype=np.int32)
     types, similarities = nearest_types(
         rows, *parts[0], *parts[1], ref_types, 2, np.inf
@@ -208,18 +211,20 @@ def test_rows_without_entries_are_similar_to_nothing(plain):
 
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_vote(plain, data):
+def test_vote(data):
     n_types = 4
-    table, references, ref_types = data.draw(problems(plain, n_types=n_types))
+    table, references, ref_types = data.draw(problems(n_types=n_types))
     n_neighbors = data.draw(st.integers(1, 7))
     n_best = data.draw(st.integers(1, n_types))
-    similarities = plain.jaccard(table, references)
-    nearest = plain.top_list(similarities, n_neighbors)
-    types, scores = vote(*plain.closed(*nearest), plain.closed(ref_types), n_best)
+    similarities = reference.jaccard(table, references)
+    nearest = reference.top_list(similarities, n_neighbors)
+    types, scores = vote(
+        *reference.closed(*nearest), reference.closed(ref_types), n_best
+    )
     assert (types.dtype, scores.dtype) == (np.int32, np.float32)
-    expected = plain.vote(similarities, ref_types, n_neighbors, n_types)
+    expected = reference.vote(similarities, ref_types, n_neighbors, n_types)
     np.testing.assert_allclose(
-        scores, plain.top_list(expected, n_best)[1], rtol=1e-5, atol=1e-6
+        scores, reference.top_list(expected, n_best)[1], rtol=1e-5, atol=1e-6
     )
     assert (np.diff(scores, axis=1) <= 0).all()
     assert ((types >= 0) == (scores > 0)).all()
@@ -233,9 +238,9 @@ def test_vote(plain, data):
 
 @settings(deadline=None, max_examples=30)
 @given(data=st.data())
-def test_one_vote_scores_its_similarity(plain, data):
-    table, references, ref_types = data.draw(problems(plain))
-    nearest, similarities = plain.top_list(plain.jaccard(table, references), 1)
+def test_one_vote_scores_its_similarity(data):
+    table, references, ref_types = data.draw(problems())
+    nearest, similarities = reference.top_list(reference.jaccard(table, references), 1)
     types, scores = vote(nearest, similarities, ref_types, 1)
     there = nearest >= 0
     assert (types[there] == ref_types[nearest[there]]).all()
@@ -265,18 +270,18 @@ def test_the_lower_type_wins_among_equal_votes():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @settings(deadline=None, max_examples=30)
 @given(data=st.data())
-def test_largest_entries(plain, index_dtype, dtype, data):
-    table = data.draw(plain.tables())
-    matrix = plain.as_csr(table, index_dtype)
-    values = plain.closed(matrix.data.astype(dtype))
+def test_largest_entries(index_dtype, dtype, data):
+    table = data.draw(reference.tables())
+    matrix = reference.as_csr(table, index_dtype)
+    values = reference.closed(matrix.data.astype(dtype))
     largest = largest_entries(matrix.indptr, matrix.indices, values)
-    expected, _ = plain.top_list(table, 1)
+    expected, _ = reference.top_list(table, 1)
     assert largest.dtype == np.int32
     assert largest.tolist() == expected.ravel().tolist()
 
 
-def test_references_carry_unsigned_indices(plain):
-    references = _ntac.gather_references(
-        plain.as_csr([[1, 0], [2, 3]]), np.array([1, 0]), np.array([0, 1])
+def test_references_carry_unsigned_indices():
+    references = propagation.gather_references(
+        reference.as_csr([[1, 0], [2, 3]]), np.array([1, 0]), np.array([0, 1])
     )
     assert {references.ptr.dtype.kind, references.rows.dtype.kind} == {"u"}

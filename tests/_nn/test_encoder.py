@@ -9,7 +9,6 @@ import torch
 
 from celltyping._kernels._fuzzy import fuzzy_graph
 from celltyping._kernels._layout import fit_curve
-from celltyping._neighbors import nearest_neighbors
 from celltyping._nn import _encoder
 from celltyping._nn._encoder import (
     choose_batch_size,
@@ -19,6 +18,7 @@ from celltyping._nn._encoder import (
     regress,
 )
 from celltyping._nn._training import answer
+from celltyping.transformers._embedding.neighbors import nearest_neighbors
 
 TRAINING = {
     "batch_size": "auto",

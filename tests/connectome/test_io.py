@@ -162,7 +162,7 @@ def test_the_extra_is_named(write, monkeypatch, ending, module):
 
     original = importlib.import_module
     monkeypatch.setattr(
-        "celltyping._optional.importlib.import_module",
+        "celltyping._utils._optional.importlib.import_module",
         lambda name: absent(name) if name == module else original(name),
     )
     message = rf"read_edges needs {package}.* pip install \"celltyping\[io\]\""

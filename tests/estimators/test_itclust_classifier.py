@@ -24,8 +24,9 @@ from sklearn.preprocessing import MaxAbsScaler
 from skorch.callbacks import Callback, EarlyStopping
 from threadpoolctl import threadpool_limits
 
-from celltyping import ItClustClassifier, _adaptation
+from celltyping import ItClustClassifier
 from celltyping._nn import _training
+from celltyping.estimators._itclust import adaptation as _adaptation
 from celltyping.model_selection import SeedShuffleSplit
 
 QUICK = {"n_networks": 2, "max_epochs": 20, "random_state": 0}

@@ -30,9 +30,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from celltyping import Connectome, NtacClassifier, SeedShuffleSplit, TypeProfile
-from celltyping._kernels import _ntac
 from celltyping.datasets import make_connectome
 from celltyping.estimators import _ntac_classifier
+from celltyping.estimators._ntac import propagation
 from celltyping.metrics import make_typed_scorer
 
 PUBLISHED = {
@@ -115,7 +115,7 @@ def dense_ntac(adjacency, codes, learning_rate, tol, sharpness=None):
         counts = np.hstack([adjacency.T @ counted, adjacency @ counted])
         if sharpness is not None and not in_flux:
             sums, largest = counts.sum(axis=1), counts.max(axis=1)
-            bounds = np.minimum(_ntac.LEAST_ENTRY * sums, 0.1 * largest)
+            bounds = np.minimum(propagation.LEAST_ENTRY * sums, 0.1 * largest)
             counts[counts < bounds[:, np.newaxis]] = 0
         if embedding is not None:
             counts = (1 - learning_rate) * embedding + learning_rate * counts
@@ -130,7 +130,7 @@ def dense_ntac(adjacency, codes, learning_rate, tol, sharpness=None):
         if sharpness is not None:
             best = per_type.max(axis=1, keepdims=True)
             shares = np.exp(sharpness / best[~known].mean() * (per_type - best))
-            shares[shares < _ntac.LEAST_SHARE] = 0
+            shares[shares < propagation.LEAST_SHARE] = 0
             shares /= shares.sum(axis=1, keepdims=True)
             members[~known, :n_types] = shares[~known]
         history.append(np.mean(new_types != types))
@@ -267,7 +267,10 @@ def test_threads_blocks_and_repetitions_change_no_bit(brain, settings):
     expected = answers(NtacClassifier(**settings).fit(con, y), con)
     assert_same_answers(answers(NtacClassifier(**settings).fit(con, y), con), expected)
     for n_jobs in (1, 2):
-        with patch.object(_ntac, "BLOCK", 7), patch.object(_ntac, "TILE", 40):
+        with (
+            patch.object(propagation, "BLOCK", 7),
+            patch.object(propagation, "TILE", 40),
+        ):
             ntac = NtacClassifier(**settings, n_jobs=n_jobs).fit(con, y)
             found = answers(ntac, con)
         assert_same_answers(found, expected)
@@ -613,7 +616,7 @@ def test_nearly_equal_probabilities_rank_as_predict_says(brain):
     ntac = NtacClassifier().fit(con, y)
     close = np.array([[0.5 - 2**-54, 0.5, 0, 0]])
     ntac._probabilities = sparse.csr_array(np.tile(close, (150, 1)))
-    ntac._types = _ntac.most_likely(ntac._probabilities)
+    ntac._types = propagation.most_likely(ntac._probabilities)
     ranked, _ = ntac.rank_types(con, k=1)
     assert (ranked[:, 0] == ntac.predict(con)).all()
 
@@ -930,7 +933,7 @@ def test_node_features_that_float32_cannot_add_up_are_refused():
 
 
 def test_a_table_too_large_for_an_rbf_affinity(monkeypatch):
-    monkeypatch.setattr("celltyping._wiring.MAX_RBF_ROWS", 3)
+    monkeypatch.setattr("celltyping.connectome._affinity.MAX_RBF_ROWS", 3)
     with pytest.raises(ValueError, match=r"4 of them \(at most 3\): use affinity="):
         NtacClassifier().fit(np.ones((4, 2)), Y)
 

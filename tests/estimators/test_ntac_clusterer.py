@@ -23,11 +23,12 @@ from sklearn.metrics import adjusted_rand_score, make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from celltyping import Connectome, NtacClusterer, _runs
-from celltyping._elbow import find_elbow
-from celltyping._kernels._growth import TOL, schedule
+from celltyping import Connectome, NtacClusterer
+from celltyping._utils._elbow import find_elbow
 from celltyping.datasets import make_connectome
 from celltyping.estimators import _ntac_clusterer
+from celltyping.estimators._ntac import restarts
+from celltyping.estimators._ntac.growth import TOL, schedule
 from celltyping.metrics import matched_accuracy_score
 
 # Settings under which everything that holds of the clusterer has to hold.
@@ -326,7 +327,7 @@ def test_auto_takes_the_correction_with_which_the_runs_agree(brain, monkeypatch)
         asked.append((len(runs), n_clusters))
         return {1: 0.5, 2: shares}.get(len(asked), 0.0)
 
-    monkeypatch.setattr(_runs, "agreement", agreement)
+    monkeypatch.setattr(restarts, "agreement", agreement)
     for agreement_of_shares, correction in [(0.59, 0.0), (0.61, 1.0)]:
         asked.clear()
         shares = agreement_of_shares
@@ -686,13 +687,13 @@ def test_auto_with_fewer_nodes_than_clusters(brain):
 def count_starts(monkeypatch):
     """Return a list that gets an entry whenever runs are started."""
     starts = []
-    original = _runs._starts
+    original = restarts._starts
 
     def counted(*args):
         starts.append(args)
         return original(*args)
 
-    monkeypatch.setattr(_runs, "_starts", counted)
+    monkeypatch.setattr(restarts, "_starts", counted)
     return starts
 
 

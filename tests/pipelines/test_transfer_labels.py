@@ -20,7 +20,7 @@ from sklearn.preprocessing import Normalizer
 from sklearn.svm import LinearSVC
 from sklearn.utils.multiclass import unique_labels
 
-from celltyping._labels import is_unlabeled
+from celltyping._utils._labels import is_unlabeled
 from celltyping.datasets import load_blood_transfer
 from celltyping.pipelines import make_single_cell_pipeline, transfer_labels
 from celltyping.transformers import (

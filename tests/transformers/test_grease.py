@@ -16,10 +16,13 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import NotFittedError
 
 from celltyping import GrEASE
-from celltyping._laplacian import affinity_graph, leading_eigenvectors
-from celltyping._neighbors import nearest_neighbors
 from celltyping.metrics import grassmann_score
 from celltyping.transformers import _grease
+from celltyping.transformers._embedding.laplacian import (
+    affinity_graph,
+    leading_eigenvectors,
+)
+from celltyping.transformers._embedding.neighbors import nearest_neighbors
 
 LAPLACIANS = ["rw", "symmetric", "unnormalized"]
 NETWORK = {"n_anchors": 0, "max_epochs": 3, "hidden_layer_sizes": (16,)}

@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from celltyping import Connectome, SeedShuffleSplit, TypeProfile
-from celltyping._kernels import _ntac
 from celltyping.datasets import make_connectome
+from celltyping.estimators._ntac import propagation
 from celltyping.transformers import _type_profile
 
 TRANSFORMS = {"linear": lambda x: x, "sqrt": np.sqrt, "log1p": np.log1p}
@@ -87,7 +87,7 @@ def test_permuting_the_nodes_permutes_the_rows(brain):
 def test_threads_and_blocks_change_no_bit(brain, monkeypatch):
     con, y, _ = brain
     expected = TypeProfile().fit_transform(con, y)
-    monkeypatch.setattr(_ntac, "BLOCK", 7)
+    monkeypatch.setattr(propagation, "BLOCK", 7)
     for n_jobs in (1, 2):
         found = TypeProfile(n_jobs=n_jobs).fit_transform(con, y)
         for name in ("data", "indices", "indptr"):

@@ -1,0 +1,40 @@
+"""Sparse matrices: indicators of classes, and doubled entries."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+from scipy import sparse
+
+
+def one_hot(codes, n_columns, values=None):
+    """Return a CSR array with one entry per row, at the row's code.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_rows,)
+        Column of each row's entry; negative: the row is empty.
+    n_columns : int
+        Number of columns.
+    values : ndarray of shape (n_rows,), default=None
+        The entries. None: ones, in double precision.
+
+    Returns
+    -------
+    matrix : csr_array of shape (n_rows, n_columns)
+        The indicator matrix.
+    """
+    codes = np.asarray(codes)
+    rows = np.flatnonzero(codes >= 0)
+    entries = np.ones(len(rows)) if values is None else np.asarray(values)[rows]
+    shape = (len(codes), n_columns)
+    return sparse.csr_array((entries, (rows, codes[rows])), shape=shape)
+
+
+def sum_duplicates(X):
+    """Return X, or a copy with summed entries if a sparse X holds an entry twice."""
+    if not sparse.issparse(X) or X.has_canonical_format:
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    return X

@@ -1,0 +1,20 @@
+"""Where warnings point to."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import sys
+
+# Packages between the user's line and ours.
+_LIBRARIES = {"celltyping", "imblearn", "joblib", "sklearn"}
+
+
+def find_stack_level():
+    """Return the `stacklevel` at which a warning points to the user's own line."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None:
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in _LIBRARIES:
+            break
+        frame, level = frame.f_back, level + 1
+    return level

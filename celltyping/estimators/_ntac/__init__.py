@@ -1,0 +1,4 @@
+"""NTAC on plain arrays: propagation, growth, restarts, consensus."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT

@@ -1,0 +1,290 @@
+"""Detectors: which rows they reject, how far outside these are, and the default."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.covariance import EllipticEnvelope
+from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import SGDOneClassSVM
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
+
+from celltyping._utils import _outlier_detectors
+from celltyping._utils._outlier_detectors import (
+    MOST_ROWS,
+    NU,
+    OutlierJudgeMixin,
+    default_detector,
+    fit_detector,
+    is_outlier,
+    is_pyod,
+    score_outliers,
+)
+
+
+class FarFromMean:
+    """A detector in pyod's way, without scikit-learn's base class: 1 is an outlier."""
+
+    def __init__(self, contamination=0.1):
+        self.contamination = contamination
+
+    def get_params(self, deep=True):
+        return {"contamination": self.contamination}
+
+    def set_params(self, **params):
+        vars(self).update(params)
+        return self
+
+    def fit(self, X, y=None):
+        self.center_ = np.asarray(X).mean(axis=0)
+        self.decision_scores_ = self.decision_function(X)
+        self.threshold_ = np.quantile(self.decision_scores_, 1 - self.contamination)
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
+        return self
+
+    def decision_function(self, X):
+        return np.linalg.norm(np.asarray(X) - self.center_, axis=1)
+
+    def predict(self, X):
+        return (self.decision_function(X) > self.threshold_).astype(int)
+
+
+class NewerFarFromMean(BaseEstimator, FarFromMean):
+    """The same with scikit-learn's base class, as newer versions of pyod have it."""
+
+
+class Fitless(BaseEstimator):
+    """A detector whose `fit` returns nothing, and which has no scores."""
+
+    def fit(self, X):
+        self.n_rows_ = len(X)
+
+    def predict(self, X):
+        return np.ones(len(X), dtype=int)
+
+
+class Judge(OutlierJudgeMixin, BaseEstimator):
+    """The least that has `outlier_detector_`."""
+
+    def __init__(self, outlier_detector=None):
+        self.outlier_detector = outlier_detector
+
+    def fit(self, X):
+        self.outlier_detector_ = fit_detector(self.outlier_detector, X, 0)
+        return self
+
+    def _checked(self, X):
+        return np.asarray(X)
+
+
+DETECTORS = {
+    "default": None,
+    "one-class SVM": OneClassSVM(nu=0.1),
+    "forest": IsolationForest(n_estimators=50, contamination=0.1),
+    "ellipse": EllipticEnvelope(),
+    "LOF": LocalOutlierFactor(novelty=True),
+    "pipeline": make_pipeline(StandardScaler(), OneClassSVM(nu=0.1)),
+    "older pyod": FarFromMean(),
+    "pyod in a pipeline": make_pipeline(StandardScaler(), NewerFarFromMean()),
+}
+
+
+@pytest.fixture(params=DETECTORS.values(), ids=DETECTORS.keys())
+def detector(request):
+    return request.param
+
+
+@pytest.fixture
+def rows():
+    """Give a round cloud of 400 rows, centred at (5, 5)."""
+    return np.random.default_rng(0).normal(5, 1, size=(400, 2))
+
+
+FAR = np.array([[40.0, -30.0], [5, 300]])
+
+
+def test_judges_new_rows(detector, rows):
+    fitted = fit_detector(detector, rows, 0)
+    new = np.vstack([[[5.2, 4.9]], FAR])
+    assert is_outlier(fitted, new).tolist() == [False, True, True]
+    assert 0 < is_outlier(fitted, rows).mean() < 0.12
+    assert is_outlier(fitted, rows).dtype == bool
+
+
+def test_scores_are_above_zero_where_a_row_is_rejected(detector, rows):
+    fitted = fit_detector(detector, rows, 0)
+    X = np.vstack([rows, FAR])
+    scores = score_outliers(fitted, X)
+    assert scores.shape == (402,)
+    np.testing.assert_array_equal(scores > 0, is_outlier(fitted, X))
+    assert min(scores[400:]) >= np.quantile(scores[:400], 0.99)
+
+
+def test_the_detector_is_not_changed(detector, rows):
+    X = rows.copy()
+    X.flags.writeable = False
+    before = {} if detector is None else dict(vars(detector))
+    fitted = fit_detector(detector, X, 0)
+    assert fitted is not detector
+    if detector is not None:
+        assert vars(detector) == before
+
+
+def test_who_speaks_as_pyod(rows):
+    found = {
+        name
+        for name, detector in DETECTORS.items()
+        if is_pyod(fit_detector(detector, rows, 0))
+    }
+    assert found == {"older pyod", "pyod in a pipeline"}
+
+
+def test_pyod_rejects_as_it_labels(rows):
+    fitted = fit_detector(FarFromMean(0.2), rows, None)
+    assert is_outlier(fitted, rows).sum() == 80
+    np.testing.assert_array_equal(is_outlier(fitted, rows), fitted.labels_ == 1)
+    expected = fitted.decision_scores_ - fitted.threshold_
+    np.testing.assert_array_equal(score_outliers(fitted, rows), expected)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, pd.DataFrame, list])
+def test_forms_of_rows(rows, form):
+    fitted = fit_detector(None, form(rows), None)
+    expected = fit_detector(None, rows, None)
+    np.testing.assert_allclose(
+        score_outliers(fitted, form(rows)), score_outliers(expected, rows), atol=1e-9
+    )
+
+
+# --------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [LocalOutlierFactor(), make_pipeline(StandardScaler(), LocalOutlierFactor())],
+)
+def test_lof_needs_novelty(detector, rows):
+    with (
+        patch.object(LocalOutlierFactor, "fit") as fit,
+        pytest.raises(TypeError, match=r"LocalOutlierFactor has not: .*novelty=T"),
+    ):
+        fit_detector(detector, rows, None)
+    assert not fit.called, "refused before it costs anything"
+
+
+def test_a_detector_that_cannot_judge(rows):
+    with pytest.raises(TypeError, match=r"must have predict.*StandardScaler has not$"):
+        fit_detector(StandardScaler(), rows, None)
+
+
+def test_fit_may_return_nothing(rows):
+    fitted = fit_detector(Fitless(), rows, None)
+    assert fitted.n_rows_ == 400
+    assert not is_outlier(fitted, rows).any()
+
+
+# ------------------------------------------------------------- the default, and chance
+
+
+def test_default(rows):
+    fitted = fit_detector(None, rows, None)
+    assert isinstance(fitted, OneClassSVM)
+    assert fitted.nu == default_detector().nu == NU
+    assert fitted.shape_fit_ == rows.shape
+
+
+@pytest.fixture(scope="module")
+def many_rows():
+    return np.random.default_rng(0).normal(size=(MOST_ROWS + 500, 2))
+
+
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_array])
+def test_default_learns_from_a_sample_of_many_rows(many_rows, form):
+    with patch.object(_outlier_detectors, "MOST_ROWS", 1000):
+        fitted = fit_detector(None, form(many_rows), None)
+    assert fitted.shape_fit_ == (1000, 2)
+    rejected = is_outlier(fitted, form(many_rows))
+    assert abs(rejected.mean() - NU) < 0.02
+
+
+def test_sample_is_as_large_as_it_says(many_rows):
+    assert fit_detector(None, many_rows, None).shape_fit_ == (MOST_ROWS, 2)
+
+
+def test_a_given_detector_learns_from_all_rows(many_rows):
+    given = SGDOneClassSVM(nu=0.1)
+    with patch.object(given.__class__, "fit", autospec=True) as fit:
+        fit_detector(given, many_rows, None)
+    assert len(fit.call_args.args[1]) == len(many_rows)
+
+
+def test_which_rows_are_drawn(many_rows):
+    def support(random_state):
+        with patch.object(_outlier_detectors, "MOST_ROWS", 1000):
+            return fit_detector(None, many_rows, random_state).support_vectors_
+
+    np.testing.assert_array_equal(support(None), support(None))
+    np.testing.assert_array_equal(support(1), support(1))
+    np.testing.assert_array_equal(support(1), support(np.random.RandomState(1)))
+    generator = np.random.RandomState(1)
+    drawn = [support(generator), support(generator)]
+    assert not np.array_equal(drawn[0][:50], drawn[1][:50])
+
+
+def test_weights_follow_the_sample():
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    weight = np.where(X[:, 0] > 0, 1.0, 1e-3)
+    with patch.object(_outlier_detectors, "MOST_ROWS", 200):
+        fitted = fit_detector(None, X, None, sample_weight=weight)
+        plain = fit_detector(None, X, None)
+    assert fitted.shape_fit_ == (200, 2)
+    # Rows that weigh nothing may be left outside.
+    assert is_outlier(fitted, X)[X[:, 0] < 0].mean() > 0.5
+    assert is_outlier(plain, X)[X[:, 0] < 0].mean() < 0.1
+
+
+def test_seeds_for_detectors_that_have_none(rows):
+    given = make_pipeline(StandardScaler(), IsolationForest(n_estimators=5))
+    one, other = (fit_detector(given, rows, 3) for _ in range(2))
+    assert one[-1].random_state == other[-1].random_state
+    np.testing.assert_array_equal(
+        score_outliers(one, rows), score_outliers(other, rows)
+    )
+    assert given[-1].random_state is None
+    assert fit_detector(given, rows, None)[-1].random_state is None
+    own = IsolationForest(n_estimators=5, random_state=11)
+    assert fit_detector(own, rows, 3).random_state == 11
+
+
+# --------------------------------------------------------------------------- the mixin
+
+
+def test_mixin_asks_the_fitted_detector(detector, rows):
+    judge = Judge(detector)
+    X = np.vstack([rows, FAR])
+    for method in ("predict_outlier", "outlier_score"):
+        with pytest.raises(NotFittedError):
+            getattr(judge, method)(rows)
+    judge.fit(rows)
+    fitted = judge.outlier_detector_
+    np.testing.assert_array_equal(judge.predict_outlier(X), is_outlier(fitted, X))
+    np.testing.assert_array_equal(judge.outlier_score(X), score_outliers(fitted, X))
+
+
+def test_scores_are_there_only_if_the_detector_has_them(rows):
+    judge = Judge(Fitless())
+    assert not hasattr(judge, "outlier_score")
+    assert not hasattr(judge.fit(rows), "outlier_score")
+    assert judge.predict_outlier(rows).tolist() == [False] * 400
+    assert not hasattr(Judge(LocalOutlierFactor()), "outlier_score")
+    assert hasattr(Judge(), "outlier_score")

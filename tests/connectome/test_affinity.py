@@ -1,0 +1,420 @@
+"""What X may be, and which graph it becomes."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
+
+from celltyping import Connectome
+from celltyping.connectome import _affinity
+from celltyping.connectome._affinity import WiringMixin
+
+ADJACENCY = np.array([[4, 3, 0, 0], [1, 0, 0, 2], [0, 0, 0, 0], [0, 5, 0, 0]])
+TABLE = np.random.default_rng(0).normal(size=(12, 3))
+
+
+class Reader(WiringMixin, BaseEstimator):
+    """An estimator that reads X and no more."""
+
+    def __init__(
+        self,
+        affinity="auto",
+        gamma=None,
+        n_graph_neighbors=15,
+        edge_weighting="linear",
+    ):
+        self.affinity = affinity
+        self.gamma = gamma
+        self.n_graph_neighbors = n_graph_neighbors
+        self.edge_weighting = edge_weighting
+
+    def fit(self, X, y=None):
+        self.wiring_ = self._fit_wiring(X)
+        return self
+
+    def edges_of(self, X):
+        """Return the edges of new rows, dense."""
+        return self._out_edges(self._read_matrix(X, reset=False)).toarray()
+
+
+@pytest.fixture
+def con():
+    return Connectome(ADJACENCY, ["d", "a", "c", "b"], np.arange(8).reshape(4, 2))
+
+
+@pytest.mark.parametrize("affinity", ["auto", "precomputed"])
+def test_a_connectome_is_the_graph(con, affinity):
+    reader = Reader(affinity).fit(con[[3, 1]])
+    wiring = reader.wiring_
+    assert (wiring.adjacency.toarray() == ADJACENCY).all()
+    assert (wiring.transpose.toarray() == ADJACENCY.T).all()
+    assert wiring.in_view.tolist() == [3, 1]
+    assert wiring.node_features is con.graph.node_features
+    assert reader.n_features_in_ == 4
+    assert Reader().fit(Connectome(ADJACENCY)).wiring_.node_features is None
+
+
+def test_a_view_does_not_copy_the_graph(con):
+    for matrix, own in [
+        (con.graph.adjacency, Reader().fit(con[:2]).wiring_.adjacency),
+        (con.graph.transpose, Reader().fit(con[:2]).wiring_.transpose),
+    ]:
+        assert np.shares_memory(matrix.indices, own.indices)
+        assert np.shares_memory(matrix.indptr, own.indptr)
+
+
+@pytest.mark.parametrize(
+    ("edge_weighting", "transform"),
+    [("linear", lambda x: x), ("sqrt", np.sqrt), ("log1p", np.log1p)],
+)
+@pytest.mark.parametrize("scale", [1, 0.1])
+def test_edge_weighting(edge_weighting, transform, scale):
+    weights = scale * ADJACENCY
+    expected = transform(weights).astype(np.float32)
+    for X, affinity in [(Connectome(weights), "auto"), (weights, "precomputed")]:
+        wiring = Reader(affinity, edge_weighting=edge_weighting).fit(X).wiring_
+        assert wiring.adjacency.dtype == wiring.transpose.dtype == np.float32
+        np.testing.assert_allclose(wiring.adjacency.toarray(), expected, rtol=1e-7)
+        np.testing.assert_array_equal(
+            wiring.transpose.toarray(), wiring.adjacency.toarray().T
+        )
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        np.array,
+        *(
+            getattr(sparse, f"{name}_{kind}")
+            for name in ["csr", "csc", "coo"]
+            for kind in ["array", "matrix"]
+        ),
+    ],
+    ids=lambda form: form.__name__,
+)
+@pytest.mark.parametrize("dtype", [int, np.float32, np.float64])
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
+def test_an_adjacency_in_any_form(form, dtype, index_dtype):
+    X = form(ADJACENCY.astype(dtype))
+    for name in {"indices", "indptr", "row", "col"} & set(dir(X)):
+        setattr(X, name, getattr(X, name).astype(index_dtype))
+    before = X.copy()
+    wiring = Reader("precomputed").fit(X).wiring_
+    assert (wiring.adjacency.toarray() == ADJACENCY).all()
+    assert (wiring.transpose.toarray() == ADJACENCY.T).all()
+    assert wiring.in_view.tolist() == [0, 1, 2, 3]
+    assert wiring.node_features is None
+    if sparse.issparse(X):
+        assert (before != X).nnz == 0
+        assert X.data.flags.writeable
+        X.data[:] = 0  # what was read is a copy
+    else:
+        assert (before == X).all()
+        X[:] = 0
+    assert (wiring.adjacency.toarray() == ADJACENCY).all()
+
+
+def test_a_stored_zero_is_no_edge_and_duplicates_are_summed():
+    X = sparse.csr_array(
+        (np.array([1.0, 2, 0, 5]), np.array([1, 1, 0, 0]), np.array([0, 3, 4])),
+        shape=(2, 2),
+    )
+    before = X.data.copy(), X.indices.copy(), X.indptr.copy()
+    wiring = Reader("precomputed").fit(X).wiring_
+    assert wiring.adjacency.toarray().tolist() == [[0, 3], [5, 0]]
+    assert wiring.adjacency.nnz == wiring.transpose.nnz == 2
+    for part, old in zip((X.data, X.indices, X.indptr), before, strict=True):
+        assert part.tolist() == old.tolist()
+        assert part.flags.writeable
+
+
+@pytest.mark.parametrize("affinity", ["auto", "precomputed", "nearest_neighbors"])
+def test_what_was_read_is_closed_for_writing(con, affinity):
+    X = con if affinity == "auto" else ADJACENCY
+    wiring = Reader(affinity).fit(X).wiring_
+    for matrix in (wiring.adjacency, wiring.transpose):
+        for part in (matrix.data, matrix.indices, matrix.indptr):
+            assert not part.flags.writeable
+
+
+@pytest.mark.parametrize("affinity", ["auto", "rbf"])
+@pytest.mark.parametrize("gamma", [None, 0.3])
+def test_rbf(affinity, gamma):
+    reader = Reader(affinity, gamma=gamma).fit(TABLE)
+    gamma = 1 / (3 * TABLE.var()) if gamma is None else gamma
+    distances = ((TABLE[:, np.newaxis] - TABLE) ** 2).sum(axis=2)
+    expected = np.exp(-gamma * distances)
+    found = reader.wiring_.adjacency.toarray()
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_array_equal(found, found.T)
+    np.testing.assert_array_equal(reader.wiring_.transpose.toarray(), found)
+    np.testing.assert_array_equal(reader.edges_of(TABLE[3:7]), found[3:7])
+
+
+def test_rbf_of_a_constant_table():
+    assert (Reader().fit(np.ones((5, 2))).wiring_.adjacency.toarray() == 1).all()
+
+
+def test_pairs_too_far_apart_have_no_edge():
+    # exp(-1000²) is 0: as a stored edge, it once made a kernel write past its end.
+    X = np.array([[0.0], [0.1], [1000.0]])
+    reader = Reader("rbf", gamma=1.0).fit(X)
+    assert reader.wiring_.adjacency.nnz == 5
+    assert np.diff(reader.wiring_.transpose.indptr).tolist() == [2, 2, 1]
+    assert reader._out_edges(X[:1]).nnz == 2
+
+
+def test_weights_that_float32_rounds_to_zero_are_no_edges():
+    con = Connectome(np.array([[0, 1e-60], [1, 0]]))
+    wiring = Reader().fit(con).wiring_
+    assert wiring.adjacency.nnz == wiring.transpose.nnz == 1
+    assert con.n_edges == 2
+    assert Reader(edge_weighting="sqrt").fit(con).wiring_.adjacency.nnz == 2
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.csc_array])
+def test_nearest_neighbors(form):
+    reader = Reader("nearest_neighbors", n_graph_neighbors=4).fit(form(TABLE))
+    found = reader.wiring_.adjacency.toarray()
+    distances = ((TABLE[:, np.newaxis] - TABLE) ** 2).sum(axis=2)
+    order = np.argsort(distances, axis=1)
+    expected = np.zeros((12, 12))
+    np.put_along_axis(expected, order[:, 1:5], 1, axis=1)
+    assert (found == expected).all()
+    assert (reader.wiring_.transpose.toarray() == expected.T).all()
+    assert reader.wiring_.adjacency.has_canonical_format
+    # A row asked about is new, even if it equals a fitted one, which it then finds.
+    expected = np.zeros((12, 12))
+    np.put_along_axis(expected, order[:, :4], 1, axis=1)
+    assert (reader.edges_of(form(TABLE)) == expected).all()
+
+
+@pytest.mark.parametrize(("n_rows", "n_edges"), [(1, 0), (2, 2), (3, 6)])
+def test_fewer_rows_than_neighbors(n_rows, n_edges):
+    reader = Reader("nearest_neighbors").fit(TABLE[:n_rows])
+    assert reader.wiring_.adjacency.nnz == n_edges
+    assert reader.edges_of(TABLE).sum(axis=1).tolist() == [max(n_rows - 1, 1)] * 12
+
+
+@pytest.mark.parametrize("affinity", ["rbf", "nearest_neighbors", "precomputed"])
+def test_new_rows_do_not_depend_on_their_batch(affinity):
+    X = np.abs(TABLE @ TABLE.T) if affinity == "precomputed" else TABLE
+    reader = Reader(affinity, edge_weighting="sqrt").fit(X)
+    together = reader.edges_of(X)
+    for i in range(len(X)):
+        assert (reader.edges_of(X[i : i + 1]) == together[i]).all()
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.coo_matrix])
+def test_new_rows_of_a_connectome_are_edges(con, form):
+    reader = Reader(edge_weighting="sqrt").fit(con[:2])
+    found = reader.edges_of(form(ADJACENCY[:3]))
+    np.testing.assert_allclose(found, np.sqrt(ADJACENCY[:3]), rtol=1e-6)
+
+
+def test_fits_replace_one_another(con):
+    frame = pd.DataFrame(TABLE, columns=["x", "y", "z"])
+    reader = Reader().fit(frame)
+    assert reader.feature_names_in_.tolist() == ["x", "y", "z"]
+    assert reader.edges_of(frame).shape == (12, 12)
+    reader.fit(con)
+    assert not hasattr(reader, "feature_names_in_")
+    assert reader._positions(con).tolist() == [0, 1, 2, 3]
+    reader.fit(frame)
+    with pytest.raises(ValueError, match="was fitted on a matrix with 3 columns"):
+        reader._positions(con)
+
+
+def test_positions_are_those_in_the_graph(con):
+    reader = Reader().fit(con[:2])
+    same = Connectome(ADJACENCY.astype(float), con.node_ids, con.node_features)
+    assert reader._positions(same[[3, 0, 3]]).tolist() == [3, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("affinity", "pairwise", "takes_sparse"),
+    [
+        ("auto", False, False),
+        ("rbf", False, False),
+        ("nearest_neighbors", False, True),
+        ("precomputed", True, True),
+    ],
+)
+def test_tags(affinity, pairwise, takes_sparse):
+    tags = get_tags(Reader(affinity)).input_tags
+    assert tags.pairwise is pairwise
+    assert tags.positive_only is pairwise
+    assert tags.sparse is takes_sparse
+
+
+def test_a_sparse_matrix_is_not_guessed():
+    with pytest.raises(
+        TypeError,
+        match=r"(?s)does not guess.*Connectome\(X\).*affinity='precomputed'.*"
+        r"affinity='nearest_neighbors'",
+    ):
+        Reader().fit(sparse.csr_array(ADJACENCY))
+
+
+def test_a_sparse_table_has_no_rbf_affinity():
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        Reader("rbf").fit(sparse.csr_array(TABLE))
+
+
+def test_a_table_that_may_be_an_adjacency_warns():
+    with pytest.warns(UserWarning, match=r"square matrix without negative.*Connectome"):
+        Reader().fit(ADJACENCY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Reader("rbf").fit(ADJACENCY)  # said so
+        Reader().fit(ADJACENCY - 1)
+        Reader().fit(ADJACENCY[:3])
+        Reader().fit(np.ones((1, 1)))
+
+
+@pytest.mark.parametrize("affinity", ["auto", "rbf"])
+def test_a_table_too_large_for_an_rbf_affinity(affinity, monkeypatch):
+    monkeypatch.setattr(_affinity, "MAX_RBF_ROWS", 11)
+    with pytest.raises(
+        ValueError,
+        match=rf"affinity='{affinity}' makes an edge for every pair of rows, and X has "
+        r"12 of them \(at most 11\): use affinity='nearest_neighbors'",
+    ):
+        Reader(affinity).fit(TABLE)
+    Reader(affinity).fit(TABLE[:11])
+    Reader("nearest_neighbors").fit(TABLE)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_a_precomputed_graph_is_square(form):
+    with pytest.raises(
+        ValueError, match=r"takes a square matrix.*n_samples = 3, n_features = 4"
+    ):
+        Reader("precomputed").fit(form(ADJACENCY[:3]))
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.coo_array])
+def test_a_graph_has_no_negative_weights(con, form):
+    with pytest.raises(ValueError, match="Negative values in data passed to Reader"):
+        Reader("precomputed").fit(form(-ADJACENCY))
+    for reader in [Reader().fit(con), Reader("precomputed").fit(ADJACENCY)]:
+        with pytest.raises(ValueError, match="Negative values in data"):
+            reader.edges_of(form(-ADJACENCY))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("affinity", ["auto", "precomputed", "nearest_neighbors"])
+def test_weights_and_features_are_finite(affinity, bad):
+    X = ADJACENCY.astype(float)
+    X[1, 2] = bad
+    with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
+        Reader(affinity).fit(X)
+
+
+def test_weights_that_float32_cannot_add_up_are_refused():
+    huge = Connectome(ADJACENCY * 1e300)
+    with pytest.raises(
+        ValueError,
+        match=r"add up to 1.5e\+301 \(under edge_weighting='linear'\).*at most 1e\+30",
+    ):
+        Reader().fit(huge)
+    with pytest.raises(ValueError, match="edge_weighting='sqrt'"):
+        Reader(edge_weighting="sqrt").fit(huge)
+    Reader(edge_weighting="log1p").fit(huge)
+
+
+def test_a_view_without_nodes(con):
+    with pytest.raises(ValueError, match="Reader needs nodes, but X has none in view"):
+        Reader().fit(con[[]])
+
+
+@pytest.mark.parametrize("affinity", ["rbf", "nearest_neighbors"])
+def test_a_connectome_is_no_table(con, affinity):
+    with pytest.raises(
+        TypeError,
+        match=f"affinity='{affinity}' is for tables of features, but X is a Connectome",
+    ):
+        Reader(affinity).fit(con)
+
+
+def test_a_view_of_another_graph(con):
+    other = Connectome(np.eye(3))
+    with pytest.raises(
+        ValueError,
+        match=r"another graph \(3 nodes, 3 edges\) than the one Reader was fitted on "
+        r"\(4 nodes\).*Connectome.concat",
+    ):
+        Reader().fit(con)._positions(other)
+
+
+def test_new_rows_have_an_entry_per_fitted_node(con):
+    with pytest.raises(ValueError, match="X has 3 features, but Reader is expecting 4"):
+        Reader().fit(con).edges_of(np.ones((2, 3)))
+
+
+def features_of(con, feature_weight=1.0):
+    """Return the weighted node features, as an estimator on `con` gets them."""
+    reader = Reader().fit(con)
+    reader.feature_weight = feature_weight
+    return reader._weighted_features(reader.wiring_)
+
+
+@pytest.mark.parametrize("feature_weight", [1, 0.3, 2.0])
+@pytest.mark.parametrize("dtype", [int, np.float32, np.float64])
+def test_weighted_features(feature_weight, dtype):
+    table = np.array([[0, 3], [0, 0], [5, 0], [1, 2]], dtype=dtype)
+    con = Connectome(ADJACENCY, node_features=table)
+    before = con.graph.node_features.copy()
+    features = features_of(con[:2], feature_weight)
+    assert isinstance(features, sparse.csr_array)
+    assert features.dtype == np.float32
+    assert features.shape == (4, 2)  # of all nodes, in view or not
+    np.testing.assert_allclose(features.toarray(), feature_weight * table, rtol=1e-7)
+    assert features.nnz == 4
+    assert features.has_sorted_indices
+    assert (con.graph.node_features == before).all()
+
+
+@pytest.mark.parametrize("feature_weight", [0, 0.0])
+def test_a_weight_of_zero_leaves_features_out(con, feature_weight):
+    features = features_of(con, feature_weight)
+    assert features.shape == (4, 0)
+    assert features.dtype == np.float32
+
+
+def test_a_graph_without_features_has_no_column():
+    assert features_of(Connectome(ADJACENCY)).shape == (4, 0)
+    reader = Reader().fit(TABLE)
+    reader.feature_weight = 1.0
+    assert reader._weighted_features(reader.wiring_).shape == (12, 0)
+
+
+def test_features_that_float32_rounds_to_zero_are_none():
+    table = np.array([[1e-60], [0], [1], [1e-40]])
+    features = features_of(Connectome(ADJACENCY, node_features=table))
+    assert np.diff(features.indptr).tolist() == [0, 0, 1, 1]
+    assert features_of(Connectome(ADJACENCY, node_features=table), 1e-10).nnz == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "feature_weight", "message"),
+    [
+        (1e30, 1, r"times feature_weight=1 add up to 4e\+30, but .* at most 1e\+30"),
+        (1.0, 1e30, r"times feature_weight=1e\+30 add up to 4e\+30"),
+        (1e300, 0.5, r"times feature_weight=0.5 add up to 2e\+300"),
+    ],
+)
+def test_features_that_float32_cannot_add_up_are_refused(
+    value, feature_weight, message
+):
+    con = Connectome(ADJACENCY, node_features=np.full((4, 1), value))
+    with pytest.raises(ValueError, match=f"node features {message}"):
+        features_of(con, feature_weight)
+    features_of(con, 0.2e30 / value)

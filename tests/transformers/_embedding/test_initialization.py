@@ -1,0 +1,306 @@
+"""From neighbours to places, stage by stage, against plain numpy."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.neighbors import kneighbors_graph
+
+from celltyping._kernels._fuzzy import fuzzy_graph
+from celltyping._kernels._layout import fit_curve
+from celltyping.transformers._embedding.initialization import (
+    SMALL,
+    SMALLEST_COMPONENT,
+    START_NOISE,
+    START_RANGE,
+    lay_out,
+    match_radii,
+    mix,
+    n_layout_epochs,
+    original_radii,
+    read_neighbor_graph,
+    start_by_component,
+    start_from,
+)
+from celltyping.transformers._embedding.laplacian import leading_eigenvectors
+from celltyping.transformers._embedding.neighbors import nearest_neighbors
+
+
+def clumps(n_samples=90):
+    """Draw samples in three clumps of different density."""
+    rng = np.random.default_rng(0)
+    which = np.arange(n_samples) % 3
+    spread = np.array([0.2, 0.6, 1.5])[which]
+    noise = spread[:, np.newaxis] * rng.normal(size=(n_samples, 4))
+    return 8 * np.eye(3, 4)[which] + noise
+
+
+def plain_radii(graph, distances):
+    """Compute log(ε + Σ w d² / Σ w) of a dense graph and all distances."""
+    means = (graph * distances**2).sum(axis=1) / graph.sum(axis=1)
+    radii = np.log(1e-8 * means.mean() + means)
+    return radii - radii.mean()
+
+
+def pairwise(X):
+    """Compute all distances."""
+    return np.linalg.norm(X[:, np.newaxis] - X, axis=2)
+
+
+@pytest.mark.parametrize("include_self", [False, True])
+@pytest.mark.parametrize("layout", [sparse.csr_matrix, sparse.csc_array, "coo", "lil"])
+def test_neighbors_of_a_graph(layout, include_self):
+    X = clumps()
+    graph = kneighbors_graph(X, 6, mode="distance", include_self=include_self)
+    graph = graph.asformat(layout) if isinstance(layout, str) else layout(graph)
+    indices, distances = read_neighbor_graph(graph, 90)
+    n_neighbors = 5 if include_self else 6
+    expected = nearest_neighbors(X, n_neighbors, random_state=0)
+    assert (indices.dtype, distances.dtype) == (np.int32, np.float32)
+    np.testing.assert_array_equal(indices, expected[0])
+    np.testing.assert_allclose(distances, expected[1], rtol=1e-6)
+
+
+def test_rows_of_a_graph_are_cut_to_the_shortest():
+    graph = np.array(
+        [[9.0, 3.0, 1.0, 2.0], [5.0, 0.0, 0.0, 4.0], [1.0, 1.0, 0.0, 1.0], [0, 0, 6, 7]]
+    )
+    graph[3, 0] = 8.0
+    indices, distances = read_neighbor_graph(sparse.csr_array(graph), 4)
+    np.testing.assert_array_equal(indices, [[2, 3], [3, 0], [0, 1], [2, 0]])
+    np.testing.assert_array_equal(distances, [[1, 2], [4, 5], [1, 1], [6, 8]])
+
+
+def test_a_distance_of_0_is_a_distance():
+    X = np.repeat(np.eye(3), 4, axis=0)
+    graph = kneighbors_graph(X, 3, mode="distance", include_self=False)
+    indices, distances = read_neighbor_graph(graph, 12)
+    assert indices.shape == (12, 3)
+    assert not distances.any()
+    assert (indices // 4 == np.arange(12)[:, np.newaxis] // 4).all()
+
+
+def test_graphs_that_are_refused():
+    graph = kneighbors_graph(clumps(), 5, mode="distance")
+    with pytest.raises(ValueError, match=r"must be a sparse matrix .* got ndarray"):
+        read_neighbor_graph(graph.toarray(), 90)
+    message = r"neighbor_graph must have shape \(80, 80\), .* got \(90, 90\)"
+    with pytest.raises(ValueError, match=message):
+        read_neighbor_graph(graph, 80)
+    for value in (-1.0, np.nan, np.inf):
+        wrong = graph.copy()
+        wrong.data[7] = value
+        with pytest.raises(ValueError, match="must hold distances, finite and at lea"):
+            read_neighbor_graph(wrong, 90)
+    for left in (sparse.csr_array((1, 90)), sparse.eye_array(90).tocsr()[[5]]):
+        missing = sparse.vstack([graph[:5], left, graph[6:]]).tocsr()
+        message = "has none for 1 of 90 samples, such as sample 5"
+        with pytest.raises(ValueError, match=message):
+            read_neighbor_graph(missing, 90)
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 4])
+def test_start(n_components):
+    coordinates = clumps()
+    rng = np.random.RandomState(0)
+    places = start_from(coordinates, n_components, rng)
+    kept = coordinates[:, :n_components] - coordinates[:, :n_components].mean(axis=0)
+    expected = kept * START_RANGE / np.abs(kept).max()
+    assert places.shape == (90, n_components)
+    np.testing.assert_allclose(places, expected, atol=6 * START_NOISE)
+    assert (places != expected).all()
+
+
+def test_start_with_too_few_coordinates():
+    places = start_from(clumps()[:, :1], 3, np.random.RandomState(0))
+    assert np.abs(places[:, 0]).max() > 8
+    assert (np.abs(places[:, 1:].std(axis=0) - 1) < 0.3).all()
+
+
+def test_start_of_samples_that_are_all_alike():
+    places = start_from(np.ones((50, 2)), 2, np.random.RandomState(0))
+    assert len(np.unique(places, axis=0)) == 50
+    assert (np.abs(places.std(axis=0) - 1) < 0.3).all()
+
+
+def test_start_of_a_graph_in_one_piece(prepared):
+    X, graph, *_ = prepared
+    graph = graph.tolil()
+    for part in (1, 2):
+        graph[0, part] = graph[part, 0] = 0.5
+    coordinates = np.random.default_rng(0).normal(size=(90, 4))
+    found = start_by_component(graph.tocsr(), X[:, :2], coordinates, 0)
+    assert found is coordinates
+
+
+@pytest.mark.parametrize("n_components", [2, 4, 25])
+def test_each_component_starts_by_itself(n_components):
+    rng = np.random.default_rng(0)
+    parts = rng.permutation(np.repeat([0, 1, 2], [40, 22, SMALLEST_COMPONENT - 1]))
+    X = rng.normal(size=(len(parts), 30)) + 1000 * parts[:, np.newaxis]
+    graph = fuzzy_graph(*nearest_neighbors(X, 6, random_state=0))
+    reduced = X[:, :n_components]
+    found = start_by_component(graph, reduced, np.zeros((len(parts), 1)), 0)
+    assert found.shape == reduced.shape
+    for part in (0, 1):
+        own = parts == part
+        # As large as before and in the same place, but another picture.
+        np.testing.assert_allclose(found[own].mean(axis=0), reduced[own].mean(axis=0))
+        sizes = [np.linalg.norm(x[own] - x[own].mean(0)) for x in (found, reduced)]
+        np.testing.assert_allclose(*sizes)
+        assert not np.allclose(found[own], reduced[own], atol=0.1)
+        subgraph = graph[own][:, own]
+        n_own = min(n_components, own.sum() - 1)
+        _, vectors = leading_eigenvectors(subgraph, n_own, random_state=0)
+        mixed = mix(reduced[own], vectors, 1.0)
+        np.testing.assert_allclose(found[own], mixed)
+    np.testing.assert_array_equal(found[parts == 2], reduced[parts == 2])
+
+
+def test_number_of_epochs():
+    assert n_layout_epochs(2) == n_layout_epochs(SMALL) == 500
+    assert n_layout_epochs(SMALL + 1) == 200
+
+
+@pytest.mark.parametrize("n_coordinates", [1, 2, 5])
+def test_mixture(n_coordinates):
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(40, 2)) * 3 + [7, -1]
+    coordinates = rng.normal(size=(40, n_coordinates)) * 100
+    assert mix(places, coordinates, 0.0) is places
+    alone = mix(places, coordinates, 1.0)
+    centre = places.mean(axis=0)
+    np.testing.assert_allclose(alone.mean(axis=0), centre)
+    # Turned and scaled: distances in proportion, the size that of the layout.
+    leading = coordinates[:, :2]
+    np.testing.assert_allclose(
+        pairwise(alone) / np.linalg.norm(alone - centre),
+        pairwise(leading) / np.linalg.norm(leading - leading.mean(axis=0)),
+    )
+    np.testing.assert_allclose(
+        np.linalg.norm(alone - centre), np.linalg.norm(places - centre)
+    )
+    half = mix(places, coordinates, 0.5)
+    np.testing.assert_allclose(half, (places + alone) / 2)
+
+
+def test_a_mixture_with_the_turned_layout_is_the_layout():
+    places = np.random.default_rng(0).normal(size=(40, 2))
+    turned = 5 * (places - places.mean(axis=0)) @ [[0.6, -0.8], [0.8, 0.6]]
+    np.testing.assert_allclose(mix(places, turned, 0.7), places)
+    centred = mix(places, np.ones((40, 3)), 1.0)
+    np.testing.assert_allclose(centred, np.tile(places.mean(axis=0), (40, 1)))
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    """Give the samples, their fuzzy graph, neighbours and a start."""
+    X = clumps()
+    indices, distances = nearest_neighbors(X, 8, random_state=0)
+    start = start_from(X, 2, np.random.RandomState(0))
+    return X, fuzzy_graph(indices, distances), indices, distances, start
+
+
+def test_original_radii(prepared):
+    X, graph, indices, distances, _ = prepared
+    expected = plain_radii(graph.toarray(), pairwise(X))
+    np.testing.assert_allclose(
+        original_radii(graph, indices, distances), expected, 1e-5
+    )
+
+
+def test_original_radii_of_samples_that_are_all_alike():
+    indices = (np.arange(5)[:, np.newaxis] + [1, 2]) % 5
+    distances = np.zeros((5, 2), np.float32)
+    graph = fuzzy_graph(indices, distances)
+    np.testing.assert_array_equal(original_radii(graph, indices, distances), 0)
+
+
+def lay_out_quickly(prepared, **options):
+    """Lay out in a few epochs."""
+    settings = {
+        "curve": fit_curve(0.1, 1.0),
+        "n_epochs": 50,
+        "negative_sample_rate": 5,
+        "repulsion_strength": 1.0,
+        "seed": 0,
+        "verbose": False,
+    }
+    return lay_out(prepared[1], prepared[4], **settings | options)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_layout_and_its_bar(prepared, verbose, capsys):
+    places = lay_out_quickly(prepared, verbose=verbose)
+    assert places.dtype == np.float64
+    assert places.shape == (90, 2)
+    err = capsys.readouterr().err
+    assert ("layout" in err and "50/50" in err) == verbose
+    np.testing.assert_array_equal(places, lay_out_quickly(prepared, n_jobs=2))
+
+
+def match(prepared, places, **options):
+    """Move places on by densities."""
+    settings = {
+        "curve": fit_curve(0.1, 1.0),
+        "n_epochs": 150,
+        "negative_sample_rate": 5,
+        "repulsion_strength": 1.0,
+        "dens_lambda": 2.0,
+        "dens_var_shift": 0.1,
+        "dens_subsample_size": 1000,
+        "seed": 0,
+        "device": "cpu",
+        "verbose": False,
+    }
+    radii = original_radii(*prepared[1:4])
+    return match_radii(places, prepared[1], radii, **settings | options)
+
+
+def density_match(prepared, places):
+    """Correlate the radii in both spaces."""
+    X, graph = prepared[0], prepared[1].toarray()
+    before = plain_radii(graph, pairwise(X))
+    return np.corrcoef(before, plain_radii(graph, pairwise(places)))[0, 1]
+
+
+def test_radii_come_to_match(prepared):
+    places = lay_out_quickly(prepared)
+    state = torch.get_rng_state()
+    moved = match(prepared, places)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert moved.dtype == np.float64
+    assert density_match(prepared, moved) > density_match(prepared, places) + 0.2
+    np.testing.assert_array_equal(moved, match(prepared, places))
+    alone = match(prepared, places, dens_lambda=0.0)
+    assert density_match(prepared, moved) > density_match(prepared, alone) + 0.2
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"n_epochs": 5},
+        {"negative_sample_rate": 1},
+        {"repulsion_strength": 3.0},
+        {"dens_lambda": 0.5},
+        {"dens_var_shift": 5.0},
+        {"dens_subsample_size": 10},
+        {"seed": 1},
+    ],
+    ids=lambda option: next(iter(option)),
+)
+def test_options_of_matching(prepared, option):
+    places = prepared[4]
+    few = {"n_epochs": 10}
+    moved = match(prepared, places, **few)
+    assert not np.allclose(moved, match(prepared, places, **few | option))
+
+
+def test_bar_of_matching(prepared, capsys):
+    match(prepared, prepared[4], n_epochs=4, verbose=True)
+    err = capsys.readouterr().err
+    assert "density" in err
+    assert "4/4" in err

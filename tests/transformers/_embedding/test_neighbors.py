@@ -1,0 +1,213 @@
+"""Neighbours are those of a sorted table of distances, never the row itself."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from scipy.spatial.distance import cdist
+
+from celltyping.transformers._embedding import neighbors
+from celltyping.transformers._embedding.neighbors import nearest_neighbors
+
+
+@pytest.fixture
+def approximate(monkeypatch):
+    """Take every table for a large one."""
+    pytest.importorskip("pynndescent", reason="the extra nn is not installed")
+    monkeypatch.setattr(neighbors, "MAX_PRODUCTS", 0)
+
+
+@pytest.fixture
+def exact_only(monkeypatch):
+    """Fail where an approximate search starts."""
+
+    def fail(*args):
+        raise AssertionError("an approximate search")
+
+    monkeypatch.setattr(neighbors, "MAX_PRODUCTS", 0)
+    monkeypatch.setattr(neighbors, "_search_approximately", fail)
+
+
+def draw_table(n_samples=60, n_features=4, seed=0):
+    return np.random.default_rng(seed).normal(size=(n_samples, n_features))
+
+
+def sorted_distances(X, n_neighbors, metric="euclidean", **params):
+    """Sort each row's distances to all others."""
+    table = cdist(X, X, metric, **params)
+    np.fill_diagonal(table, np.inf)
+    return np.sort(table, axis=1)[:, :n_neighbors]
+
+
+def check(X, indices, distances, metric="euclidean", **params):
+    """Check everything but whether these are the nearest ones."""
+    n_samples = len(indices)
+    assert indices.dtype == np.int32
+    assert distances.dtype == np.float32
+    assert indices.min() >= 0
+    assert (indices != np.arange(n_samples)[:, np.newaxis]).all()
+    assert (np.diff(np.sort(indices, axis=1), axis=1) > 0).all()
+    assert (np.diff(distances, axis=1) >= 0).all()
+    table = cdist(X, X, metric, **params)
+    own = np.take_along_axis(table, indices, axis=1)
+    np.testing.assert_allclose(distances, own, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "cityblock", "chebyshev"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exact_neighbors(metric, dtype):
+    X = draw_table().astype(dtype)
+    X.flags.writeable = False
+    indices, distances = nearest_neighbors(X, 7, metric=metric, random_state=0)
+    check(X, indices, distances, metric)
+    expected = sorted_distances(X, 7, metric)
+    np.testing.assert_allclose(distances, expected, atol=1e-4)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_samples=st.integers(2, 20),
+    n_neighbors=st.integers(1, 6),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_row_is_not_its_own_neighbor_among_duplicates(seed, n_samples, n_neighbors):
+    X = np.random.default_rng(seed).integers(0, 2, (n_samples, 2)).astype(float)
+    n_neighbors = min(n_neighbors, n_samples - 1)
+    indices, distances = nearest_neighbors(X, n_neighbors, random_state=0)
+    check(X, indices, distances)
+    np.testing.assert_allclose(distances, sorted_distances(X, n_neighbors), atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_tables(metric, dtype):
+    X = np.maximum(draw_table(n_features=6), 0).astype(dtype) + np.eye(
+        60, 6, dtype=dtype
+    )
+    X[:, 0] += 0.5
+    dense = nearest_neighbors(X, 5, metric=metric, random_state=0)
+    indices, distances = nearest_neighbors(
+        sparse.csr_array(X), 5, metric=metric, random_state=0
+    )
+    np.testing.assert_array_equal(indices, dense[0])
+    np.testing.assert_allclose(distances, dense[1], atol=1e-5)
+
+
+def test_parameters_of_the_metric():
+    X = draw_table()
+    indices, distances = nearest_neighbors(
+        X, 5, metric="minkowski", metric_params={"p": 4}, random_state=0
+    )
+    check(X, indices, distances, "minkowski", p=4)
+    weights = np.arange(1.0, 5.0)
+    _, distances = nearest_neighbors(
+        X, 5, metric="minkowski", metric_params={"p": 1, "w": weights}, random_state=0
+    )
+    expected = sorted_distances(X, 5, "minkowski", p=1, w=weights)
+    np.testing.assert_allclose(distances, expected, rtol=1e-5)
+
+
+def test_a_function_as_metric():
+    X = draw_table()
+    indices, distances = nearest_neighbors(
+        X, 5, metric=lambda x, y: np.abs(x - y).max(), random_state=0
+    )
+    check(X, indices, distances, "chebyshev")
+    expected = sorted_distances(X, 5, "chebyshev")
+    np.testing.assert_allclose(distances, expected, rtol=1e-5)
+
+
+def test_threads_do_not_change_a_bit():
+    X = draw_table(500)
+    one = nearest_neighbors(X, 5, metric="cosine", random_state=0, n_jobs=1)
+    two = nearest_neighbors(X, 5, metric="cosine", random_state=0, n_jobs=2)
+    np.testing.assert_array_equal(one, two)
+
+
+# ------------------------------------------------------------------- approximate search
+
+
+@pytest.mark.parametrize("as_table", [np.asarray, sparse.csr_array])
+def test_approximate_neighbors(as_table, approximate):
+    X = draw_table(400, 5).astype(np.float32)
+    X[:50] = X[0]  # more duplicates than neighbours
+    indices, distances = nearest_neighbors(as_table(X), 8, random_state=0)
+    check(X, indices, distances)
+    right = distances < sorted_distances(X, 8)[:, -1:] + 1e-3
+    assert right.mean() > 0.95
+    again = nearest_neighbors(as_table(X), 8, random_state=0, n_jobs=2)
+    np.testing.assert_array_equal(again[0], indices)
+    np.testing.assert_array_equal(again[1], distances)
+
+
+def test_rows_with_too_few_neighbors_are_searched_exactly(approximate, monkeypatch):
+    X = draw_table()
+    search = neighbors._search_approximately
+
+    def search_with_gaps(*args):
+        indices, distances = search(*args)
+        indices[[3, 40], 2:], distances[[3, 40], 2:] = -1, np.inf
+        return indices, distances
+
+    monkeypatch.setattr(neighbors, "_search_approximately", search_with_gaps)
+    indices, distances = nearest_neighbors(X, 5, random_state=0)
+    check(X, indices, distances)
+    expected = sorted_distances(X, 5)
+    np.testing.assert_allclose(distances[[3, 40]], expected[[3, 40]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "params"),
+    [
+        ("nan_euclidean", None),
+        ("seuclidean", {"V": np.ones(4)}),
+        ("minkowski", {"p": 2, "w": np.ones(4)}),
+    ],
+)
+def test_metrics_that_pynndescent_lacks(metric, params, exact_only):
+    pytest.importorskip("pynndescent", reason="the extra nn is not installed")
+    X = draw_table()
+    _, distances = nearest_neighbors(
+        X, 5, metric=metric, metric_params=params, random_state=0
+    )
+    np.testing.assert_allclose(distances, sorted_distances(X, 5), atol=1e-4)
+
+
+# ------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize("as_table", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("metric", ["euclid", "precomputed"])
+def test_unknown_metric(as_table, metric):
+    with pytest.raises(
+        ValueError, match=rf"metric \('{metric}'\) .*cosine, .*euclidean"
+    ):
+        nearest_neighbors(as_table(draw_table()), 3, metric=metric, random_state=0)
+
+
+def test_metric_for_dense_tables_alone():
+    X = sparse.csr_array(draw_table())
+    with pytest.raises(ValueError, match="for a sparse X, one of cityblock, cosine"):
+        nearest_neighbors(X, 3, metric="chebyshev", random_state=0)
+
+
+@pytest.mark.parametrize("metric", ["mahalanobis", "seuclidean"])
+def test_metric_without_its_parameter(metric):
+    with pytest.raises(
+        ValueError, match=rf"metric \('{metric}'\) needs metric_params: V"
+    ):
+        nearest_neighbors(draw_table(), 3, metric=metric, random_state=0)
+
+
+def test_too_many_neighbors():
+    with pytest.raises(ValueError, match=r"n_neighbors \(60\) must be less than .*60"):
+        nearest_neighbors(draw_table(), 60, random_state=0)
+
+
+def test_a_function_for_a_large_table_has_to_be_compiled(exact_only):
+    with pytest.raises(ValueError, match=r"must be compiled by numba\.njit"):
+        nearest_neighbors(draw_table(), 3, metric=np.dot, random_state=0)
