@@ -20,7 +20,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from sklearn.utils import get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_param_validation,
+    parametrize_with_checks,
+)
 
 from celltyping import (
     NUMAP,
@@ -117,6 +120,11 @@ def expected_failures(estimator):
 )
 def test_common_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("kind", sorted({type(e) for e, _ in ESTIMATORS}, key=repr))
+def test_values_outside_the_constraints_are_refused(kind):
+    check_param_validation(kind.__name__, kind())
 
 
 def test_every_public_estimator_is_in_the_table(public_name):

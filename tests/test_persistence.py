@@ -3,12 +3,9 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import pickle
-
 import joblib
 import numpy as np
 import pytest
-import skops.io
 from scipy import sparse
 
 from celltyping import (
@@ -19,6 +16,7 @@ from celltyping import (
     TypeProfile,
 )
 from celltyping.datasets import make_connectome
+from tests._persistence import through_pickle, through_skops
 
 
 @pytest.mark.parametrize(
@@ -29,12 +27,7 @@ from celltyping.datasets import make_connectome
 def test_skops_round_trip(estimator):
     con, y = make_connectome(150, 3, 2000, random_state=0, return_X_y=True)
     y[50:] = "?"
-    stored = skops.io.dumps(estimator.fit(con, y))
-    unknown = skops.io.get_untrusted_types(data=stored)
-    assert all(
-        kind.startswith(("celltyping.", "scipy.", "sklearn.")) for kind in unknown
-    )
-    loaded = skops.io.loads(stored, trusted=unknown)
+    loaded = through_skops(estimator.fit(con, y))
     if isinstance(estimator, TypeProfile):
         difference = loaded.transform(con) - estimator.transform(con)
         assert difference.nnz == 0
@@ -65,11 +58,7 @@ def test_skops_round_trip_of_networks(decoder, learn_from):
         learn_from=learn_from,
         random_state=0,
     ).fit(X)
-    stored = skops.io.dumps(numap)
-    unknown = skops.io.get_untrusted_types(data=stored)
-    packages = ("celltyping.", "numpy.", "scipy.", "sklearn.")
-    assert all(kind.startswith(packages) for kind in unknown)
-    loaded = skops.io.loads(stored, trusted=unknown)
+    loaded = through_skops(numap)
     np.testing.assert_array_equal(loaded.transform(X), numap.embedding_)
     np.testing.assert_array_equal(loaded.graph_.toarray(), numap.graph_.toarray())
     if decoder:
@@ -78,20 +67,6 @@ def test_skops_round_trip_of_networks(decoder, learn_from):
     np.testing.assert_array_equal(
         loaded.fit(X[:50]).embedding_, numap.fit(X[:50]).embedding_
     )
-
-
-def through_skops(estimator):
-    """Store and load an estimator, of parts that are trusted by name alone."""
-    stored = skops.io.dumps(estimator)
-    unknown = skops.io.get_untrusted_types(data=stored)
-    packages = ("celltyping.", "numpy.", "scipy.", "sklearn.")
-    assert all(kind.startswith(packages) for kind in unknown)
-    return skops.io.loads(stored, trusted=unknown)
-
-
-def through_pickle(estimator):
-    """Store and load an estimator."""
-    return pickle.loads(pickle.dumps(estimator))
 
 
 @pytest.mark.parametrize("way", ["pickle", "joblib", "skops"])

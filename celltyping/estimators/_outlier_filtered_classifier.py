@@ -163,7 +163,7 @@ class OutlierFilteredClassifier(OutlierJudgeMixin, ClassifierMixin, BaseEstimato
         "estimator": [HasMethods(["fit", "predict"]), None],
         "outlier_detector": [HasMethods(["fit"]), None],
         "resampler": [HasMethods(["fit_resample"]), None],
-        "outlier_label": [object],
+        "outlier_label": "no_validation",
         "random_state": ["random_state"],
     }
 

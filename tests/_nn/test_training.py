@@ -25,6 +25,7 @@ from celltyping._nn._training import (
     train,
     unpack_net,
 )
+from tests._callbacks import Interrupt
 
 # A device that no machine of ours has.
 NOWHERE = "cuda:97"
@@ -48,13 +49,6 @@ class Log(Callback):
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
         self.calls.append("end")
-
-
-class Interrupt(Callback):
-    """Acts like a user who presses Ctrl-C."""
-
-    def on_epoch_end(self, net, **kwargs):
-        raise KeyboardInterrupt
 
 
 def perceptron(*args, **options):

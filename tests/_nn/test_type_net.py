@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from skorch.callbacks import Callback
 
 from celltyping._nn import _training, _type_net
 from celltyping._nn._modules import TypeNet
@@ -25,6 +24,7 @@ from celltyping._nn._type_net import (
     score,
     to_dense,
 )
+from tests._callbacks import Log
 
 TRAINING = {
     "batch_size": 32,
@@ -312,15 +312,10 @@ def test_label_smoothing_keeps_networks_from_being_sure(label_smoothing):
 def test_pretraining_changes_the_encoder_alone(layout, sizes):
     module = make_net(sizes)
     before = {name: w.clone() for name, w in module.state_dict().items()}
-    losses = []
-
-    class Log(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            losses.append(net.history[-1, "train_loss"])
-
-    options = {**TRAINING, "callbacks": [Log()]}
+    log = Log()
+    options = {**TRAINING, "callbacks": [log]}
     pretrain(module, layout(X), input_dropout=0.1, seed=0, max_epochs=30, **options)
-    assert losses[-1] < 0.8 * losses[0]
+    assert log.losses[-1] < 0.8 * log.losses[0]
     after = module.state_dict()
     assert torch.equal(after["centroids"], before["centroids"])
     assert torch.equal(after["log_scale"], before["log_scale"])

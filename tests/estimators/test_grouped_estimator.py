@@ -9,7 +9,6 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier, is_clusterer, is_regressor
 from sklearn.cluster import DBSCAN, HDBSCAN, KMeans
@@ -25,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from celltyping import ColumnSelector, GroupedEstimator, InductiveClusterer
+from tests._persistence import through_pickle, through_skops
 
 KINDS = np.array(["ss", "as", "ns"])
 
@@ -467,14 +467,7 @@ def test_clone_pickle_and_skops(table, form):
     X, by = as_input(table[0], form)
     model = GroupedEstimator(InductiveClusterer(KMeans(2)), by, random_state=0).fit(X)
     assert repr(clone(model)) == repr(model)
-    stored = skops.io.dumps(model)
-    unknown = skops.io.get_untrusted_types(data=stored)
-    packages = ("celltyping.", "numpy.", "scipy.", "sklearn.")
-    assert all(kind.startswith(packages) for kind in unknown)
-    for loaded in (
-        pickle.loads(pickle.dumps(model)),
-        skops.io.loads(stored, trusted=unknown),
-    ):
+    for loaded in (through_pickle(model), through_skops(model)):
         assert set(vars(loaded)) == set(vars(model))
         assert_array_equal(loaded.predict(X), model.predict(X))
         assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))

@@ -9,7 +9,6 @@ import hdbscan
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -34,6 +33,7 @@ from celltyping import (
     OutlierFilteredClassifier,
 )
 from celltyping.datasets import make_connectome
+from tests._persistence import through_skops
 
 CENTERS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
 
@@ -500,10 +500,6 @@ def test_pickle(blobs, membership):
 
 def test_skops(blobs):
     model = InductiveClusterer(HDBSCAN(copy=True), random_state=0).fit(blobs[0])
-    stored = skops.io.dumps(model)
-    unknown = skops.io.get_untrusted_types(data=stored)
-    packages = ("celltyping.", "numpy.", "scipy.", "sklearn.")
-    assert all(kind.startswith(packages) for kind in unknown)
-    loaded = skops.io.loads(stored, trusted=unknown)
+    loaded = through_skops(model)
     assert_array_equal(loaded.labels_, model.labels_)
     assert_array_equal(loaded.predict_proba(blobs[0]), model.predict_proba(blobs[0]))

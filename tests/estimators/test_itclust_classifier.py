@@ -5,7 +5,6 @@
 
 import copy
 import pickle
-import signal
 import sys
 import warnings
 
@@ -21,13 +20,14 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import EarlyStopping
 from threadpoolctl import threadpool_limits
 
 from celltyping import ItClustClassifier
 from celltyping._nn import _training
 from celltyping.estimators._itclust import adaptation as _adaptation
 from celltyping.model_selection import SeedShuffleSplit
+from tests._callbacks import Interrupt, Log, LoseTheNumbers
 
 QUICK = {"n_networks": 2, "max_epochs": 20, "random_state": 0}
 
@@ -60,23 +60,6 @@ def one_thread():
     """Let one thread compute: several wait for each other where cores are busy."""
     with threadpool_limits(1):
         yield
-
-
-@pytest.fixture(autouse=True)
-def no_test_may_hang():
-    """Interrupt a test after two minutes, where the system can."""
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def interrupt(signum, frame):
-        raise TimeoutError("still running after two minutes")
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 NAMES = np.array(["B", "Mono", "NK", "T"])
@@ -134,33 +117,6 @@ def assert_same(first, second, new=NEW):
 def fingerprint(fitted):
     """Return what may not change when others are made of a classifier."""
     return joblib.hash({k: v for k, v in vars(fitted).items() if k != "net_"})
-
-
-class Log(Callback):
-    """Writes down the losses of epochs."""
-
-    def initialize(self):
-        self.losses = []
-        return self
-
-    def on_epoch_end(self, net, **kwargs):
-        self.losses.append(net.history[-1, "train_loss"])
-
-
-class Interrupt(Callback):
-    """Acts like a user who presses Ctrl-C."""
-
-    def on_epoch_end(self, net, **kwargs):
-        raise KeyboardInterrupt
-
-
-class LoseTheNumbers(Callback):
-    """Makes the weights NaN after the first epoch."""
-
-    def on_epoch_end(self, net, **kwargs):
-        with torch.no_grad():
-            for weight in net.module_.parameters():
-                weight.fill_(np.nan)
 
 
 # ---------------------------------------------------------------- what parameters do

@@ -34,6 +34,7 @@ from celltyping.datasets import make_connectome
 from celltyping.estimators import _ntac_classifier
 from celltyping.estimators._ntac import propagation
 from celltyping.metrics import make_typed_scorer
+from tests._comparison import assert_same_answers
 
 PUBLISHED = {
     "edge_weighting": "linear",
@@ -80,11 +81,6 @@ def answers(ntac, X):
         ntac.predict_proba(X),
         *ntac.rank_types(X, k=len(ntac.classes_)),
     ]
-
-
-def assert_same_answers(one, other):
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 # ------------------------------------------------------------- the published method

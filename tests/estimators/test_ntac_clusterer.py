@@ -4,7 +4,6 @@
 # SPDX-License-Identifier: MIT
 
 import pickle
-import signal
 import warnings
 
 import joblib
@@ -30,6 +29,7 @@ from celltyping.estimators import _ntac_clusterer
 from celltyping.estimators._ntac import restarts
 from celltyping.estimators._ntac.growth import TOL, schedule
 from celltyping.metrics import matched_accuracy_score
+from tests._comparison import assert_same_answers
 
 # Settings under which everything that holds of the clusterer has to hold.
 SETTINGS = {
@@ -45,23 +45,6 @@ SETTINGS = {
 @pytest.fixture(params=SETTINGS.values(), ids=SETTINGS.keys())
 def settings(request):
     return {"random_state": 0, **request.param}
-
-
-@pytest.fixture(autouse=True)
-def no_test_may_hang():
-    """Interrupt a test after two minutes, where the system can."""
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def interrupt(signum, frame):
-        raise TimeoutError("still running after two minutes")
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +85,6 @@ def answers(ntac, X):
         ntac.n_iter_,
         *ntac.representatives_,
     ]
-
-
-def assert_same_answers(one, other):
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def same_partition(one, other):

@@ -3,13 +3,10 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import pickle
-
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-import skops.io
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 from imblearn.under_sampling import EditedNearestNeighbours, RandomUnderSampler
@@ -34,6 +31,8 @@ from sklearn.utils import get_tags
 from xgboost import XGBClassifier
 
 from celltyping import OutlierFilteredClassifier
+from tests._detectors import Band
+from tests._persistence import through_pickle, through_skops
 
 CLASSIFIERS = {
     "knn": KNeighborsClassifier(3),
@@ -72,27 +71,6 @@ def blobs():
     codes = np.arange(120) % 3
     X = 8 * np.eye(3)[codes] + np.random.default_rng(0).normal(size=(120, 3))
     return X, codes
-
-
-class Band(BaseEstimator):
-    """A detector that rejects rows whose first column is above a limit; no scores."""
-
-    def __init__(self, limit=np.inf):
-        self.limit = limit
-
-    def fit(self, X, y=None):
-        self.n_rows_ = X.shape[0]
-        return self
-
-    def predict(self, X):
-        first = X.iloc[:, 0] if hasattr(X, "iloc") else X[:, [0]]
-        first = first.toarray() if sparse.issparse(first) else np.asarray(first)
-        return np.where(first.ravel() > self.limit, -1, 1)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 class BandOfPyod(Band):
@@ -911,18 +889,7 @@ def test_a_generator_goes_on():
     assert not np.array_equal(found, other)
 
 
-def through_skops(model):
-    """Store and load a model, of parts that are trusted by name alone."""
-    stored = skops.io.dumps(model)
-    unknown = skops.io.get_untrusted_types(data=stored)
-    packages = ("celltyping.", "imblearn.", "sklearn.")
-    assert all(kind.startswith(packages) for kind in unknown)
-    return skops.io.loads(stored, trusted=unknown)
-
-
-@pytest.mark.parametrize(
-    "store", [lambda model: pickle.loads(pickle.dumps(model)), through_skops]
-)
+@pytest.mark.parametrize("store", [through_pickle, through_skops])
 @pytest.mark.parametrize(
     "model",
     [

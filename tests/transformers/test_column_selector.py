@@ -3,18 +3,16 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import pickle
-
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from celltyping import ColumnSelector
+from tests._persistence import through_pickle, through_skops
 
 
 @pytest.fixture
@@ -169,12 +167,6 @@ def test_clone_and_pickle(synapses):
     with pytest.raises(NotFittedError):
         columns.transform(synapses)
     expected = columns.fit_transform(synapses)
-    for loaded in (
-        pickle.loads(pickle.dumps(columns)),
-        skops.io.loads(
-            skops.io.dumps(columns),
-            trusted=["celltyping.transformers._column_selector.ColumnSelector"],
-        ),
-    ):
+    for loaded in (through_pickle(columns), through_skops(columns)):
         pd.testing.assert_frame_equal(loaded.transform(synapses), expected)
         assert loaded.get_feature_names_out().tolist() == ["y", "x"]

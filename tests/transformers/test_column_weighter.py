@@ -3,12 +3,9 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import pickle
-
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -16,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from celltyping import ColumnWeighter
+from tests._persistence import through_pickle, through_skops
 
 
 @pytest.fixture
@@ -144,11 +142,5 @@ def test_clone_and_pickle(synapses):
     with pytest.raises(NotFittedError):
         weighter.transform(synapses)
     expected = weighter.fit_transform(synapses)
-    for loaded in (
-        pickle.loads(pickle.dumps(weighter)),
-        skops.io.loads(
-            skops.io.dumps(weighter),
-            trusted=["celltyping.transformers._column_weighter.ColumnWeighter"],
-        ),
-    ):
+    for loaded in (through_pickle(weighter), through_skops(weighter)):
         pd.testing.assert_frame_equal(loaded.transform(synapses), expected)

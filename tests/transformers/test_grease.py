@@ -8,7 +8,6 @@ import sys
 
 import numpy as np
 import pytest
-import skops.io
 import torch
 from scipy import sparse
 from sklearn.base import clone
@@ -23,6 +22,7 @@ from celltyping.transformers._embedding.laplacian import (
     leading_eigenvectors,
 )
 from celltyping.transformers._embedding.neighbors import nearest_neighbors
+from tests._persistence import through_pickle, through_skops
 
 LAPLACIANS = ["rw", "symmetric", "unnormalized"]
 NETWORK = {"n_anchors": 0, "max_epochs": 3, "hidden_layer_sizes": (16,)}
@@ -111,20 +111,9 @@ def test_same_seed_same_answer(few, way):
     expected = grease.transform(test)
     again = clone(grease).set_params(n_jobs=2).fit(train)
     np.testing.assert_array_equal(again.transform(test), expected)
-    for loaded in (
-        pickle.loads(pickle.dumps(grease)),
-        skops_round_trip(grease),
-    ):
+    for loaded in (through_pickle(grease), through_skops(grease)):
         np.testing.assert_array_equal(loaded.transform(test), expected)
         np.testing.assert_array_equal(loaded.eigenvalues_, grease.eigenvalues_)
-
-
-def skops_round_trip(estimator):
-    """Store and load an estimator; only our and scipy's types must be trusted."""
-    stored = skops.io.dumps(estimator)
-    unknown = skops.io.get_untrusted_types(data=stored)
-    assert all(kind.startswith(("celltyping.", "scipy.")) for kind in unknown)
-    return skops.io.loads(stored, trusted=unknown)
 
 
 def test_training_leaves_torch_as_it_was(few):

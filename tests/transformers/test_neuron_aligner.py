@@ -3,13 +3,11 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import pickle
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import special_ortho_group
 from sklearn.base import clone
@@ -23,6 +21,7 @@ from celltyping.transformers._neuron_aligner import (
     principal_axes,
     turned,
 )
+from tests._persistence import through_pickle, through_skops
 
 XYZ = ["x", "y", "z"]
 SOMA = ["soma_x", "soma_y", "soma_z"]
@@ -434,13 +433,7 @@ def test_clone_and_pickle():
     with pytest.raises(NotFittedError):
         aligner.transform(frame)
     expected = aligner.fit_transform(frame)
-    for loaded in (
-        pickle.loads(pickle.dumps(aligner)),
-        skops.io.loads(
-            skops.io.dumps(aligner),
-            trusted=["celltyping.transformers._neuron_aligner.NeuronAligner"],
-        ),
-    ):
+    for loaded in (through_pickle(aligner), through_skops(aligner)):
         pd.testing.assert_frame_equal(
             loaded.transform(frame), expected, check_exact=True
         )

@@ -5,7 +5,6 @@
 
 import copy
 import pickle
-import signal
 import sys
 import warnings
 
@@ -23,12 +22,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import EarlyStopping
 
 from celltyping import NUMAP
 from celltyping._kernels._layout import fit_curve
 from celltyping._nn._losses import SMALLEST
 from celltyping.metrics import density_correlation, make_neighborhood_scorer
+from tests._callbacks import Interrupt, Log, LoseTheNumbers
 
 QUICK = {
     "n_epochs": 40,
@@ -57,23 +57,6 @@ def settings(request):
     return {**QUICK, **request.param}
 
 
-@pytest.fixture(autouse=True)
-def no_test_may_hang():
-    """Interrupt a test after two minutes, where the system can."""
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def interrupt(signum, frame):
-        raise TimeoutError("still running after two minutes")
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
 def make_clumps(n_samples=120, n_features=6, seed=0, spreads=(1.0, 1.0, 1.0)):
     """Draw samples around the corners of a simplex, and say around which."""
     rng = np.random.default_rng(seed)
@@ -95,36 +78,6 @@ def quick(n_components=2, **options):
 def embed(X=X, y=None, **options):
     """Fit and return the embedding."""
     return quick(**options).fit(X, y).embedding_
-
-
-class Log(Callback):
-    """Writes down the losses of epochs."""
-
-    def __init__(self):
-        self.losses = []
-
-    def initialize(self):
-        self.losses = []
-        return self
-
-    def on_epoch_end(self, net, **kwargs):
-        self.losses.append(net.history[-1, "train_loss"])
-
-
-class Interrupt(Callback):
-    """Acts like a user who presses Ctrl-C."""
-
-    def on_epoch_end(self, net, **kwargs):
-        raise KeyboardInterrupt
-
-
-class LoseTheNumbers(Callback):
-    """Makes the weights NaN after the first epoch."""
-
-    def on_epoch_end(self, net, **kwargs):
-        with torch.no_grad():
-            for weight in net.module_.parameters():
-                weight.fill_(np.nan)
 
 
 def conv_net(n_outputs=2):

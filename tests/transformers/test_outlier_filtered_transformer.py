@@ -3,12 +3,9 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import pickle
-
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import NMF, PCA, TruncatedSVD
@@ -26,21 +23,8 @@ from sklearn.svm import OneClassSVM
 from sklearn.utils import get_tags
 
 from celltyping import OutlierFilteredTransformer
-
-
-class Band(BaseEstimator):
-    """A detector that rejects rows whose first column is above a limit; no scores."""
-
-    def __init__(self, limit=np.inf):
-        self.limit = limit
-
-    def fit(self, X, y=None):
-        self.n_rows_ = X.shape[0]
-        return self
-
-    def predict(self, X):
-        first = X.iloc[:, 0] if hasattr(X, "iloc") else X[:, 0]
-        return np.where(np.asarray(first) > self.limit, -1, 1)
+from tests._detectors import Band
+from tests._persistence import through_pickle, through_skops
 
 
 class Halves(BaseEstimator):
@@ -401,17 +385,7 @@ def test_without_transformer_after_one(rows):
     assert embedder.transform(rows).shape == (60, 4)
 
 
-def through_skops(embedder):
-    """Store and load a transformer, of parts that are trusted by name alone."""
-    stored = skops.io.dumps(embedder)
-    unknown = skops.io.get_untrusted_types(data=stored)
-    assert all(kind.startswith(("celltyping.", "sklearn.")) for kind in unknown)
-    return skops.io.loads(stored, trusted=unknown)
-
-
-@pytest.mark.parametrize(
-    "store", [lambda embedder: pickle.loads(pickle.dumps(embedder)), through_skops]
-)
+@pytest.mark.parametrize("store", [through_pickle, through_skops])
 @pytest.mark.parametrize(
     "embedder",
     [

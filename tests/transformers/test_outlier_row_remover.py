@@ -3,18 +3,16 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import pickle
-
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from imblearn.pipeline import make_pipeline
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.neighbors import KNeighborsClassifier
 
 from celltyping import ColumnSelector, OutlierRowRemover
+from tests._persistence import through_pickle, through_skops
 
 
 @pytest.fixture
@@ -156,13 +154,7 @@ def test_clone_and_pickle(synapses):
     remover = OutlierRowRemover(["area", "volume"], iqr_factor=0.3)
     assert clone(remover).get_params() == remover.get_params()
     expected = remover.fit_resample(synapses)[0]
-    for loaded in (
-        pickle.loads(pickle.dumps(remover)),
-        skops.io.loads(
-            skops.io.dumps(remover),
-            trusted=["celltyping.transformers._outlier_row_remover.OutlierRowRemover"],
-        ),
-    ):
+    for loaded in (through_pickle(remover), through_skops(remover)):
         for name in ("lower_", "upper_", "sample_indices_"):
             np.testing.assert_array_equal(getattr(loaded, name), getattr(remover, name))
         pd.testing.assert_frame_equal(loaded.fit_resample(synapses)[0], expected)
