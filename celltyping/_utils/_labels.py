@@ -1,19 +1,18 @@
-"""Which labels are known: the one place that decides it.
+"""Known and unknown types in `y`, and their codes.
 
 ``unlabeled_marker="auto"`` means, for a one-dimensional ``y``:
 
 - string or object: ``"?"``, ``None``, NaN and ``pandas.NA`` are unknown;
-- integer: -1 is unknown, scikit-learn's convention, except where ``y`` holds exactly
-  the values -1 and 1, which is a binary problem;
-- float: NaN is unknown; and where all known values are whole numbers (integers that
-  pandas turned into floats to hold a NaN), -1 as in an integer ``y``;
+- integer: -1 is unknown, scikit-learn's convention, except where the values in ``y``
+  are exactly -1 and 1, which is a binary problem;
+- float: NaN is unknown; if all other values are whole numbers (integers that pandas
+  converted to floats to hold a NaN), -1 is treated as in an integer ``y``;
 - boolean: everything is known.
 
-An object ``y`` that holds numbers beside ``None``, NaN or ``pandas.NA``, as a nullable
-column of pandas becomes, is read as those numbers.
+An object ``y`` of numbers and ``None``, NaN or ``pandas.NA``, such as a nullable column
+of pandas, is treated as numeric.
 
-A marker that is given wins: then it alone, and ``None`` and NaN, which can never be
-the name of a type, are unknown.
+With any other marker, only the marker, ``None``, NaN and ``pandas.NA`` are unknown.
 """
 
 # Authors: the celltyping developers
@@ -23,45 +22,34 @@ import numbers
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 
-# What `Connectome.align` writes for a neuron without a type. None and NaN would not
-# do: several of scikit-learn's tools choke on them in `y`.
+# Marker that `Connectome.align` writes for a neuron of unknown type. Not None or NaN,
+# because several functions of scikit-learn fail on them in `y`.
 UNKNOWN = "?"
 
 
 class EncodedTypes(NamedTuple):
-    """Types as integers; see `encode_types`."""
+    """Sorted known types, and the index of each sample's type (-1 if unknown)."""
 
     classes: np.ndarray
     codes: np.ndarray
 
 
 def is_unlabeled(y, unlabeled_marker="auto"):
-    """Tell which entries of `y` mean "type unknown".
+    """Return a mask of the entries of `y` that mean "type unknown".
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Types; some of them unknown.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown. The module's docstring says what "auto" does.
+        Value that means unknown; the module's docstring defines "auto".
 
     Returns
     -------
     mask : ndarray of shape (n_samples,), dtype=bool
         True where the type is unknown.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._labels import is_unlabeled
-    >>> is_unlabeled(["PN", "?", "KC"]).tolist()
-    [False, True, False]
-    >>> is_unlabeled(np.array([0, -1, 3])).tolist()
-    [False, True, False]
-    >>> is_unlabeled(np.array([1, -1, 1])).tolist()
-    [False, False, False]
     """
     y = as_array(y)
     mask = is_missing(y)
@@ -83,25 +71,25 @@ def is_unlabeled(y, unlabeled_marker="auto"):
 def encode_types(
     y, unlabeled_marker="auto", *, caller="NtacClassifier", found="", min_types=2
 ):
-    """Turn types into integers, unknown ones into -1.
+    """Encode types as integers, unknown types as -1.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Types; some of them unknown.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown.
+        Value that means unknown.
     caller : str, default="NtacClassifier"
-        The estimator's name, for the messages.
+        Name of the estimator or function, for the messages.
     found : str, default=""
-        What came with `y`, such as the shape of X, for the messages.
+        Context of `y`, such as the shape of X, for the messages.
     min_types : int, default=2
-        The least number of known types.
+        Minimum number of known types.
 
     Returns
     -------
     classes : ndarray of shape (n_types,)
-        The known types, sorted.
+        Known types, sorted.
     codes : ndarray of shape (n_samples,), dtype=intp
         Index of each sample's type in `classes`; -1 where it is unknown.
 
@@ -110,13 +98,6 @@ def encode_types(
     ValueError
         If `y` is missing, is not one-dimensional, mixes kinds of values, is
         continuous or infinite, has no known type or fewer than `min_types`.
-
-    Examples
-    --------
-    >>> from celltyping._utils._labels import encode_types
-    >>> classes, codes = encode_types(["PN", "?", "KC", "PN"])
-    >>> classes.tolist(), codes.tolist()
-    (['KC', 'PN'], [1, -1, 0, 1])
     """
     if y is None:
         raise ValueError(
@@ -141,8 +122,8 @@ def encode_types(
             ) from exc
     if known.dtype.kind == "f" and np.isinf(known).any():
         raise ValueError("Input y contains infinity: types must be finite numbers")
-    # scikit-learn's own check also warns of many classes with few samples each, which
-    # is how the first typed neurons of a brain look.
+    # Not scikit-learn's check, which also warns of many classes with few samples each:
+    # common where the first neurons of a brain have been typed.
     if known.dtype.kind == "f" and np.any(known != np.round(known)):
         raise ValueError(
             "Unknown label type: continuous. y must hold types, got numbers such as "
@@ -160,21 +141,100 @@ def encode_types(
     return EncodedTypes(classes, codes)
 
 
-def as_array(y):
-    """Return `y` as an array in which every value is still what it was.
+def encode_together(*ys, unlabeled_marker="auto", caller):
+    """Encode several arrays of types with one set of integers.
 
-    numpy would make the strings "nan" and "1" of a NaN and a 1 in a list of strings.
+    Parameters
+    ----------
+    *ys : array-like of any shape
+        Types; some of them may be unknown.
+    unlabeled_marker : "auto" or scalar, default="auto"
+        Value that means unknown.
+    caller : str
+        Name of the public function or class, for the messages.
+
+    Returns
+    -------
+    types : ndarray of shape (n_types,)
+        The known types of all arrays, sorted.
+    codes : list of ndarray, dtype=intp
+        Index in `types` of each entry, -1 where it is unknown; shapes as in `ys`.
+
+    Raises
+    ------
+    ValueError
+        If no type is known, or one array holds text and another one numbers.
     """
+    ys = [as_array(y) for y in ys]
+    if len({y.dtype.kind in "OUS" for y in ys}) > 1:
+        # Concatenated as they are, numbers would become text.
+        ys = [y.astype(object) for y in ys]
+    # Together, since whether -1 means unknown depends on all values.
+    types, codes = encode_types(
+        np.concatenate([y.ravel() for y in ys]),
+        unlabeled_marker,
+        caller=caller,
+        min_types=1,
+    )
+    parts = np.split(codes, np.cumsum([y.size for y in ys])[:-1])
+    return types, [part.reshape(y.shape) for part, y in zip(parts, ys, strict=True)]
+
+
+def encode_pair(y_true, y_pred, unlabeled_marker, *, caller):
+    """Encode known types and the predictions for them with one set of integers.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Types; samples of unknown type are left out.
+    y_pred : array-like of shape (n_samples,) or (n_samples, n_ranks)
+        Predicted types.
+    unlabeled_marker : "auto" or scalar
+        Value that means unknown, in both arrays.
+    caller : str
+        Name of the public function or class, for the messages.
+
+    Returns
+    -------
+    types : ndarray of shape (n_types,)
+        Types that occur in `y_true` or `y_pred`, sorted.
+    true : ndarray of shape (n_known,), dtype=intp
+        Index in `types` of each known type.
+    pred : ndarray of shape (n_known,) or (n_known, n_ranks), dtype=intp
+        Index in `types` of each prediction for these samples; -1 where it is unknown.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, no type is known, or one array holds text and the other
+        numbers.
+    """
+    check_consistent_length(y_true, y_pred)
+    y_true = column_or_1d(as_array(y_true))
+    types, (true, pred) = encode_together(
+        y_true, y_pred, unlabeled_marker=unlabeled_marker, caller=caller
+    )
+    known = true >= 0
+    if not known.any():
+        raise ValueError(
+            f"{caller} needs labelled samples, but all {y_true.size} types in y_true "
+            f"are unknown (unlabeled_marker={unlabeled_marker!r})"
+        )
+    return types, true[known], pred[known]
+
+
+def as_array(y):
+    """Convert `y` to an array without converting numbers and NaN to strings."""
     if isinstance(y, (list, tuple)):
         n_strings = sum(isinstance(value, str) for value in y)
         return np.asarray(y, dtype=object if 0 < n_strings < len(y) else None)
     y = np.asarray(y)
-    # scikit-learn does not know numpy's own dtype for strings of any length.
+    # scikit-learn does not support StringDType.
     return y.astype(object) if y.dtype.kind == "T" else y
 
 
 def as_numbers(known):
-    """Return an object array that holds nothing but numbers in a numeric dtype."""
+    """Convert an object array of numbers to a numeric dtype; return others as is."""
     if known.dtype == object and known.size > 0:
         kinds = (numbers.Real, np.bool_)
         if all(isinstance(value, kinds) for value in known):
@@ -183,11 +243,12 @@ def as_numbers(known):
 
 
 def is_missing(y):
-    """Mark None, NaN and pandas.NA in an array of any dtype."""
+    """Return a mask of None, NaN and pandas.NA in an array of any dtype."""
     if y.dtype.kind == "f":
         return np.isnan(y)
     if y.dtype.kind == "O":
-        # NaN is the one value that differs from itself; pandas.NA says neither.
+        # NaN is the only value that differs from itself; a comparison with pandas.NA
+        # is neither true nor false.
         return np.fromiter(
             (
                 value is None
@@ -202,7 +263,7 @@ def is_missing(y):
 
 
 def _equals(y, marker):
-    """Compare every entry with `marker`; entries of another kind are different."""
+    """Compare entries with `marker`; text and numbers are never equal."""
     if not np.isscalar(marker):
         if is_missing(np.array([marker], dtype=object))[0]:
             return np.zeros(y.shape, dtype=bool)  # None and pandas.NA equal nothing

@@ -14,7 +14,7 @@ from scipy.stats import mode, rankdata
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from celltyping._utils._labels import as_array, encode_types
+from celltyping._utils._labels import as_array, encode_together, encode_types
 
 # What densMAP adds to a local radius before the logarithm, so that samples which
 # coincide have one. Here it is a share of the mean radius, whatever the units are.
@@ -448,28 +448,18 @@ def _check_n_neighbors(n_neighbors, largest, what):
 
 
 def _encode_both(X_train, y_train, X_test, y_test, unlabeled_marker):
-    """Return the types of both parts as integers of one code, -1 where unknown."""
-    parts = {"y_train": (X_train, y_train), "y_test": (X_test, y_test)}
-    arrays = []
-    for X, y in parts.values():
+    """Return the types of both sets as integers of one code, -1 where unknown."""
+    labels = []
+    for X, y in [(X_train, y_train), (X_test, y_test)]:
         check_consistent_length(X, y)
-        arrays.append(column_or_1d(as_array(y)))
-    if len({array.dtype.kind in "OUS" for array in arrays}) == 2:
-        # Joined as they are, numbers would become text.
-        arrays = [array.astype(object) for array in arrays]
-    # Together, since whether -1 means unknown depends on all values there are.
-    _, codes = encode_types(
-        np.concatenate(arrays),
-        unlabeled_marker,
-        caller="neighbor_accuracy_score",
-        min_types=1,
-    )
-    both = np.split(codes, [len(arrays[0])])
-    for name, part in zip(parts, both, strict=True):
-        if np.all(part < 0):
+        labels.append(column_or_1d(as_array(y)))
+    caller = "neighbor_accuracy_score"
+    _, both = encode_together(*labels, unlabeled_marker=unlabeled_marker, caller=caller)
+    for name, codes in zip(("y_train", "y_test"), both, strict=True):
+        if np.all(codes < 0):
             raise ValueError(
-                f"neighbor_accuracy_score needs labelled samples, but all {len(part)} "
-                f"types in {name} are unknown (unlabeled_marker={unlabeled_marker!r})"
+                f"{caller} needs labelled samples, but all {len(codes)} types in "
+                f"{name} are unknown (unlabeled_marker={unlabeled_marker!r})"
             )
     return both
 

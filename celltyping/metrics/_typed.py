@@ -11,9 +11,8 @@ from sklearn.metrics import make_scorer
 from sklearn.utils import Bunch, check_consistent_length
 
 from celltyping._utils._compat import _safe_indexing
-from celltyping._utils._labels import as_array, as_numbers, is_unlabeled
+from celltyping._utils._labels import as_array, as_numbers, encode_pair, is_unlabeled
 from celltyping._utils._optional import import_optional
-from celltyping.metrics._codes import encode_pair
 
 
 def make_typed_scorer(

@@ -8,7 +8,7 @@ import numbers
 import numpy as np
 from scipy import sparse
 
-from celltyping.metrics._codes import encode_pair
+from celltyping._utils._labels import encode_pair
 from celltyping.plotting._common import (
     figure_and_axes,
     order_by_likeness,
