@@ -94,7 +94,7 @@ def make(embedding="umap", classifier="xgboost", **settings):
     pipeline = make_synapse_pipeline(
         embedding,
         classifier=classifier,
-        unknown_neurons="fit",
+        handle_unknown="fit",
         random_state=0,
         **settings,
     )

@@ -71,18 +71,18 @@ neighbors = KNeighborsClassifier()
 models = {
     "no filter": neighbors,
     "one-class SVM": OutlierFilteredClassifier(
-        neighbors, OneClassSVM(nu=0.1), outlier_label="outlier"
+        neighbors, outlier_detector=OneClassSVM(nu=0.1), outlier_label="outlier"
     ),
     "elliptic envelope": OutlierFilteredClassifier(
         neighbors,
-        EllipticEnvelope(contamination=0.1),
+        outlier_detector=EllipticEnvelope(contamination=0.1),
         outlier_label="outlier",
         random_state=0,
     ),
     "one-class SVM, C drawn more often": OutlierFilteredClassifier(
         neighbors,
-        OneClassSVM(nu=0.1),
-        RandomOverSampler(),
+        outlier_detector=OneClassSVM(nu=0.1),
+        resampler=RandomOverSampler(),
         outlier_label="outlier",
         random_state=0,
     ),

@@ -152,11 +152,11 @@ _ = ClusterPersistenceDisplay.from_estimator(pipeline, cmap=colors)
 # %%
 # Each type of neuron by itself
 # -----------------------------
-# ``group_by`` makes one pipeline for each value of a column. Of the default table,
+# ``group`` makes one pipeline for each value of a column. Of the default table,
 # with 6 to 250 synapses on a neuron, calbindin neurons would have only 49 in all: too
 # few for six clusters of at least 15.
 
-by_neuron = make_synapse_pipeline("numap", group_by="NeuronType", random_state=0)
+by_neuron = make_synapse_pipeline("numap", group="NeuronType", random_state=0)
 by_neuron.fit(frame)
 found = by_neuron.predict(frame)
 
@@ -179,7 +179,7 @@ for group, ax in zip(by_neuron.groups_, axes, strict=True):
 
 from sklearn.metrics import adjusted_rand_score
 
-by_kind = make_synapse_pipeline("numap", group_by="SynType", random_state=0)
+by_kind = make_synapse_pipeline("numap", group="SynType", random_state=0)
 found = by_kind.fit_predict(frame)
 
 fig, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="compressed")

@@ -79,7 +79,7 @@ ESTIMATORS = [
     (NUMAP(n_anchors=0, spectral=None), {}),
     (NUMAP(decoder=True, densmap=True, learn_from="both", max_epochs=5), {}),
     (NeuronAligner(), {}),
-    (NeuronAligner(few="center", iqr_factor=None, register=True), {}),
+    (NeuronAligner(handle_small="center", iqr_factor=None, register=True), {}),
     (NtacClassifier(), {}),
     (NtacClassifier(affinity="precomputed"), {}),
     (NtacClassifier(affinity="rbf"), {}),
@@ -90,10 +90,20 @@ ESTIMATORS = [
     (NtacClusterer(affinity="nearest_neighbors"), {}),
     (NtacClusterer(n_clusters="auto"), {}),
     (OutlierFilteredClassifier(), {}),
-    (OutlierFilteredClassifier(KNeighborsClassifier(3), EllipticEnvelope()), {}),
+    (
+        OutlierFilteredClassifier(
+            KNeighborsClassifier(3), outlier_detector=EllipticEnvelope()
+        ),
+        {},
+    ),
     (OutlierFilteredClassifier(SVC(), resampler=RandomOverSampler()), {}),
     (OutlierFilteredTransformer(), {}),
-    (OutlierFilteredTransformer(PCA(1), IsolationForest(n_estimators=20)), {}),
+    (
+        OutlierFilteredTransformer(
+            PCA(1), outlier_detector=IsolationForest(n_estimators=20)
+        ),
+        {},
+    ),
     (OutlierFilteredTransformer(SelectKBest(k=1)), {}),
     (OutlierRowRemover(), {}),
     (OutlierRowRemover(iqr_factor=0.5), {}),

@@ -64,15 +64,15 @@ class GroupedEstimator(BaseEstimator):
     estimator : estimator, default=None
         What is copied: a clusterer, a classifier, a regressor or a transformer. None:
         an `InductiveClusterer`.
-    by : str or int, default=None
+    group : str or int, default=None
         Name of the column (index, in an array) with the groups. None: all samples are
         one group, called None, and the copy sees all columns.
     min_group_size : int, default=2
         Groups of fewer samples in `fit` are too small.
-    small_groups : {"error", "noise", "pool"}, default="error"
+    handle_small : {"error", "noise", "pool"}, default="error"
         What becomes of groups that are too small. "noise": all their samples are, now
         and in `predict`; only for clusterers. "pool": together they make one group.
-    unknown : {"error", "noise"}, default="error"
+    handle_unknown : {"error", "noise"}, default="error"
         What becomes of samples of groups that `fit` has not seen. "noise": they are;
         only for clusterers.
     shared_steps : int, default=0
@@ -107,12 +107,12 @@ class GroupedEstimator(BaseEstimator):
 
     See Also
     --------
-    celltyping.make_synapse_pipeline : With `group_by`, a grouped pipeline for synapses.
+    celltyping.make_synapse_pipeline : With `group`, a grouped pipeline for synapses.
 
     Notes
     -----
-    With `by` and a DataFrame, columns are not compared with those of `fit`: the copies
-    know which they need.
+    With `group` and a DataFrame, columns are not compared with those of `fit`: the
+    copies know which they need.
 
     Examples
     --------
@@ -120,17 +120,17 @@ class GroupedEstimator(BaseEstimator):
     >>> from sklearn.cluster import KMeans
     >>> from celltyping import GroupedEstimator
     >>> X = pd.DataFrame({"kind": list("aaaabbbb"), "size": [1, 1, 5, 5, 2, 2, 9, 9]})
-    >>> grouped = GroupedEstimator(KMeans(2), by="kind", random_state=0).fit(X)
+    >>> grouped = GroupedEstimator(KMeans(2), group="kind", random_state=0).fit(X)
     >>> len(set(grouped.labels_)), grouped.groups_
     (4, ['a', 'b'])
     """
 
     _parameter_constraints = {
         "estimator": [HasMethods(["fit"]), None],
-        "by": [str, numbers.Integral, None],
+        "group": [str, numbers.Integral, None],
         "min_group_size": [Interval(numbers.Integral, 1, None, closed="left")],
-        "small_groups": [StrOptions({"error", "noise", "pool"})],
-        "unknown": [StrOptions({"error", "noise"})],
+        "handle_small": [StrOptions({"error", "noise", "pool"})],
+        "handle_unknown": [StrOptions({"error", "noise"})],
         "shared_steps": [Interval(numbers.Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
@@ -138,19 +138,19 @@ class GroupedEstimator(BaseEstimator):
     def __init__(
         self,
         estimator=None,
-        by=None,
+        group=None,
         *,
         min_group_size=2,
-        small_groups="error",
-        unknown="error",
+        handle_small="error",
+        handle_unknown="error",
         shared_steps=0,
         random_state=None,
     ):
         self.estimator = estimator
-        self.by = by
+        self.group = group
         self.min_group_size = min_group_size
-        self.small_groups = small_groups
-        self.unknown = unknown
+        self.handle_small = handle_small
+        self.handle_unknown = handle_unknown
         self.shared_steps = shared_steps
         self.random_state = random_state
 
@@ -178,7 +178,7 @@ class GroupedEstimator(BaseEstimator):
             `shared_steps` are not those of a pipeline with more steps.
             What a copy raises has a note that names its group.
         """
-        for name in ("small_groups", "unknown"):
+        for name in ("handle_small", "handle_unknown"):
             if getattr(self, name) == "noise" and not _is("clusterer")(self):
                 raise ValueError(
                     f"{name}='noise' is for clusterers, and "
@@ -358,9 +358,9 @@ class GroupedEstimator(BaseEstimator):
         X, groups = self._split(self._checked(X, reset=False))
         known = set(self.groups_)
         strangers = [name for name in groups if name not in known]
-        if strangers and self.unknown == "error":
+        if strangers and self.handle_unknown == "error":
             raise ValueError(
-                f"the column {self.by!r} of X has groups that fit has not seen: "
+                f"the column {self.group!r} of X has groups that fit has not seen: "
                 f"{shortened(strangers, MOST_GROUPS)}; it has seen "
                 f"{shortened(self.groups_, 4 * MOST_GROUPS)}"
             )
@@ -381,20 +381,20 @@ class GroupedEstimator(BaseEstimator):
         return InductiveClusterer() if self.estimator is None else self.estimator
 
     def _checked(self, X, *, reset):
-        """Return X as rows; with `by`, columns of a frame are the copies' matter."""
+        """Return X as rows; with `group`, columns of a frame are the copies' matter."""
         if is_frame(X) and len(X) == 0:
             raise ValueError(
                 f"Found a DataFrame with 0 samples, but {type(self).__name__} needs 1"
             )
-        if self.by is None or not is_frame(X) or reset:
+        if self.group is None or not is_frame(X) or reset:
             X = check_rows(self, X, reset=reset)
         return X
 
     def _split(self, X):
         """Return X without the column of groups, and the rows of each group."""
-        if self.by is None:
+        if self.group is None:
             return X, {None: None}
-        (position,) = find_columns(X, [self.by], "by")
+        (position,) = find_columns(X, [self.group], "group")
         names, codes = encode_groups(X, position, member="sample")
         if is_frame(X):
             rest = X.drop(columns=X.columns[position])
@@ -406,7 +406,7 @@ class GroupedEstimator(BaseEstimator):
 
     def _pooled(self, groups):
         """Return the names and the rows of what gets a copy each."""
-        if self.by is None:
+        if self.group is None:
             return [([None], None)]
         small = [
             name for name in self.groups_ if len(groups[name]) < self.min_group_size
@@ -415,17 +415,17 @@ class GroupedEstimator(BaseEstimator):
         if not small:
             return kept
         counts = ", ".join(f"{name!r} ({len(groups[name])})" for name in small)
-        if self.small_groups == "pool":
+        if self.handle_small == "pool":
             rows = np.sort(np.concatenate([groups[name] for name in small]))
             kept.append((small, rows))
             small = [] if len(rows) >= self.min_group_size else small
-        if self.small_groups == "error" or (small and self.small_groups == "pool"):
-            pooled = " even if pooled" if self.small_groups == "pool" else ""
-            others = "" if pooled else ", pool them (small_groups='pool')"
+        if self.handle_small == "error" or (small and self.handle_small == "pool"):
+            pooled = " even if pooled" if self.handle_small == "pool" else ""
+            others = "" if pooled else ", pool them (handle_small='pool')"
             raise ValueError(
                 f"groups of fewer than min_group_size={self.min_group_size} samples"
                 f"{pooled}: {counts}; leave them out, lower min_group_size{others}, or "
-                "call them noise (small_groups='noise')"
+                "call them noise (handle_small='noise')"
             )
         if not kept:
             raise ValueError(
@@ -436,9 +436,9 @@ class GroupedEstimator(BaseEstimator):
 
     def _note(self, exc, names):
         """Add to what a copy raises which groups it is of."""
-        if self.by is not None:
+        if self.group is not None:
             listed = shortened(names, MOST_GROUPS)
-            exc.add_note(f"(of the groups {listed} in the column {self.by!r})")
+            exc.add_note(f"(of the groups {listed} in the column {self.group!r})")
 
     def _fit_shared(self, X, y, members, random_state):
         """Fit the steps that all copies share; return them as a pipeline, or None."""
@@ -454,7 +454,7 @@ class GroupedEstimator(BaseEstimator):
             )
         shared = pass_random_state(clone(estimator), random_state)[: self.shared_steps]
         rows = None
-        if self.by is not None:
+        if self.group is not None:
             rows = np.sort(np.concatenate([rows for _, rows in members]))
         return shared.fit(_rows_of(X, rows), _rows_of(y, rows))
 
@@ -546,7 +546,7 @@ class GroupedEstimator(BaseEstimator):
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_label = tags.target_tags.multi_output = False
         tags.input_tags = of_copy.input_tags
-        if self.by is not None:
+        if self.group is not None:
             tags.input_tags.sparse = False
             tags.input_tags.string = True
         return tags

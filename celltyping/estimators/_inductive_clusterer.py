@@ -137,8 +137,8 @@ class InductiveClusterer(ClusterMixin, BaseEstimator):
     def __init__(
         self,
         clusterer=None,
-        classifier=None,
         *,
+        classifier=None,
         membership="classifier",
         random_state=None,
     ):

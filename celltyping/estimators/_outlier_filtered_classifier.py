@@ -170,10 +170,10 @@ class OutlierFilteredClassifier(OutlierJudgeMixin, ClassifierMixin, BaseEstimato
     def __init__(
         self,
         estimator=None,
+        *,
         outlier_detector=None,
         resampler=None,
         outlier_label=None,
-        *,
         random_state=None,
     ):
         self.estimator = estimator

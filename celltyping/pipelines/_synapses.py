@@ -38,8 +38,8 @@ def make_synapse_pipeline(
     cluster_selection_epsilon=0.5,
     classifier="xgboost",
     outlier_detector=None,
-    group_by=None,
-    small_groups="error",
+    group=None,
+    handle_small="error",
     neuron=NEURON,
     coordinates=COORDINATES,
     soma=SOMA,
@@ -47,7 +47,7 @@ def make_synapse_pipeline(
     coordinate_weight=1.0,
     morphology_weight=0.25,
     register=True,
-    unknown_neurons="error",
+    handle_unknown="error",
     random_state=None,
 ):
     """Make a pipeline that finds clusters of synapses, and places new synapses in them.
@@ -83,12 +83,12 @@ def make_synapse_pipeline(
     outlier_detector : estimator, default=None
         Rejects synapses by their scaled features; see `OutlierFilteredTransformer`.
         None: a one-class SVM with nu = 0.03.
-    group_by : str, default=None
+    group : str, default=None
         A column such as "SynType" or "NeuronType": one pipeline for each of its values.
         Neurons are aligned before, by all of their synapses. Pipelines do not see this
         column, so to group by neurons pass ``neuron=None``: each group is one neuron
         then.
-    small_groups : {"error", "noise", "pool"}, default="error"
+    handle_small : {"error", "noise", "pool"}, default="error"
         What becomes of groups with too few synapses for the embedding or for a
         cluster; see `GroupedEstimator`.
     neuron : str, default="NeuronId"
@@ -107,7 +107,7 @@ def make_synapse_pipeline(
     register : bool, default=True
         Whether neurons, once aligned by their principal axes, are turned until they lie
         on each other. False for neurons that are not built alike.
-    unknown_neurons : {"error", "fit"}, default="error"
+    handle_unknown : {"error", "fit"}, default="error"
         What becomes of new synapses of neurons that `fit` has not seen. "fit": they are
         aligned by themselves, in each call.
     random_state : int, RandomState instance or None, default=None
@@ -119,14 +119,14 @@ def make_synapse_pipeline(
         Not fitted. `fit` takes a DataFrame. ``predict(frame)`` gives the cluster of
         each row of any table with these columns, -1 for outliers, and
         ``pipeline[:-1].transform(frame)`` its place in the embedding, NaN for
-        outliers. With `group_by` a `GroupedEstimator` of such pipelines, which are
+        outliers. With `group` a `GroupedEstimator` of such pipelines, which are
         its `estimators_`.
 
     Raises
     ------
     ValueError
         If the name of an embedding or of a classifier is not known, a number is out of
-        range, or `group_by` is a column that each pipeline needs.
+        range, or `group` is a column that each pipeline needs.
     ImportError
         If what the extra "synapse" brings is missing.
 
@@ -172,9 +172,9 @@ def make_synapse_pipeline(
     coordinates = _listed(coordinates, "coordinates")
     morphology, somas = _listed(morphology, "morphology"), _listed(soma, "soma")
     named = [*coordinates, *somas, *morphology]
-    if group_by is not None and group_by in (neuron, *named):
+    if group is not None and group in (neuron, *named):
         raise ValueError(
-            f"group_by names the column {group_by!r}, which each pipeline needs; to "
+            f"group names the column {group!r}, which each pipeline needs; to "
             "group by neurons, pass neuron=None"
         )
     if isinstance(embedding, str):
@@ -205,8 +205,8 @@ def make_synapse_pipeline(
                 neuron,
                 coordinates=coordinates,
                 soma=somas or None,
-                unknown=unknown_neurons,
-                few="center",
+                handle_unknown=handle_unknown,
+                handle_small="center",
                 register=register,
             ),
         ),
@@ -225,22 +225,26 @@ def make_synapse_pipeline(
         (
             "embed",
             OutlierFilteredTransformer(
-                embedding, outlier_detector, random_state=random_state
+                embedding,
+                outlier_detector=outlier_detector,
+                random_state=random_state,
             ),
         ),
         (
             "cluster",
-            InductiveClusterer(clusterer, classifier, random_state=random_state),
+            InductiveClusterer(
+                clusterer, classifier=classifier, random_state=random_state
+            ),
         ),
     ]
     pipeline = imblearn.Pipeline(steps)
-    if group_by is None:
+    if group is None:
         return pipeline
     return GroupedEstimator(
         pipeline,
-        group_by,
+        group,
         min_group_size=max(n_neighbors + 1, min_cluster_size),
-        small_groups=small_groups,
+        handle_small=handle_small,
         # "select" and "align": axes come from all synapses of a neuron.
         shared_steps=0 if neuron is None else 2,
     )

@@ -203,10 +203,10 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         The columns of the soma's coordinates, in the order of `coordinates`; the same
         in all rows of a neuron. None: the centre is the mean of the synapses that
         count.
-    unknown : {"error", "fit"}, default="error"
+    handle_unknown : {"error", "fit"}, default="error"
         What `transform` does with neurons that were not in `fit`: raise an error, or
         align each by a frame of the rows it gets, which is not stored.
-    few : {"error", "center"}, default="error"
+    handle_small : {"error", "center"}, default="error"
         What is done with a neuron of fewer synapses than dimensions, for which axes
         mean nothing: raise an error, or centre it and do not turn it.
     iqr_factor : float, default=3.0
@@ -263,7 +263,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     wrong way, as may happen to one with few synapses, stays so.
 
     A row's result depends on that row alone, to the last bit, but for neurons that
-    ``unknown="fit"`` lets in. Somas of new rows of known neurons are not read.
+    ``handle_unknown="fit"`` lets in. Somas of new rows of known neurons are not read.
 
     Examples
     --------
@@ -291,8 +291,8 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "group": [str, Integral, None],
         "coordinates": ["array-like", None],
         "soma": ["array-like", None],
-        "unknown": [StrOptions({"error", "fit"})],
-        "few": [StrOptions({"center", "error"})],
+        "handle_unknown": [StrOptions({"error", "fit"})],
+        "handle_small": [StrOptions({"center", "error"})],
         "iqr_factor": [Interval(Real, 0, None, closed="left"), None],
         "register": ["boolean"],
     }
@@ -303,16 +303,16 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         *,
         coordinates=None,
         soma=None,
-        unknown="error",
-        few="error",
+        handle_unknown="error",
+        handle_small="error",
         iqr_factor=3.0,
         register=False,
     ):
         self.group = group
         self.coordinates = coordinates
         self.soma = soma
-        self.unknown = unknown
-        self.few = few
+        self.handle_unknown = handle_unknown
+        self.handle_small = handle_small
         self.iqr_factor = iqr_factor
         self.register = register
 
@@ -338,12 +338,12 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             If columns are missing, coordinates are not finite numbers, a synapse has
             no neuron, a neuron has several somas, or too few synapses and
-            ``few="error"``.
+            ``handle_small="error"``.
 
         Warns
         -----
         UserWarning
-            If a neuron has too few synapses and ``few="center"``.
+            If a neuron has too few synapses and ``handle_small="center"``.
         """
         X = read_table(self, X, reset=True)
         group, coordinates, soma = self._find_columns(X)
@@ -377,12 +377,12 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ------
         ValueError
             If coordinates are not finite numbers, a synapse has no neuron, or its
-            neuron was not in `fit` and ``unknown="error"``.
+            neuron was not in `fit` and ``handle_unknown="error"``.
 
         Warns
         -----
         UserWarning
-            If an unknown neuron has too few synapses and ``few="center"``.
+            If an unknown neuron has too few synapses and ``handle_small="center"``.
         """
         check_is_fitted(self)
         X = read_table(self, X, reset=False)
@@ -393,12 +393,11 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         unknown = np.flatnonzero(known < 0)
         if len(unknown):
             names = neurons[unknown]
-            if self.unknown == "error":
+            if self.handle_unknown == "error":
                 raise ValueError(
                     f"X has synapses of neurons that were not in fit: "
-                    f"{shortened(names.tolist(), MOST_NEURONS)}; unknown='fit' "
-                    "(unknown_neurons of make_synapse_pipeline) aligns them by "
-                    "themselves"
+                    f"{shortened(names.tolist(), MOST_NEURONS)}; "
+                    "handle_unknown='fit' aligns each by its own synapses"
                 )
             rows = np.flatnonzero(known[codes] < 0)
             somas = column_values(take_rows(X, rows), self._soma)
@@ -479,10 +478,11 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "X has neurons of few synapses: "
                 f"{shortened([f'{name}: {n}' for name, n in pairs], MOST_NEURONS)}"
             )
-        if self.few == "error":
+        if self.handle_small == "error":
             raise ValueError(
                 f"{found}, but {n_dimensions} axes need at least {n_dimensions} "
-                "synapses of a neuron; few='center' centres them without turning"
+                "synapses of a neuron; handle_small='center' centres them without "
+                "turning"
             )
         warnings.warn(
             f"{found}; {n_dimensions} axes need at least {n_dimensions}: they are "

@@ -95,7 +95,7 @@ class OutlierFilteredTransformer(OutlierJudgeMixin, TransformerMixin, BaseEstima
         "random_state": ["random_state"],
     }
 
-    def __init__(self, transformer=None, outlier_detector=None, *, random_state=None):
+    def __init__(self, transformer=None, *, outlier_detector=None, random_state=None):
         self.transformer = transformer
         self.outlier_detector = outlier_detector
         self.random_state = random_state

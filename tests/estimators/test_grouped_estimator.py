@@ -115,11 +115,13 @@ def test_other_columns_and_another_order_of_columns(table):
     with pytest.raises(ValueError, match="feature names") as caught:
         model.predict(other)
     assert caught.value.__notes__ == ["(of the groups ['as'] in the column 'kind')"]
-    with pytest.raises(ValueError, match=r"by names columns \['kind'\], which X does"):
+    with pytest.raises(
+        ValueError, match=r"group names columns \['kind'\], which X does"
+    ):
         model.predict(frame[["u", "v"]])
-    with pytest.raises(ValueError, match=r"by names columns \['Kind'\]"):
+    with pytest.raises(ValueError, match=r"group names columns \['Kind'\]"):
         GroupedEstimator(KMeans(2), "Kind").fit(frame)
-    with pytest.raises(ValueError, match=r"by names columns \[3\], .* is an array"):
+    with pytest.raises(ValueError, match=r"group names columns \[3\], .* is an array"):
         GroupedEstimator(KMeans(2), 3).fit(np.ones((4, 3)))
 
 
@@ -254,7 +256,7 @@ def test_small_groups(table):
         model.fit(frame)
     small = (frame["kind"] != "as").to_numpy()
 
-    model.set_params(small_groups="noise").fit(frame)
+    model.set_params(handle_small="noise").fit(frame)
     assert model.groups_ == ["as", "ns", "ss"]
     assert list(model.estimators_) == ["as"]
     assert_array_equal(model.labels_ < 0, small)
@@ -264,7 +266,7 @@ def test_small_groups(table):
     assert model.predict(frame[small]).tolist() == [-1] * 26
     assert_array_equal(model.predict_proba(frame[small]), np.zeros((26, 2)))
 
-    model.set_params(small_groups="pool").fit(frame)
+    model.set_params(handle_small="pool").fit(frame)
     assert model.estimators_["ns"] is model.estimators_["ss"]
     assert model.estimators_["as"] is not model.estimators_["ss"]
     assert model.offsets_ == {"as": 0, "ns": 2, "ss": 2}
@@ -276,7 +278,7 @@ def test_small_groups(table):
     model.set_params(min_group_size=27)
     with pytest.raises(ValueError, match=r"min_group_size=27 .*'ns' \(6\), 'ss' \(20"):
         model.fit(frame)
-    model.set_params(small_groups="noise", min_group_size=41)
+    model.set_params(handle_small="noise", min_group_size=41)
     with pytest.raises(ValueError, match="all groups have fewer than min_group_size=4"):
         model.fit(frame)
 
@@ -284,7 +286,7 @@ def test_small_groups(table):
 def test_pooled_classifiers(table):
     frame, y = table
     model = GroupedEstimator(
-        KNeighborsClassifier(1), "kind", min_group_size=21, small_groups="pool"
+        KNeighborsClassifier(1), "kind", min_group_size=21, handle_small="pool"
     ).fit(frame, y)
     assert_array_equal(model.predict(frame), y)
     assert model.classes_.tolist() == sorted(set(y))
@@ -294,7 +296,7 @@ def test_pooled_classifiers(table):
 def test_clusterers_that_transform_give_noise_no_place(table):
     frame, _ = table
     model = GroupedEstimator(
-        KMeans(2), "kind", min_group_size=7, small_groups="noise", random_state=0
+        KMeans(2), "kind", min_group_size=7, handle_small="noise", random_state=0
     ).fit(frame)
     out = model.transform(frame)
     ns = (frame["kind"] == "ns").to_numpy()
@@ -316,7 +318,7 @@ def test_unknown_groups(table):
     many = known.assign(kind=[f"k{i}" for i in range(len(known))])
     with pytest.raises(ValueError, match=r"'k12'\] and 55 more; it"):
         model.predict(many)
-    model.set_params(unknown="noise")
+    model.set_params(handle_unknown="noise")
     ns = (frame["kind"] == "ns").to_numpy()
     assert_array_equal(model.predict(frame)[~ns], model.predict(known))
     assert (model.predict(frame)[ns] == -1).all()
@@ -358,7 +360,7 @@ def test_missing_values_elsewhere(table):
 
 def test_noise_is_for_clusterers(table):
     frame, y = table
-    for options in ({"small_groups": "noise"}, {"unknown": "noise"}):
+    for options in ({"handle_small": "noise"}, {"handle_unknown": "noise"}):
         (name,) = options
         model = GroupedEstimator(KNeighborsClassifier(1), "kind", **options)
         with pytest.raises(
@@ -429,10 +431,10 @@ def test_bad_input(table):
     with pytest.raises(ValueError, match="must hold strings or numbers alone, got int"):
         classifier.fit(frame.assign(kind=[1, "a"] * 33), y)
     for params, message in (
-        ({"by": ["kind"]}, "'by' parameter"),
+        ({"group": ["kind"]}, "'group' parameter"),
         ({"min_group_size": 0}, "'min_group_size' parameter .* Got 0"),
-        ({"small_groups": "drop"}, "'small_groups' parameter .* Got 'drop'"),
-        ({"unknown": "pool"}, "'unknown' parameter .* Got 'pool'"),
+        ({"handle_small": "drop"}, "'handle_small' parameter .* Got 'drop'"),
+        ({"handle_unknown": "pool"}, "'handle_unknown' parameter .* Got 'pool'"),
         ({"estimator": "kmeans"}, "'estimator' parameter"),
     ):
         with pytest.raises((ValueError, TypeError), match=message):
@@ -455,7 +457,7 @@ def test_parameters_of_the_copy_are_tuned(table):
     frame, y = table
     model = GroupedEstimator(KNeighborsClassifier(), "kind")
     search = GridSearchCV(
-        model, {"estimator__n_neighbors": [1, 3], "by": ["kind"]}, cv=2
+        model, {"estimator__n_neighbors": [1, 3], "group": ["kind"]}, cv=2
     ).fit(frame, y)
     assert search.best_score_ > 0.9
     scores = cross_val_score(GroupedEstimator(LinearRegression(), "kind"), frame, y)
@@ -501,7 +503,7 @@ def test_shared_steps_are_fitted_to_all_groups():
 def test_shared_steps_of_groups_that_are_noise():
     X = np.column_stack([np.r_[np.zeros(30), 1], np.r_[np.arange(30.0), 1e6]])
     pipeline = make_pipeline(StandardScaler(), KMeans(2, n_init=1))
-    grouped = GroupedEstimator(pipeline, 0, small_groups="noise", shared_steps=1)
+    grouped = GroupedEstimator(pipeline, 0, handle_small="noise", shared_steps=1)
     grouped.fit(X)
     assert grouped.estimators_[0.0][0].mean_[0] == 14.5
     assert grouped.labels_[-1] == -1
@@ -526,6 +528,6 @@ def test_small_groups_say_what_can_be_done():
     grouped = GroupedEstimator(KMeans(2), 0, min_group_size=6)
     with pytest.raises(ValueError, match=r"=6 samples: .*, pool them .* call them noi"):
         grouped.fit(X)
-    grouped.set_params(small_groups="pool")
+    grouped.set_params(handle_small="pool")
     with pytest.raises(ValueError, match=r"even if pooled: .*size, or call them noise"):
         grouped.fit(X)

@@ -262,7 +262,9 @@ def test_no_cluster(maker, membership):
 def test_one_cluster(blobs, classifier):
     X = blobs[0][blobs[1] == 0]
     X = np.vstack([X, [[60.0, 60.0]]])
-    model = InductiveClusterer(DBSCAN(eps=2), classifier, random_state=0).fit(X)
+    model = InductiveClusterer(
+        DBSCAN(eps=2), classifier=classifier, random_state=0
+    ).fit(X)
     assert model.labels_.tolist() == [0] * 40 + [-1]
     assert model.clusters_.tolist() == [0]
     refuses = getattr(classifier, "outlier_label", None) == -1
@@ -301,7 +303,7 @@ class Gappy(KMeans):
 )
 def test_numbers_with_gaps(blobs, classifier):
     X, y = blobs[0][:120], blobs[1][:120]
-    model = InductiveClusterer(Gappy(3, random_state=0), classifier).fit(X)
+    model = InductiveClusterer(Gappy(3, random_state=0), classifier=classifier).fit(X)
     assert set(model.clusters_) < {7, 14, 21}
     assert set(model.labels_) == {-1, *model.clusters_}
     is_in = model.labels_ >= 0
@@ -323,7 +325,7 @@ def test_numbers_with_gaps(blobs, classifier):
 )
 def test_classifiers_that_refuse(blobs, classifier):
     X, y = blobs
-    model = InductiveClusterer(DENSITY[0], classifier, random_state=0).fit(X)
+    model = InductiveClusterer(DENSITY[0], classifier=classifier, random_state=0).fit(X)
     found = model.predict(X)
     assert (found[y < 0] == -1).all()
     assert (found[y >= 0] == -1).mean() < 0.1
@@ -334,7 +336,7 @@ def test_classifiers_that_refuse(blobs, classifier):
 def test_outlier_label_that_may_be_a_cluster(blobs, label):
     classifier = OutlierFilteredClassifier(outlier_label=label)
     with pytest.raises(ValueError, match=r"outlier_label .* must be -1 or None.*got"):
-        InductiveClusterer(DENSITY[0], classifier).fit(blobs[0])
+        InductiveClusterer(DENSITY[0], classifier=classifier).fit(blobs[0])
 
 
 def test_connectome():
@@ -342,7 +344,7 @@ def test_connectome():
         200, 5, 7000, n_partner_types=2, random_state=0, return_X_y=True
     )
     ntac = NtacClusterer(5)
-    model = InductiveClusterer(ntac, NtacClassifier(), random_state=0).fit(X)
+    model = InductiveClusterer(ntac, classifier=NtacClassifier(), random_state=0).fit(X)
     assert adjusted_rand_score(y, model.labels_) > 0.8
     assert np.mean(model.predict(X) == model.labels_) > 0.9
     assert model.predict_proba(X).shape == (200, 5)
@@ -350,7 +352,9 @@ def test_connectome():
     assert_array_equal(own.labels_, model.labels_)
     assert_array_equal(own.predict(X), own.labels_)
     assert not hasattr(own, "predict_proba")
-    assert InductiveClusterer(ntac, NtacClassifier()).predict_proba is not None
+    assert (
+        InductiveClusterer(ntac, classifier=NtacClassifier()).predict_proba is not None
+    )
 
 
 def test_tables_with_names(blobs):
@@ -432,7 +436,7 @@ def test_refit_leaves_nothing_behind(blobs):
 
 
 def test_methods_that_parts_lack(blobs):
-    without = InductiveClusterer(KMeans(3), LinearSVC())
+    without = InductiveClusterer(KMeans(3), classifier=LinearSVC())
     assert not hasattr(without, "predict_proba")
     assert not hasattr(without.fit(blobs[0]), "predict_proba")
     assert hasattr(InductiveClusterer(), "predict_proba")
@@ -459,7 +463,7 @@ def test_grid_search(blobs):
     X, y = blobs[0][:120], blobs[1][:120]
     order = np.random.default_rng(0).permutation(120)
     search = GridSearchCV(
-        InductiveClusterer(KMeans(random_state=0), KNeighborsClassifier()),
+        InductiveClusterer(KMeans(random_state=0), classifier=KNeighborsClassifier()),
         {"clusterer__n_clusters": [2, 3, 5], "classifier__n_neighbors": [1, 7]},
         scoring=make_scorer(adjusted_rand_score),
         cv=3,
@@ -486,7 +490,7 @@ def test_pickle(blobs, membership):
     X, _ = blobs
     model = InductiveClusterer(
         DENSITY[0],
-        OutlierFilteredClassifier(
+        classifier=OutlierFilteredClassifier(
             outlier_detector=IsolationForest(n_estimators=20), outlier_label=-1
         ),
         membership=membership,

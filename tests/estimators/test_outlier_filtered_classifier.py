@@ -99,7 +99,9 @@ def test_any_labels_with_any_classifier(blobs, estimator, form, outlier):
     y = form(codes)
     plain = np.asarray(y)
     detector = OneClassSVM(nu=0.05)
-    model = OutlierFilteredClassifier(estimator, detector, outlier_label=outlier)
+    model = OutlierFilteredClassifier(
+        estimator, outlier_detector=detector, outlier_label=outlier
+    )
     model.fit(X, y)
     np.testing.assert_array_equal(model.classes_, np.unique(plain))
     assert model.predict_proba(X).shape == (120, len(model.classes_))
@@ -123,7 +125,9 @@ def test_any_labels_with_any_classifier(blobs, estimator, form, outlier):
 def test_columns_of_probabilities_are_the_classes(blobs, name):
     X, codes = blobs
     bare = clone(CLASSIFIERS[name]).fit(X, NAMES[codes])
-    model = OutlierFilteredClassifier(CLASSIFIERS[name], Band()).fit(X, NAMES[codes])
+    model = OutlierFilteredClassifier(CLASSIFIERS[name], outlier_detector=Band()).fit(
+        X, NAMES[codes]
+    )
     np.testing.assert_array_equal(model.predict_proba(X), bare.predict_proba(X))
 
 
@@ -143,7 +147,7 @@ def test_class_weight_by_class(values, form):
             "class_weight",
         ),
     ):
-        model = OutlierFilteredClassifier(estimator, Band()).fit(X, y)
+        model = OutlierFilteredClassifier(estimator, outlier_detector=Band()).fit(X, y)
         expected = clone(estimator).fit(X, y).predict_proba(X)
         np.testing.assert_array_equal(model.predict_proba(X), expected)
         assert estimator.get_params()[weighted] is weight
@@ -164,7 +168,7 @@ def test_sampling_strategy_by_class_in_the_classifier(blobs, sampler):
     # The index of class 5 is 1, and class 1 is the one of index 0.
     y = np.array([1, 5, 9])[codes]
     y[:30] = 1
-    model = OutlierFilteredClassifier(estimator, Band()).fit(X, y)
+    model = OutlierFilteredClassifier(estimator, outlier_detector=Band()).fit(X, y)
     bare = clone(estimator).fit(X, y)
     assert model.estimator_[-1].n_samples_fit_ == bare[-1].n_samples_fit_ < 120
     np.testing.assert_array_equal(model.predict(X), bare.predict(X))
@@ -221,7 +225,10 @@ def test_any_detector(blobs, detector):
     X = np.vstack([X, FAR])
     y = NAMES[[*codes, 0, 0]]
     model = OutlierFilteredClassifier(
-        KNeighborsClassifier(1), detector, outlier_label="?", random_state=0
+        KNeighborsClassifier(1),
+        outlier_detector=detector,
+        outlier_label="?",
+        random_state=0,
     ).fit(X, y)
     rejected = model.predict_outlier(X)
     assert rejected[-2:].all()
@@ -252,7 +259,9 @@ def test_a_detector_that_keeps_everything_changes_nothing(name, form):
     rng = np.random.default_rng(0)
     codes = rng.integers(3, size=300)
     X, new = (form(rng.normal(size=(300, 7)) + codes[:, None]) for _ in range(2))
-    model = OutlierFilteredClassifier(CLASSIFIERS[name], Band()).fit(X, codes)
+    model = OutlierFilteredClassifier(CLASSIFIERS[name], outlier_detector=Band()).fit(
+        X, codes
+    )
     bare = clone(CLASSIFIERS[name]).fit(X, codes)
     assert model.inlier_mask_.all()
     for method in ("predict", "predict_proba", "decision_function"):
@@ -278,7 +287,9 @@ def test_all_rows_rejected(blobs):
 def test_a_class_that_would_be_emptied_is_kept(blobs):
     X, codes = blobs
     X[codes == 0, 0] += 50
-    model = OutlierFilteredClassifier(KNeighborsClassifier(1), Band(30))
+    model = OutlierFilteredClassifier(
+        KNeighborsClassifier(1), outlier_detector=Band(30)
+    )
     message = r"rejects all samples of 1 of 3 classes, \['as'\]: the classifier learns"
     with pytest.warns(UserWarning, match=message) as record:
         model.fit(X, NAMES[codes])
@@ -291,7 +302,9 @@ def test_a_class_that_would_be_emptied_is_kept(blobs):
 
 def test_many_classes_that_would_be_emptied():
     X = np.arange(40.0)[:, np.newaxis]
-    model = OutlierFilteredClassifier(KNeighborsClassifier(1), Band(11.5))
+    model = OutlierFilteredClassifier(
+        KNeighborsClassifier(1), outlier_detector=Band(11.5)
+    )
     message = r"all samples of 14 of 20 classes, \[6, 7, 8, 9, 10\] and 9 more:"
     with pytest.warns(UserWarning, match=message):
         model.fit(X, np.arange(40) // 2)
@@ -322,7 +335,7 @@ def test_training_rows_that_have_the_label(blobs, form, outlier):
     unknown = np.arange(120) % 7 == 0
     y = np.where(unknown, outlier, y)
     model = OutlierFilteredClassifier(
-        KNeighborsClassifier(1), Band(), outlier_label=outlier
+        KNeighborsClassifier(1), outlier_detector=Band(), outlier_label=outlier
     ).fit(X, y)
     np.testing.assert_array_equal(model.inlier_mask_, ~unknown)
     np.testing.assert_array_equal(model.classes_, np.unique(form(codes)))
@@ -405,7 +418,10 @@ def test_resamplers_balance_the_inliers(unequal, resampler, n_rows, name, form):
     if form is pd.DataFrame:
         table.columns = ["x", "y", "z"]
     model = OutlierFilteredClassifier(
-        KNeighborsClassifier(1), Band(50), resampler, random_state=0
+        KNeighborsClassifier(1),
+        outlier_detector=Band(50),
+        resampler=resampler,
+        random_state=0,
     ).fit(table, y)
     assert model.inlier_mask_.sum() == 97
     learnt = np.bincount(model.estimator_._y)
@@ -420,7 +436,9 @@ def test_resamplers_balance_the_inliers(unequal, resampler, n_rows, name, form):
 def test_classes_of_a_resampler_have_their_names(unequal):
     X, codes = unequal
     sampler = RandomUnderSampler(sampling_strategy={"ss": 11, "pv": 12}, random_state=0)
-    model = OutlierFilteredClassifier(KNeighborsClassifier(1), Band(50), sampler)
+    model = OutlierFilteredClassifier(
+        KNeighborsClassifier(1), outlier_detector=Band(50), resampler=sampler
+    )
     model.fit(X, NAMES[codes])
     assert model.classes_.tolist() == ["as", "pv", "ss"]
     assert np.bincount(model.estimator_._y).tolist() == [17, 12, 11]
@@ -432,7 +450,9 @@ def test_a_resampler_that_empties_a_class(blobs):
     y = NAMES[codes]
     y[:2] = "pa"
     cleaner = EditedNearestNeighbours(sampling_strategy="all")
-    model = OutlierFilteredClassifier(KNeighborsClassifier(1), Band(), cleaner)
+    model = OutlierFilteredClassifier(
+        KNeighborsClassifier(1), outlier_detector=Band(), resampler=cleaner
+    )
     message = (
         r"EditedNearestNeighbours.* leaves no sample of the classes \['pa'\]: none may"
     )
@@ -470,7 +490,7 @@ def test_methods_of_the_classifier(blobs):
 def test_decision_function(blobs, n_classes):
     X, codes = blobs
     y = NAMES[codes % n_classes]
-    model = OutlierFilteredClassifier(SVC(), Band()).fit(X, y)
+    model = OutlierFilteredClassifier(SVC(), outlier_detector=Band()).fit(X, y)
     expected = SVC().fit(X, y).decision_function(X)
     np.testing.assert_array_equal(model.decision_function(X), expected)
 
@@ -542,7 +562,7 @@ def recorded(routing, unequal):
     ask = {"sample_weight": True, "metadata": True}
     model = OutlierFilteredClassifier(
         ConsumingClassifier(classifiers).set_fit_request(**ask),
-        RecordingBand(detectors).set_fit_request(**ask),
+        outlier_detector=RecordingBand(detectors).set_fit_request(**ask),
     )
     X[:, 0] = np.where(np.arange(100) % 9 == 0, 9, 1)
     return model, classifiers, detectors, X, codes, weight, X[:, 0] < 4
@@ -655,7 +675,7 @@ def test_weights_do_what_they_do_alone(routing, blobs):
     X, codes = blobs
     weight = np.random.default_rng(0).uniform(0.01, 5, size=120)
     estimator = LogisticRegression().set_fit_request(sample_weight=True)
-    model = OutlierFilteredClassifier(estimator, Band(9)).fit(
+    model = OutlierFilteredClassifier(estimator, outlier_detector=Band(9)).fit(
         X, codes, sample_weight=weight
     )
     inlier = X[:, 0] <= 9
@@ -667,7 +687,7 @@ def test_weights_do_what_they_do_alone(routing, blobs):
 def test_weights_through_a_search(routing, blobs):
     X, codes = blobs
     estimator = LogisticRegression().set_fit_request(sample_weight=True)
-    model = OutlierFilteredClassifier(estimator, Band(9))
+    model = OutlierFilteredClassifier(estimator, outlier_detector=Band(9))
     model.set_score_request(sample_weight=False)
     search = GridSearchCV(model, {"estimator__C": [1e-3, 1]}, cv=3)
     assert search.fit(X, codes, sample_weight=np.ones(120)).best_score_ > 0.9
@@ -681,8 +701,8 @@ def test_grid_search_through_all_parts(unequal, n_jobs):
     X, codes = unequal
     model = OutlierFilteredClassifier(
         KNeighborsClassifier(),
-        make_pipeline(StandardScaler(), OneClassSVM()),
-        RandomOverSampler(),
+        outlier_detector=make_pipeline(StandardScaler(), OneClassSVM()),
+        resampler=RandomOverSampler(),
         random_state=0,
     )
     grid = {
@@ -747,7 +767,9 @@ def test_tables_of_names_and_numbers():
         ),
         KNeighborsClassifier(1),
     )
-    model = OutlierFilteredClassifier(encode, TableDetector()).fit(table, [0, 1] * 4)
+    model = OutlierFilteredClassifier(encode, outlier_detector=TableDetector()).fit(
+        table, [0, 1] * 4
+    )
     assert model.predict(table[:3]).tolist() == [0, 1, 0]
 
 
@@ -794,7 +816,7 @@ def test_missing_values(blobs):
         RandomForestClassifier(5, random_state=0),
         make_pipeline(SimpleImputer(), KNeighborsClassifier()),
     ):
-        model = OutlierFilteredClassifier(estimator, detector)
+        model = OutlierFilteredClassifier(estimator, outlier_detector=detector)
         assert model.fit(X, codes).score(X, codes) > 0.8
         assert model.fit(table, codes).predict(table).shape == (120,)
     # One part that does not take them is enough.
@@ -812,8 +834,9 @@ class TwoClasses(KNeighborsClassifier):
 
 
 def test_tags_are_those_of_the_parts():
-    def tags(*parts):
-        return get_tags(OutlierFilteredClassifier(*parts))
+    def tags(estimator=None, detector=None):
+        model = OutlierFilteredClassifier(estimator, outlier_detector=detector)
+        return get_tags(model)
 
     assert tags().input_tags.sparse
     assert not tags(None, EllipticEnvelope()).input_tags.sparse
@@ -833,7 +856,13 @@ def test_inputs_are_not_changed(unequal, form):
             array.flags.writeable = False
     parts = (KNeighborsClassifier(1), OneClassSVM(nu=0.1), RandomOverSampler())
     before = [repr(vars(part)) for part in parts]
-    model = OutlierFilteredClassifier(*parts, outlier_label="?", random_state=0)
+    model = OutlierFilteredClassifier(
+        parts[0],
+        outlier_detector=parts[1],
+        resampler=parts[2],
+        outlier_label="?",
+        random_state=0,
+    )
     model.fit(table, y)
     model.fit(table, names)
     for method in ("predict", "predict_proba", "predict_outlier", "outlier_score"):
@@ -854,8 +883,8 @@ def test_random_state_reaches_parts_that_have_none(blobs):
     def seeds(random_state, estimator=None):
         model = OutlierFilteredClassifier(
             RandomForestClassifier(5) if estimator is None else estimator,
-            IsolationForest(n_estimators=5),
-            RandomOverSampler(),
+            outlier_detector=IsolationForest(n_estimators=5),
+            resampler=RandomOverSampler(),
             random_state=random_state,
         ).fit(*blobs)
         parts = (model.outlier_detector_, model.resampler_, model.estimator_)
@@ -896,9 +925,9 @@ def test_a_generator_goes_on():
         OutlierFilteredClassifier(),
         OutlierFilteredClassifier(
             make_pipeline(StandardScaler(), KNeighborsClassifier()),
-            IsolationForest(n_estimators=5),
-            RandomOverSampler(),
-            "outlier",
+            outlier_detector=IsolationForest(n_estimators=5),
+            resampler=RandomOverSampler(),
+            outlier_label="outlier",
             random_state=0,
         ),
     ],

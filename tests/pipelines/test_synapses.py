@@ -117,7 +117,7 @@ def test_parameters_reach_their_steps():
         outlier_detector=detector,
         coordinate_weight=2.0,
         morphology_weight=0.5,
-        unknown_neurons="fit",
+        handle_unknown="fit",
         random_state=4,
     )
     parameters = pipeline.get_params()
@@ -128,7 +128,7 @@ def test_parameters_reach_their_steps():
     assert parameters["cluster__clusterer__min_samples"] == 2
     assert isinstance(parameters["cluster__classifier"], RandomForestClassifier)
     assert parameters["embed__outlier_detector"] is detector
-    assert parameters["align__unknown"] == "fit"
+    assert parameters["align__handle_unknown"] == "fit"
     weights = {"x": 2.0, "SynArea": 0.5, "BoutonVolume": 0.5}
     assert weights.items() <= parameters["weight__weights"].items()
     own = KMeans(3)
@@ -340,7 +340,7 @@ def test_table_wants_a_synapse_pipeline(few):
 def test_groups(by):
     synapses = make_synapses(min_synapses=40, max_synapses=150, random_state=0)
     frame = synapses.frame.iloc[::-1].set_index(np.arange(len(synapses.frame)) + 10)
-    pipeline = quick(group_by=by, unknown_neurons="fit").fit(frame)
+    pipeline = quick(group=by, handle_unknown="fit").fit(frame)
     assert isinstance(pipeline, GroupedEstimator)
     assert pipeline.groups_ == sorted(set(frame[by]))
     labels = pipeline.predict(frame)
@@ -372,7 +372,7 @@ def test_groups(by):
 
 @pytest.mark.filterwarnings(FEW)
 def test_groups_with_numap(synapses):
-    pipeline = make_synapse_pipeline("numap", group_by="SynType", random_state=0)
+    pipeline = make_synapse_pipeline("numap", group="SynType", random_state=0)
     labels = pipeline.fit(synapses.frame).predict(synapses.frame)
     for kind, copy in pipeline.estimators_.items():
         rows = synapses.frame["SynType"] == kind
@@ -387,29 +387,29 @@ def test_groups_with_numap(synapses):
 
 
 @pytest.mark.filterwarnings(FEW)
-def test_small_groups(few):
+def test_handle_small(few):
     frame = few.frame.copy()
     frame["SynType"] = np.where(np.arange(len(frame)) % 40 == 0, "ns", "as")
     message = r"fewer than min_group_size=21 samples: 'ns' \(11\)"
     with pytest.raises(ValueError, match=message):
-        quick(group_by="SynType").fit(frame)
-    pipeline = quick(group_by="SynType", small_groups="noise").fit(frame)
+        quick(group="SynType").fit(frame)
+    pipeline = quick(group="SynType", handle_small="noise").fit(frame)
     small = (frame["SynType"] == "ns").to_numpy()
     table = synapse_table(pipeline, frame)
     assert (pipeline.predict(frame)[small] == -1).all()
     assert (table["cluster"][small] == -1).all()
     assert not table["outlier"][small].any()
     assert table["cluster"].max() >= 1
-    larger = quick(group_by="SynType", n_neighbors=5, min_cluster_size=30)
+    larger = quick(group="SynType", n_neighbors=5, min_cluster_size=30)
     assert larger.min_group_size == 30
 
 
 def test_groups_are_not_what_pipelines_need(few):
     with pytest.raises(ValueError, match=r"the column 'NeuronId', .*neuron=None"):
-        make_synapse_pipeline("numap", group_by="NeuronId")
-    pipeline = quick(group_by="NeuronId", neuron=None, min_cluster_size=5)
+        make_synapse_pipeline("numap", group="NeuronId")
+    pipeline = quick(group="NeuronId", neuron=None, min_cluster_size=5)
     assert len(pipeline.fit(few.frame).estimators_) == 5
-    pipeline = quick(group_by="NeuronType", min_cluster_size=5).fit(few.frame)
+    pipeline = quick(group="NeuronType", min_cluster_size=5).fit(few.frame)
     with pytest.raises(ValueError, match=r"'NeuronType' of X has groups .* \['xs'\]"):
         pipeline.predict(few.frame.assign(NeuronType="xs"))
 
@@ -447,7 +447,7 @@ def test_unseen_neurons(few, plain):
     ].to_numpy(dtype=float)
     with pytest.raises(ValueError, match=r"neurons that were not in fit: \['zz9'\]"):
         plain.predict(new)
-    pipeline = quick(unknown_neurons="fit").fit(few.frame)
+    pipeline = quick(handle_unknown="fit").fit(few.frame)
     assert_array_equal(pipeline.predict(few.frame), plain.predict(few.frame))
     assert pipeline.predict(new).shape == (40,)
 
@@ -503,10 +503,10 @@ def test_refuses(params, message):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"unknown_neurons": "skip"}, "'unknown' parameter of NeuronAligner"),
+        ({"handle_unknown": "skip"}, "'handle_unknown' parameter of NeuronAligner"),
         ({"morphology_weight": -1}, "weights must be finite numbers of zero or more"),
-        ({"group_by": "SynType", "small_groups": "drop"}, "'small_groups' parameter"),
-        ({"group_by": "Kind"}, r"by names columns \['Kind'\], which X does not have"),
+        ({"group": "SynType", "handle_small": "drop"}, "'handle_small' parameter"),
+        ({"group": "Kind"}, r"group names columns \['Kind'\], which X does not have"),
         ({"soma": ["soma_x"]}, "soma names 1 columns, but there are 3 coordinates"),
         ({"neuron": None}, "a neuron has one soma, but X has several"),
     ],
@@ -566,7 +566,7 @@ def test_fresh_process_predicts_the_same(synapses, numap, tmp_path):
 
 
 def test_pickle(few, umap):
-    grouped = quick(group_by="NeuronType", min_cluster_size=5).fit(few.frame)
+    grouped = quick(group="NeuronType", min_cluster_size=5).fit(few.frame)
     for pipeline in (umap, grouped):
         loaded = pickle.loads(pickle.dumps(pipeline))
         expected = pipeline.predict(few.new_frame)

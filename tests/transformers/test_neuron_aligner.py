@@ -161,7 +161,9 @@ def test_new_rows_get_the_stored_frame(soma):
 
 def test_somas_of_new_rows_of_known_neurons_are_not_read():
     frame, _ = made()
-    aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA, unknown="fit")
+    aligner = NeuronAligner(
+        "NeuronId", coordinates=XYZ, soma=SOMA, handle_unknown="fit"
+    )
     expected = aligner.fit_transform(frame)
     found = aligner.transform(frame.assign(soma_x=np.nan, soma_y="?", soma_z=None))
     pd.testing.assert_frame_equal(found[XYZ], expected[XYZ], check_exact=True)
@@ -263,12 +265,12 @@ def test_unknown_neurons():
     aligner = NeuronAligner("NeuronId", coordinates=XYZ, soma=SOMA).fit(known)
     message = (
         r"neurons that were not in fit: \['new0', 'new1', 'new2', 'new3', 'new4'\] and "
-        "2 more; unknown='fit'"
+        "2 more; handle_unknown='fit'"
     )
     with pytest.raises(ValueError, match=message):
         aligner.transform(frame)
     expected = clone(aligner).fit_transform(frame)
-    aligner.set_params(unknown="fit")
+    aligner.set_params(handle_unknown="fit")
     pd.testing.assert_frame_equal(aligner.transform(frame), expected, check_exact=True)
     assert aligner.neurons_.tolist() == NEURONS
     new = frame[~frame["NeuronId"].isin(NEURONS)]
@@ -296,7 +298,7 @@ def test_few_synapses():
     message = r"few synapses: \['pv9: 2'\], but 3 axes need at least 3 synapses of a"
     with pytest.raises(ValueError, match=message):
         aligner.fit(frame)
-    centered = aligner.set_params(few="center")
+    centered = aligner.set_params(handle_small="center")
     with pytest.warns(UserWarning, match=r"\['pv9: 2'\]; 3 axes .* but not turned"):
         centered.fit(frame)
     with warnings.catch_warnings():
@@ -313,10 +315,12 @@ def test_few_synapses():
 def test_few_synapses_of_an_unknown_neuron():
     frame, _ = made()
     known, new = frame[frame["NeuronId"] != "cr1"], frame[frame["NeuronId"] == "cr1"]
-    aligner = NeuronAligner("NeuronId", coordinates=XYZ, unknown="fit").fit(known)
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ, handle_unknown="fit").fit(
+        known
+    )
     with pytest.raises(ValueError, match=r"few synapses: \['cr1: 1'\]"):
         aligner.transform(new[:1])
-    aligner.set_params(few="center")
+    aligner.set_params(handle_small="center")
     with pytest.warns(UserWarning, match=r"\['cr1: 1'\]"):
         assert not aligner.transform(new[:1])[XYZ].any(axis=None)
 
@@ -361,8 +365,14 @@ def test_a_neuron_of_two_somas():
         ({"coordinates": ["NeuronId", "x"]}, "must name different columns"),
         ({"coordinates": []}, "coordinates must name one column or more"),
         ({"group": None, "coordinates": None}, "column 'NeuronId' of X holds '"),
-        ({"unknown": "ignore"}, "'unknown' parameter of NeuronAligner must be a str"),
-        ({"few": "drop"}, "'few' parameter of NeuronAligner must be a str"),
+        (
+            {"handle_unknown": "ignore"},
+            "'handle_unknown' parameter of NeuronAligner must be a str",
+        ),
+        (
+            {"handle_small": "drop"},
+            "'handle_small' parameter of NeuronAligner must be a str",
+        ),
         ({"iqr_factor": -1}, "'iqr_factor' parameter of NeuronAligner must be"),
         ({"group": ["NeuronId"]}, "'group' parameter of NeuronAligner must be"),
         ({"coordinates": "x"}, "'coordinates' parameter of NeuronAligner must be"),
@@ -486,7 +496,7 @@ def test_registered_neurons_lie_on_each_other():
 def test_unknown_neurons_are_registered_to_the_known():
     synapses = make_synapses(min_synapses=60, random_state=2)
     frame, known = synapses.frame, synapses.frame["NeuronId"] != "cr2"
-    params = {"unknown": "fit", **COLUMNS}
+    params = {"handle_unknown": "fit", **COLUMNS}
     spreads = []
     for register in (False, True):
         aligner = NeuronAligner("NeuronId", register=register, **params)
@@ -508,7 +518,11 @@ def test_registration_of_one_or_of_small_neurons():
     assert_array_equal(plain.axes_, turned.axes_)
     few = make_synapses(3, min_synapses=2, max_synapses=2, random_state=0).frame
     aligner = NeuronAligner(
-        "NeuronId", **COLUMNS, register=True, few="center", unknown="fit"
+        "NeuronId",
+        **COLUMNS,
+        register=True,
+        handle_small="center",
+        handle_unknown="fit",
     )
     with pytest.warns(UserWarning, match="neurons of few synapses"):
         aligner.fit(few)

@@ -63,7 +63,7 @@ def table(rows):
     "transformer", [PCA(2), StandardScaler(), Halves(), make_pipeline(PCA(2))]
 )
 def test_inliers_are_transformed_and_outliers_are_not(rows, form, transformer):
-    embedder = OutlierFilteredTransformer(transformer, Band(50))
+    embedder = OutlierFilteredTransformer(transformer, outlier_detector=Band(50))
     found = embedder.fit_transform(form(rows))
     expected = clone(transformer).fit(rows[INLIER])
     np.testing.assert_array_equal(embedder.inlier_mask_, INLIER)
@@ -90,7 +90,7 @@ def test_without_transformer(rows):
 @pytest.mark.parametrize("form", [np.asarray, np.asfortranarray, pd.DataFrame])
 def test_a_detector_that_keeps_everything_changes_nothing(rows, form):
     X = form(rows)
-    embedder = OutlierFilteredTransformer(PCA(3), Band())
+    embedder = OutlierFilteredTransformer(PCA(3), outlier_detector=Band())
     for found, expected in (
         (embedder.fit_transform(X), PCA(3).fit_transform(X)),
         (embedder.transform(X), PCA(3).fit(X).transform(X)),
@@ -100,7 +100,9 @@ def test_a_detector_that_keeps_everything_changes_nothing(rows, form):
 
 @pytest.mark.parametrize("transformer", [None, PCA(2)])
 def test_rows_that_are_all_outliers(rows, transformer):
-    embedder = OutlierFilteredTransformer(transformer, Band(50)).fit(rows)
+    embedder = OutlierFilteredTransformer(transformer, outlier_detector=Band(50)).fit(
+        rows
+    )
     for X in (rows[54:], rows[54:55]):
         found = embedder.transform(X)
         assert found.shape == (len(X), 4 if transformer is None else 2)
@@ -110,7 +112,9 @@ def test_rows_that_are_all_outliers(rows, transformer):
 
 
 def test_one_row_is_as_in_a_table(rows):
-    embedder = OutlierFilteredTransformer(StandardScaler(), Band(50)).fit(rows)
+    embedder = OutlierFilteredTransformer(
+        StandardScaler(), outlier_detector=Band(50)
+    ).fit(rows)
     one_by_one = np.vstack([embedder.transform(row[np.newaxis]) for row in rows])
     np.testing.assert_array_equal(one_by_one, embedder.transform(rows))
 
@@ -137,7 +141,9 @@ def test_y_follows_the_inliers(rows):
     rows[1::2, 3] += 9
     expected = LinearDiscriminantAnalysis().fit(rows[INLIER], y[INLIER])
     for labels in (y, y.tolist(), pd.Series(y, index=np.arange(60) + 7)):
-        embedder = OutlierFilteredTransformer(LinearDiscriminantAnalysis(), Band(50))
+        embedder = OutlierFilteredTransformer(
+            LinearDiscriminantAnalysis(), outlier_detector=Band(50)
+        )
         embedder.fit(rows, labels)
         assert embedder.transformer_.classes_.tolist() == ["as", "ss"]
         found = embedder.transform(rows)[INLIER]
@@ -164,7 +170,9 @@ def test_y_of_another_length(rows, transformer):
 )
 def test_any_detector(detector):
     X = np.random.default_rng(0).normal(size=(200, 3))
-    embedder = OutlierFilteredTransformer(PCA(2), detector, random_state=0).fit(X)
+    embedder = OutlierFilteredTransformer(
+        PCA(2), outlier_detector=detector, random_state=0
+    ).fit(X)
     new = np.vstack([X, np.full((2, 3), 60)])
     rejected = embedder.predict_outlier(new)
     assert rejected[-2:].all()
@@ -176,7 +184,7 @@ def test_any_detector(detector):
 
 
 def test_scores_only_where_the_detector_has_them(rows):
-    embedder = OutlierFilteredTransformer(None, Band(50))
+    embedder = OutlierFilteredTransformer(None, outlier_detector=Band(50))
     assert not hasattr(embedder, "outlier_score")
     assert not hasattr(embedder.fit(rows), "outlier_score")
     assert hasattr(OutlierFilteredTransformer(), "outlier_score")
@@ -231,7 +239,7 @@ def test_set_output(table):
         (StandardScaler(), ["x", "y", "z", "area"]),
         (PCA(2), ["pca0", "pca1"]),
     ):
-        embedder = OutlierFilteredTransformer(transformer, Band(50))
+        embedder = OutlierFilteredTransformer(transformer, outlier_detector=Band(50))
         plain = embedder.fit_transform(table)
         embedder.set_output(transform="pandas")
         for found in (
@@ -247,9 +255,13 @@ def test_set_output(table):
 
 def test_part_that_gives_tables(table):
     part = PCA(2).set_output(transform="pandas")
-    found = OutlierFilteredTransformer(part, Band(50)).fit_transform(table)
+    found = OutlierFilteredTransformer(part, outlier_detector=Band(50)).fit_transform(
+        table
+    )
     assert isinstance(found, np.ndarray)
-    expected = OutlierFilteredTransformer(PCA(2), Band(50)).fit_transform(table)
+    expected = OutlierFilteredTransformer(
+        PCA(2), outlier_detector=Band(50)
+    ).fit_transform(table)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -305,7 +317,7 @@ def test_missing_values(table):
             OutlierFilteredTransformer(SimpleImputer()).fit(X)
         embedder = OutlierFilteredTransformer(
             make_pipeline(SimpleImputer(), PCA(2)),
-            make_pipeline(SimpleImputer(), Band(50)),
+            outlier_detector=make_pipeline(SimpleImputer(), Band(50)),
         )
         found = embedder.fit_transform(X)
         assert not np.isnan(found[3]).any()
@@ -328,8 +340,8 @@ def test_inputs_are_not_changed(rows, table):
 
 
 def test_tags_are_those_of_the_parts():
-    def tags(*parts):
-        return get_tags(OutlierFilteredTransformer(*parts))
+    def tags(transformer=None):
+        return get_tags(OutlierFilteredTransformer(transformer))
 
     assert tags().input_tags.sparse
     assert not tags(Halves()).input_tags.sparse
@@ -346,7 +358,7 @@ def test_grid_search_in_a_pipeline():
     codes = np.arange(120) % 3
     X = 8 * np.eye(3)[codes] + np.random.default_rng(0).normal(size=(120, 3))
     pipeline = make_pipeline(
-        OutlierFilteredTransformer(PCA(), OneClassSVM(nu=0.05)),
+        OutlierFilteredTransformer(PCA(), outlier_detector=OneClassSVM(nu=0.05)),
         RandomForestClassifier(5, random_state=0),
     )
     grid = {
@@ -362,7 +374,7 @@ def test_random_state_reaches_parts_that_have_none(rows):
     def seeds(random_state, transformer):
         detector = IsolationForest(n_estimators=5)
         embedder = OutlierFilteredTransformer(
-            transformer, detector, random_state=random_state
+            transformer, outlier_detector=detector, random_state=random_state
         ).fit(rows)
         assert detector.random_state is None
         parts = (embedder.outlier_detector_, embedder.transformer_)
@@ -392,7 +404,7 @@ def test_without_transformer_after_one(rows):
         OutlierFilteredTransformer(),
         OutlierFilteredTransformer(
             make_pipeline(StandardScaler(), PCA(2)),
-            IsolationForest(n_estimators=5),
+            outlier_detector=IsolationForest(n_estimators=5),
             random_state=0,
         ),
     ],
