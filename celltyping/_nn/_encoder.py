@@ -11,7 +11,7 @@ from skorch.dataset import Dataset
 
 from celltyping._nn._losses import EdgeBatches, EdgeData, UmapLoss
 from celltyping._nn._modules import Perceptron
-from celltyping._nn._training import as_tensor, reproducible, train
+from celltyping._nn._training import as_tensor, seeded, train
 
 # Decay of the weights: what AdamW was published with.
 WEIGHT_DECAY = 0.01
@@ -62,7 +62,7 @@ def make_perceptron(
     module : Perceptron
         The network.
     """
-    with reproducible(seed, "cpu"):
+    with seeded(seed, "cpu"):
         module = Perceptron(n_inputs, hidden_layer_sizes, n_outputs, **options)
     if hidden_from is not None:
         for layer, learnt in zip(module.layers[:-1], hidden_from.layers, strict=False):
@@ -70,7 +70,7 @@ def make_perceptron(
     return module
 
 
-def own_module(module, inputs, n_outputs, *, parameter, unit):
+def check_module(module, inputs, n_outputs, *, parameter, unit):
     """Copy a user's network, and check that it does what it has to.
 
     Parameters
@@ -154,7 +154,7 @@ def regress(module, inputs, targets, *, batch_size, description, seed, **options
         as_tensor(inputs, np.float32, device),
         as_tensor(targets, np.float32, device),
     )
-    with reproducible(seed, device):
+    with seeded(seed, device):
         return train(
             module,
             dataset,
@@ -246,7 +246,7 @@ def fine_tune(
         as_tensor(layout, np.float32, device),
     )
     rows = choose_batch_size(batch_size, len(inputs))
-    with reproducible(seed, device):
+    with seeded(seed, device):
         return train(
             module,
             edges,

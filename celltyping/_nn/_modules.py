@@ -107,7 +107,7 @@ _START = {
 }
 
 
-class _Side(nn.Module):
+class _ParallelLinear(nn.Module):
     """Linear layers of several networks, side by side.
 
     Parameters
@@ -177,7 +177,7 @@ class TypeNet(nn.Module):
         layers = [nn.Linear(n_inputs, n_networks * first)]
         for before, after in itertools.pairwise([first, *others]):
             layers += [nn.BatchNorm1d(n_networks * before), nn.ReLU()]
-            layers += [nn.Dropout(dropout), _Side(n_networks, before, after)]
+            layers += [nn.Dropout(dropout), _ParallelLinear(n_networks, before, after)]
         n_latent = hidden_layer_sizes[-1]
         layers += [nn.BatchNorm1d(n_networks * n_latent, affine=False)]
         layers += [nn.Dropout(dropout)]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from celltyping._nn._encoder import WEIGHT_DECAY
-from celltyping._nn._training import reproducible, train
+from celltyping._nn._training import seeded, train
 
 # Added to the diagonal of the outputs' covariance, in units of its mean: it stays
 # positive definite while two outputs are still alike.
@@ -157,7 +157,7 @@ def learn_coordinates(
     )
     if max_epochs == "auto":
         max_epochs = math.ceil(MIN_STEPS / len(AffinityBatches(data, batch_size)))
-    with reproducible(seed, device):
+    with seeded(seed, device):
         return train(
             module,
             data,

@@ -68,7 +68,7 @@ def resolve_device(device):
     return device
 
 
-def there_or_cpu(device):
+def device_or_cpu(device):
     """Return a device if it is there, and "cpu" otherwise."""
     try:
         return resolve_device(device)
@@ -77,7 +77,7 @@ def there_or_cpu(device):
 
 
 @contextlib.contextmanager
-def reproducible(seed, device):
+def seeded(seed, device):
     """Seed torch inside, and leave its random state outside as it was.
 
     On a CPU one thread does the work inside, because the order of a sum, and with it
@@ -290,7 +290,7 @@ def as_tensor(array, dtype, device="cpu"):
     return torch.from_numpy(np.array(array, dtype=dtype, order="C")).to(device)
 
 
-def answer(module, inputs, device="cpu"):
+def predict_float64(module, inputs, device="cpu"):
     """Ask a network, in double precision.
 
     In single precision the last bits of a row's answer would depend on the rows that
@@ -367,7 +367,7 @@ def unpack_net(packed):
     """
     if not isinstance(packed, dict):
         return packed
-    with reproducible(0, "cpu"):  # the weights that it starts with are thrown away
+    with seeded(0, "cpu"):  # the weights that it starts with are thrown away
         module = OWN_MODULES[packed["module"]](**packed["options"])
     module.load_state_dict({k: torch.tensor(w) for k, w in packed["weights"].items()})
     return _bare_net(module, skorch.history.History(packed["history"]))

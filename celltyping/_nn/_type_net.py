@@ -15,9 +15,9 @@ from torch import nn
 from celltyping._nn._modules import TypeNet
 from celltyping._nn._training import (
     NUMBERS_AT_ONCE,
-    answer,
     as_tensor,
-    reproducible,
+    predict_float64,
+    seeded,
     train,
 )
 
@@ -149,7 +149,7 @@ def make_type_net(n_inputs, hidden_layer_sizes, n_types, *, seed, **options):
     module : TypeNet
         The networks.
     """
-    with reproducible(seed, "cpu"):
+    with seeded(seed, "cpu"):
         return TypeNet(n_inputs, hidden_layer_sizes, n_types, **options)
 
 
@@ -171,7 +171,7 @@ def pretrain(module, X, *, input_dropout, seed, **options):
     """
     device = options["device"]
     n_networks, _, n_latent = module.centroids.shape
-    with reproducible(seed, device):
+    with seeded(seed, device):
         data = CellData(
             X, np.zeros(X.shape[0]), np.ones(X.shape[0]), input_dropout, device
         )
@@ -230,7 +230,7 @@ def learn_types(module, X, codes, *, input_dropout, label_smoothing, seed, **opt
     """
     device = options["device"]
     counts = np.bincount(codes)
-    with reproducible(seed, device):
+    with seeded(seed, device):
         data = CellData(X, codes, 1 / counts[codes], input_dropout, device)
         return train(
             module,
@@ -260,7 +260,7 @@ def embed(module, X, device="cpu"):
     latents : ndarray of shape (n_samples, n_networks * n_latent), dtype=float64
         What the encoders say.
     """
-    return answer(module.encoder, X, device)
+    return predict_float64(module.encoder, X, device)
 
 
 def score(module, latents):

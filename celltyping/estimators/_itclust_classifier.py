@@ -636,9 +636,9 @@ class ItClustClassifier(
     def __setstate__(self, state):
         super().__setstate__(state)
         if "device_" in state:
-            from celltyping._nn._training import there_or_cpu, unpack_net
+            from celltyping._nn._training import device_or_cpu, unpack_net
 
-            self.device_ = there_or_cpu(state["device_"])
+            self.device_ = device_or_cpu(state["device_"])
             self.net_ = unpack_net(state["net_"])
 
     def __sklearn_tags__(self):

@@ -477,7 +477,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _learn_coordinates(self, graph, reduced, device, seed):
         """Train a network on batches of edges."""
         from celltyping._nn import _rayleigh
-        from celltyping._nn._training import answer
+        from celltyping._nn._training import predict_float64
 
         n_functions = self.n_components + N_GUARDS
         targets, masses = np.empty((len(reduced), 0)), np.ones(len(reduced))
@@ -499,7 +499,9 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             max_epochs=self.max_epochs,
             **self._training(device, seed),
         )
-        functions = answer(network.net.module_, inputs, device)[:, :n_functions]
+        functions = predict_float64(network.net.module_, inputs, device)[
+            :, :n_functions
+        ]
         values, shift, rotation = rotation_to_eigenvectors(graph, functions, masses)
         if self.laplacian == "symmetric":
             rotation *= signs((functions - shift) @ rotation * _roots(graph))

@@ -619,7 +619,7 @@ class NUMAP(
             Features of samples that would be there; in the shape of the samples that
             were fitted.
         """
-        from celltyping._nn._training import answer
+        from celltyping._nn._training import predict_float64
 
         check_is_fitted(self, "decoder_net_")
         X = check_array(X, dtype=(np.float64, np.float32), input_name="X")
@@ -630,7 +630,7 @@ class NUMAP(
             )
         placement = self._placement
         places = placement.standardized(X)
-        features = answer(self.decoder_net_.module_, places, self.device_)
+        features = predict_float64(self.decoder_net_.module_, places, self.device_)
         if not has_own_decoder(self):
             features = out_of_sample.restore(
                 placement.reduction, features / placement.input_scale
@@ -651,9 +651,9 @@ class NUMAP(
     def __setstate__(self, state):
         super().__setstate__(state)
         if "device_" in state:
-            from celltyping._nn._training import there_or_cpu
+            from celltyping._nn._training import device_or_cpu
 
-            self.device_ = there_or_cpu(state["device_"])
+            self.device_ = device_or_cpu(state["device_"])
         if "decoder_net_" in state:
             from celltyping._nn._training import unpack_net
 

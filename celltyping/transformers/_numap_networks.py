@@ -127,7 +127,7 @@ class NumapNetworks:
         The other half is placed by it alone, and by it with the first half as anchors.
         """
         from celltyping._nn import _encoder
-        from celltyping._nn._training import answer
+        from celltyping._nn._training import predict_float64
 
         seed = training["seed"]
         order = np.random.RandomState(seed).permutation(len(reduced))[:N_JUDGED]
@@ -137,7 +137,7 @@ class NumapNetworks:
         module = self._make_encoder(inputs, None, seed)
 
         def score():
-            proposed = answer(module, inputs[new], self.device_)
+            proposed = predict_float64(module, inputs[new], self.device_)
             return placement.judge(reduced, proposed, self.layout_, known, new)
 
         _encoder.regress(
@@ -185,7 +185,7 @@ class NumapNetworks:
                 module.set_noise(dropout=self.dropout, noise=self.input_noise)
             return module
         if self.encoder is not None:
-            return _encoder.own_module(
+            return _encoder.check_module(
                 self.encoder,
                 inputs,
                 self.n_components,
@@ -220,7 +220,7 @@ class NumapNetworks:
         if before is not None and own != isinstance(before.module_, Perceptron):
             module = copy.deepcopy(before.module_)
         elif own:
-            module = _encoder.own_module(
+            module = _encoder.check_module(
                 self.decoder,
                 places,
                 targets.shape[1],

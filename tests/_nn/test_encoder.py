@@ -11,13 +11,13 @@ from celltyping._kernels._fuzzy import fuzzy_graph
 from celltyping._kernels._layout import fit_curve
 from celltyping._nn import _encoder
 from celltyping._nn._encoder import (
+    check_module,
     choose_batch_size,
     fine_tune,
     make_perceptron,
-    own_module,
     regress,
 )
-from celltyping._nn._training import answer
+from celltyping._nn._training import predict_float64
 from celltyping.transformers._embedding.neighbors import nearest_neighbors
 
 TRAINING = {
@@ -64,9 +64,9 @@ def clumps(n_samples=90):
 
 
 def own(module, inputs=None, n_outputs=2):
-    """Call `own_module` for a table of four columns."""
+    """Call `check_module` for a table of four columns."""
     inputs = np.ones((5, 4)) if inputs is None else inputs
-    return own_module(module, inputs, n_outputs, parameter="encoder", unit="places")
+    return check_module(module, inputs, n_outputs, parameter="encoder", unit="places")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_regression(dtype):
     module = make_perceptron(4, (32,), 2, seed=0)
     net = regress(module, inputs, targets, description="test", **TRAINING)
     assert net.module_ is module
-    left = np.abs(answer(module, inputs) - targets).mean()
+    left = np.abs(predict_float64(module, inputs) - targets).mean()
     assert left < 0.3 * np.abs(targets - targets.mean(axis=0)).mean()
     assert len(net.history) == 20
 
@@ -210,7 +210,7 @@ def tuned():
             density=density,
             **TRAINING | {"learning_rate": 0.05},
         )
-        places = 3.0 * answer(module, inputs)
+        places = 3.0 * predict_float64(module, inputs)
         gaps = places[:, np.newaxis] - places[indices]
         found = np.log(1e-9 + np.square(gaps).sum(axis=2).mean(axis=1))
         results[name] = net, np.corrcoef(radii, found)[0, 1]
@@ -248,7 +248,7 @@ def test_fine_tuning_holds_samples_to_the_layout(monkeypatch):
             density=None,
             **TRAINING | {"learning_rate": 0.05},
         )
-        away.append(np.square(answer(module, inputs) - layout).mean())
+        away.append(np.square(predict_float64(module, inputs) - layout).mean())
     assert away[0] > 2 * away[1] > 2 * away[2]
 
 

@@ -16,7 +16,7 @@ from celltyping._nn._losses import (
     correlation,
     local_radii,
 )
-from celltyping._nn._training import reproducible
+from celltyping._nn._training import seeded
 
 A, B = 1.6, 0.9
 
@@ -40,7 +40,7 @@ def tensor(array):
 
 def draw(edges, batch_size, seed=0):
     """Draw the batches of an epoch."""
-    with reproducible(seed, "cpu"):
+    with seeded(seed, "cpu"):
         return list(EdgeBatches(edges, batch_size=batch_size))
 
 

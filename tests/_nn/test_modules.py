@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from celltyping._nn._modules import INITIAL_NOISE, FreePositions, Perceptron
-from celltyping._nn._training import reproducible
+from celltyping._nn._training import seeded
 
 
 def perceptron(*args, seed=0, **options):
     """Make a network of that seed."""
-    with reproducible(seed, "cpu"):
+    with seeded(seed, "cpu"):
         return Perceptron(*args, **options)
 
 

@@ -16,12 +16,12 @@ from celltyping._nn import _training
 from celltyping._nn._modules import Perceptron
 from celltyping._nn._training import (
     ShuffledBatches,
-    answer,
     as_tensor,
+    device_or_cpu,
     pack_net,
-    reproducible,
+    predict_float64,
     resolve_device,
-    there_or_cpu,
+    seeded,
     train,
     unpack_net,
 )
@@ -53,7 +53,7 @@ class Log(Callback):
 
 def perceptron(*args, **options):
     """Make a small network of seed 0."""
-    with reproducible(0, "cpu"):
+    with seeded(0, "cpu"):
         return Perceptron(*args, **options)
 
 
@@ -68,7 +68,7 @@ def train_quickly(module=None, seed=0, **options):
     module = perceptron(4, (16,), 2) if module is None else module
     settings = {"batch_size": 16, "max_epochs": 5, "learning_rate": 0.01} | options
     dataset = Dataset(*(as_tensor(array, np.float32) for array in table()))
-    with reproducible(seed, "cpu"):
+    with seeded(seed, "cpu"):
         return train(
             module,
             dataset,
@@ -87,8 +87,8 @@ def test_devices():
     assert resolve_device("cpu") == "cpu"
     there = "cuda" if torch.cuda.is_available() else "cpu"
     assert resolve_device("auto") == there
-    assert there_or_cpu(there) == there
-    assert there_or_cpu(NOWHERE) == "cpu"
+    assert device_or_cpu(there) == there
+    assert device_or_cpu(NOWHERE) == "cpu"
 
 
 @pytest.mark.parametrize("device", [NOWHERE, "gpu", "meta", "cpu, please"])
@@ -104,12 +104,12 @@ def test_seed_inside_and_nothing_changed_outside():
     try:
         drawn = []
         for seed in (0, 0, 1):
-            with reproducible(seed, "cpu"):
+            with seeded(seed, "cpu"):
                 drawn.append(torch.rand(3))
                 assert torch.get_num_threads() == 1
         assert torch.equal(drawn[0], drawn[1])
         assert not torch.equal(drawn[0], drawn[2])
-        with pytest.raises(ZeroDivisionError), reproducible(0, "cpu"):
+        with pytest.raises(ZeroDivisionError), seeded(0, "cpu"):
             torch.rand(1 // 0)
         assert torch.get_num_threads() == 2
         assert torch.equal(torch.get_rng_state(), before)
@@ -122,7 +122,7 @@ def test_every_row_once_per_epoch(batch_size):
     rows = torch.arange(70)
     batches = ShuffledBatches(Dataset(rows, rows * 2), batch_size=batch_size)
     orders = []
-    with reproducible(0, "cpu"):
+    with seeded(0, "cpu"):
         for _ in range(2):
             parts = list(batches)
             assert len(parts) == len(batches) == int(np.ceil(70 / batch_size))
@@ -247,7 +247,7 @@ def test_a_tensor_is_a_copy(dtype):
 def test_answers_are_in_double_precision():
     module = perceptron(4, (16,), 2, dropout=0.5, noise=1.0).train()
     inputs = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
-    found = answer(module, inputs)
+    found = predict_float64(module, inputs)
     assert found.dtype == np.float64
     with torch.inference_mode():
         expected = copy.deepcopy(module).double().eval()(torch.tensor(inputs).double())
@@ -259,11 +259,11 @@ def test_answers_are_in_double_precision():
 def test_answers_do_not_depend_on_the_batch():
     module = perceptron(40, (64, 64), 2)
     inputs = np.random.default_rng(0).normal(size=(2100, 40))
-    found = answer(module, inputs)
+    found = predict_float64(module, inputs)
     order = np.random.default_rng(1).permutation(2100)
     for rows in (order, order[:1], order[:3], slice(1000, 1100)):
         np.testing.assert_allclose(
-            answer(module, inputs[rows]), found[rows], rtol=1e-12
+            predict_float64(module, inputs[rows]), found[rows], rtol=1e-12
         )
 
 
@@ -274,7 +274,7 @@ def test_asking_changes_neither_inputs_nor_threads():
 
     inputs = np.array([[-1.0, 1.0]])
     n_threads = torch.get_num_threads()
-    np.testing.assert_array_equal(answer(Rectify(), inputs), [[0.0, 1.0]])
+    np.testing.assert_array_equal(predict_float64(Rectify(), inputs), [[0.0, 1.0]])
     np.testing.assert_array_equal(inputs, [[-1.0, 1.0]])
     assert torch.get_num_threads() == n_threads
 
@@ -289,7 +289,7 @@ def test_own_networks_are_packed_as_plain_data():
     assert torch.equal(torch.get_rng_state(), state)
     inputs, _ = table()
     np.testing.assert_array_equal(
-        answer(again.module_, inputs), answer(net.module_, inputs)
+        predict_float64(again.module_, inputs), predict_float64(net.module_, inputs)
     )
     assert losses(again) == losses(net)
     assert again.module_.options == net.module_.options
@@ -309,7 +309,7 @@ def test_other_networks_are_packed_as_they_are():
     again = unpack_net(pickle.loads(pickle.dumps(pack_net(net))))
     inputs, _ = table()
     np.testing.assert_array_equal(
-        answer(again.module_, inputs), answer(net.module_, inputs)
+        predict_float64(again.module_, inputs), predict_float64(net.module_, inputs)
     )
     assert losses(again) == losses(net)
     assert again.module_ is not net.module_

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from celltyping._nn import _training, _type_net
 from celltyping._nn._modules import TypeNet
-from celltyping._nn._training import pack_net, reproducible, unpack_net
+from celltyping._nn._training import pack_net, seeded, unpack_net
 from celltyping._nn._type_net import (
     CellData,
     DrawnBatches,
@@ -135,7 +135,7 @@ def test_dropout_is_for_training():
     module = make_net((8, 8), dropout=0.5)
     rows = torch.tensor(X, dtype=torch.float32)
     module.train()
-    with reproducible(0, "cpu"), torch.no_grad():
+    with seeded(0, "cpu"), torch.no_grad():
         module(rows)  # batch normalisation learns
         assert not torch.equal(module.encoder(rows), module.encoder(rows))
     module.eval()
@@ -212,7 +212,7 @@ def test_types_are_drawn_equally_often(layout):
     assert len(data) == 90
     assert len(batches) == 3
     drawn = []
-    with reproducible(0, "cpu"):
+    with seeded(0, "cpu"):
         for _ in range(50):
             parts = list(batches)
             assert [len(cells) for cells, _ in parts] == [40, 40, 40]
@@ -230,7 +230,7 @@ def test_types_are_drawn_equally_often(layout):
 def test_every_cell_of_a_type_is_drawn_equally_often():
     marked = np.arange(90.0)[:, None]
     data = CellData(marked, CODES, np.ones(90), 0.0, "cpu")
-    with reproducible(0, "cpu"):
+    with seeded(0, "cpu"):
         batches = DrawnBatches(data, batch_size=90)
         drawn = [cells.ravel() for _ in range(200) for cells, _ in batches]
     counts = torch.bincount(torch.cat(drawn).long(), minlength=90)
@@ -242,7 +242,7 @@ def test_every_cell_of_a_type_is_drawn_equally_often():
 @pytest.mark.parametrize("n_marks", [1 << 15, 100])
 def test_entries_are_left_out_and_made_up_for(n_marks, monkeypatch):
     monkeypatch.setattr(_type_net, "N_MARKS", n_marks)
-    with reproducible(0, "cpu"):
+    with seeded(0, "cpu"):
         data = CellData(X, CODES, np.ones(90), 0.25, "cpu")
         cells = torch.ones(300, 12)
         first, second = data.corrupt(cells), data.corrupt(cells)

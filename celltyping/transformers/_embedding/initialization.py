@@ -278,7 +278,7 @@ def match_radii(
 
     from celltyping._nn._losses import EdgeBatches, EdgeData, UmapLoss
     from celltyping._nn._modules import FreePositions, RowAdam
-    from celltyping._nn._training import reproducible, train
+    from celltyping._nn._training import seeded, train
 
     edges = EdgeData(
         torch.arange(len(places), device=device),
@@ -287,7 +287,7 @@ def match_radii(
         torch.as_tensor(radii, dtype=torch.float32, device=device),
         dens_subsample_size,
     )
-    with reproducible(seed, device):
+    with seeded(seed, device):
         net = train(
             FreePositions(torch.as_tensor(places, dtype=torch.float32)),
             edges,

@@ -318,7 +318,7 @@ class Placement:
         places : ndarray of shape (n_samples, n_components), dtype=float64
             Where they belong. Each row depends on that row of the input alone.
         """
-        from celltyping._nn._training import answer
+        from celltyping._nn._training import predict_float64
 
         places = []
         if X.shape[0] < WORTH_THREADS:
@@ -331,7 +331,7 @@ class Placement:
                 inputs = self.inputs(
                     some, reduced, None if coordinates is None else coordinates[rows]
                 )
-                proposed = answer(self.net.module_, inputs, device)
+                proposed = predict_float64(self.net.module_, inputs, device)
                 places.append(self.decide(reduced, proposed, parallel))
         return np.concatenate(places) * self.scale + self.centre
 

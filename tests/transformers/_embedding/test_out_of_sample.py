@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from celltyping._nn._training import answer
+from celltyping._nn._training import predict_float64
 from celltyping.transformers._embedding import out_of_sample
 from celltyping.transformers._embedding.out_of_sample import (
     N_NEAR,
@@ -187,7 +187,7 @@ def make_placement(X, n_anchors, *, takes="columns", residual=False, n_coordinat
 def plain_places(placement, anchors, places, queries):
     """Compute the softmax-weighted mean over the nearest of all anchors."""
     columns = reduce(placement.reduction, queries)
-    proposed = answer(placement.net.module_, placement.input_scale * columns)
+    proposed = predict_float64(placement.net.module_, placement.input_scale * columns)
     standardized = (places - placement.centre) / placement.scale
     found = []
     for column, proposal in zip(columns, proposed, strict=True):
@@ -247,7 +247,7 @@ def test_no_anchors():
     X = table()
     placement, _ = make_placement(X, 0)
     inputs = 0.7 * reduce(placement.reduction, X)
-    proposed = answer(placement.net.module_, inputs)
+    proposed = predict_float64(placement.net.module_, inputs)
     expected = proposed * placement.scale + placement.centre
     np.testing.assert_array_equal(placement.place(X), expected)
 
@@ -273,7 +273,7 @@ def test_what_the_network_sees():
         np.testing.assert_array_equal(found, inputs)
         needed = residual or takes in ("coordinates", "both")
         assert placement.needs_coordinates == needed
-        proposed = answer(placement.net.module_, inputs)
+        proposed = predict_float64(placement.net.module_, inputs)
         expected = proposed * placement.scale + placement.centre
         np.testing.assert_allclose(placement.place(X, coordinates), expected)
 
