@@ -18,7 +18,7 @@ from celltyping.plotting._common import (
     pyplot,
     style,
 )
-from celltyping.plotting._layout import legend_below, plain_log_ticks, title_that_fits
+from celltyping.plotting._text import legend_below, plain_log_ticks, title_that_fits
 
 # The chord is a curve on a logarithmic axis; of so many pieces it looks smooth.
 CHORD_PIECES = 200

@@ -17,7 +17,8 @@ from celltyping.plotting._common import (
     pyplot,
     type_names,
 )
-from celltyping.plotting._layout import (
+from celltyping.plotting._points import check_type_colors, color_types, map_of_types
+from celltyping.plotting._text import (
     LARGEST,
     SMALLEST,
     axes_size,
@@ -25,7 +26,6 @@ from celltyping.plotting._layout import (
     title_that_fits,
     xlabel_that_fits,
 )
-from celltyping.plotting._points import check_type_colors, color_types, map_of_types
 
 # Of the memberships in a cluster: the thin line, the thick line and the point on it.
 PERCENTS = (5, 25, 50, 75, 95)

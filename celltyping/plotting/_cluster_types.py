@@ -22,7 +22,7 @@ from celltyping.plotting._common import (
     style,
     type_names,
 )
-from celltyping.plotting._layout import (
+from celltyping.plotting._text import (
     LARGEST,
     SMALLEST,
     axes_size,

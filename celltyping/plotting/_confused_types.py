@@ -16,7 +16,7 @@ from celltyping.plotting._common import (
     pyplot,
     type_names,
 )
-from celltyping.plotting._layout import axes_size, label_cells, title_that_fits
+from celltyping.plotting._text import axes_size, label_cells, title_that_fits
 
 OTHERS = "(others)"
 

@@ -13,13 +13,6 @@ from celltyping.plotting._common import (
     pyplot,
     type_names,
 )
-from celltyping.plotting._layout import (
-    legend_below,
-    legend_beside,
-    name_equal_axes,
-    title_that_fits,
-    write_names,
-)
 from celltyping.plotting._point_colors import (
     check_look,
     color_points,
@@ -32,6 +25,13 @@ from celltyping.plotting._points import (
     check_points,
     count_points,
     scatter_points,
+)
+from celltyping.plotting._text import (
+    legend_below,
+    legend_beside,
+    name_equal_axes,
+    title_that_fits,
+    write_names,
 )
 
 # Area of axes per name in square points: with less, names would cover all points.

@@ -16,7 +16,6 @@ from celltyping.plotting._common import (
     pyplot,
     type_names,
 )
-from celltyping.plotting._layout import legend_below, legend_beside, title_that_fits
 from celltyping.plotting._pair_grid import (
     draw_histogram,
     legend_in_corner,
@@ -37,6 +36,7 @@ from celltyping.plotting._points import (
     point_area,
     scatter_points,
 )
+from celltyping.plotting._text import legend_below, legend_beside, title_that_fits
 
 # Of more features, a figure has no room for each pair.
 MOST_FEATURES = 10

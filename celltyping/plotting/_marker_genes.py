@@ -25,7 +25,7 @@ from celltyping.plotting._common import (
     pyplot,
     type_names,
 )
-from celltyping.plotting._layout import axes_size, label_cells, title_that_fits
+from celltyping.plotting._text import axes_size, label_cells, title_that_fits
 
 # Dots fill their cells up to this share of them, but are no larger than so many points.
 FILLED, LARGEST_DOT = 0.88, 15.0

@@ -8,13 +8,13 @@ import math
 import numpy as np
 
 from celltyping._utils._optional import import_optional
-from celltyping.plotting._layout import (
+from celltyping.plotting._points import DARK
+from celltyping.plotting._text import (
     LARGEST,
     SMALLEST,
     axes_size,
     widest,
 )
-from celltyping.plotting._points import DARK
 
 # The space between two axes, as a share of the whole.
 GAP = 0.08

@@ -25,7 +25,6 @@ from celltyping.plotting._flows import (
     spread,
     stack_bars,
 )
-from celltyping.plotting._layout import SMALLEST, axes_size, title_that_fits
 from celltyping.plotting._points import (
     OTHERS_GREY,
     UNKNOWN_GREY,
@@ -34,6 +33,7 @@ from celltyping.plotting._points import (
     hex_color,
     map_of_types,
 )
+from celltyping.plotting._text import SMALLEST, axes_size, title_that_fits
 
 # What cells are called that `reject_threshold` leaves without a type.
 REJECTED = "unknown"

@@ -19,7 +19,7 @@ from celltyping.plotting._common import (
     style,
     type_names,
 )
-from celltyping.plotting._layout import (
+from celltyping.plotting._text import (
     legend_below,
     name_points,
     plain_log_ticks,

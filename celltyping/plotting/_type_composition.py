@@ -20,7 +20,7 @@ from celltyping.plotting._common import (
     style,
     type_names,
 )
-from celltyping.plotting._layout import label_rows, title_that_fits
+from celltyping.plotting._text import label_rows, title_that_fits
 
 
 class TypeCompositionDisplay:

@@ -19,7 +19,7 @@ from celltyping.plotting._common import (
     type_names,
     with_known,
 )
-from celltyping.plotting._layout import axes_size, label_cells, title_that_fits
+from celltyping.plotting._text import axes_size, label_cells, title_that_fits
 
 ORDERS = ("similarity", "size", "name")
 WHAT = {

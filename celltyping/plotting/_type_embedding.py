@@ -22,7 +22,7 @@ from celltyping.plotting._common import (
     type_names,
     with_known,
 )
-from celltyping.plotting._layout import label_rows, legend_below, title_that_fits
+from celltyping.plotting._text import label_rows, legend_below, title_that_fits
 
 
 class TypeEmbeddingDisplay:

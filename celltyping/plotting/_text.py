@@ -38,7 +38,7 @@ def label_cells(ax, rows, columns):
     --------
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import label_cells
+    >>> from celltyping.plotting._text import label_cells
     >>> ax = Figure(figsize=(4, 3)).subplots()
     >>> image = ax.imshow(np.eye(2))
     >>> label_cells(ax, ["KC", "PN"], ["KC", "PN"])
@@ -78,7 +78,7 @@ def label_rows(ax, names):
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import label_rows
+    >>> from celltyping.plotting._text import label_rows
     >>> ax = Figure(figsize=(4, 3)).subplots()
     >>> label_rows(ax, ["KC", "PN"])
     10.0
@@ -109,7 +109,7 @@ def legend_below(ax, handles):
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import legend_below
+    >>> from celltyping.plotting._text import legend_below
     >>> ax = Figure(figsize=(4, 3)).subplots()
     >>> legend = legend_below(ax, [ax.axhline(0.5, label="half"), None])
     >>> [text.get_text() for text in legend.get_texts()]
@@ -158,7 +158,7 @@ def legend_beside(ax, handles, title):
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import legend_beside
+    >>> from celltyping.plotting._text import legend_beside
     >>> ax = Figure(figsize=(4, 3)).subplots()
     >>> legend_beside(ax, [ax.axhline(0.5, label="half")], "line").get_title()
     Text(0, 0, 'line')
@@ -199,7 +199,7 @@ def name_equal_axes(ax, names):
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import name_equal_axes
+    >>> from celltyping.plotting._text import name_equal_axes
     >>> ax = Figure(figsize=(4, 3)).subplots()
     >>> name_equal_axes(ax, ["component 1", "component 2"])
     >>> ax.get_aspect()
@@ -239,7 +239,7 @@ def title_that_fits(ax, title):
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import title_that_fits
+    >>> from celltyping.plotting._text import title_that_fits
     >>> ax = Figure(figsize=(2, 2)).subplots()
     >>> title_that_fits(ax, "More words than fit on one line").get_text().count("\\n")
     1
@@ -267,7 +267,7 @@ def xlabel_that_fits(ax, label):
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import xlabel_that_fits
+    >>> from celltyping.plotting._text import xlabel_that_fits
     >>> ax = Figure(figsize=(2, 2)).subplots()
     >>> xlabel_that_fits(ax, "More words than fit on one line").get_text().count("\\n")
     1
@@ -305,7 +305,7 @@ def name_points(ax, x, y, names, chosen, *, levels=()):
     --------
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import name_points
+    >>> from celltyping.plotting._text import name_points
     >>> ax = Figure(figsize=(4, 3)).subplots()
     >>> points = np.array([0.0, 1.0])
     >>> dots = ax.scatter(points, points)
@@ -372,7 +372,7 @@ def write_names(ax, places, names):
     --------
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import write_names
+    >>> from celltyping.plotting._text import write_names
     >>> ax = Figure(figsize=(4, 3)).subplots()
     >>> texts = write_names(ax, np.array([[0.2, 0.5], [0.7, 0.5]]), ["KC", "PN"])
     >>> [text.get_text() for text in texts]
@@ -461,7 +461,7 @@ def axes_size(ax):
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import axes_size
+    >>> from celltyping.plotting._text import axes_size
     >>> ax = Figure(figsize=(4, 3)).subplots()
     >>> width, height = axes_size(ax)
     >>> 200 < width < 4 * 72
@@ -489,7 +489,7 @@ def widest(texts):
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from celltyping.plotting._layout import widest
+    >>> from celltyping.plotting._text import widest
     >>> ax = Figure(figsize=(4, 3)).subplots()
     >>> 10 < widest([ax.text(0, 0, "KC-1claw", fontsize=10)]) < 100
     True

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mpl_toolkits.mplot3d import proj3d
 
-from celltyping.plotting._layout import (
+from celltyping.plotting._text import (
     LARGEST,
     SMALLEST,
     axes_size,

@@ -1,0 +1,239 @@
+"""Base class of the displays, and the checks, names and colours that they share."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import importlib
+import inspect
+import numbers
+
+import numpy as np
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import pdist
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from celltyping._utils._labels import as_array, is_unlabeled
+from celltyping._utils._messages import list_names
+from celltyping._utils._optional import import_optional
+from celltyping.connectome import Connectome
+from celltyping.plotting._text import title_that_fits
+
+# Okabe and Ito's palette: these differ for every kind of colour vision, and in grey.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7F7F7F"
+
+# Longer names would leave no room for the plot.
+LONGEST_NAME = 28
+
+# Optimal leaf ordering takes more than seconds for larger trees.
+MOST_LEAVES = 1000
+
+
+class _Display:
+    """Base class of the displays."""
+
+    @classmethod
+    def _check_options(cls, method, options, estimator=None):
+        """Check matplotlib and the names of options; return the method's full name.
+
+        With an estimator, its class gives the `name` that is not in `options`.
+        """
+        caller = f"{cls.__name__}.{method}"
+        import_optional("matplotlib", extra="plot", needed_by=caller)
+        known = list(inspect.signature(cls.plot).parameters)[1:]
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise TypeError(
+                f"{caller} got unexpected keyword arguments {list_names(unknown)}; "
+                f"those of plot are {', '.join(known)}"
+            )
+        if estimator is not None and options.get("name") is None:
+            options["name"] = type(estimator).__name__
+        return caller
+
+    def _start(self, ax, figsize, projection=None):
+        """Set `ax_` (the axes given, or new ones) and `figure_`; return `ax_`."""
+        self.ax_ = get_axes(ax, figsize, type(self).__name__, projection)
+        self.figure_ = self.ax_.figure
+        return self.ax_
+
+    def _finish(self, title, name):
+        """Write the title; after the name of a method it begins with a small letter."""
+        if name is not None:
+            title = f"{name}: {title[0].lower()}{title[1:]}"
+        title_that_fits(self.ax_, title)
+
+
+def get_axes(ax, figsize, needed_by, projection=None):
+    """Return `ax`, or the axes of a new figure whose layout clips nothing."""
+    plt = import_optional("matplotlib.pyplot", extra="plot", needed_by=needed_by)
+    if ax is None:
+        look = {"projection": projection}
+        _, ax = plt.subplots(figsize=figsize, layout="compressed", subplot_kw=look)
+    return ax
+
+
+def style(defaults, given, artist):
+    """Return properties of an artist: defaults, overridden by those given.
+
+    Parameters
+    ----------
+    defaults : dict
+        Default properties.
+    given : dict or None
+        Properties given by the user, under their names or aliases ("c", "lw").
+    artist : str
+        Full name of the artist's class, which knows the aliases.
+
+    Returns
+    -------
+    properties : dict
+        One value per property.
+    """
+    from matplotlib import cbook
+
+    module, _, name = artist.rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    merged = defaults | cbook.normalize_kwargs(given or {}, kind)
+    if "c" in merged:  # of a scatter plot, which refuses the two together
+        del merged["color"]
+    return merged
+
+
+def type_names(types):
+    """Return types as text, long names without their middle, "$" not as a formula."""
+    names = []
+    for value in np.asarray(types, dtype=object):
+        name = str(value)
+        if len(name) > LONGEST_NAME:
+            name = f"{name[: LONGEST_NAME // 2]}…{name[-(LONGEST_NAME // 3 + 1) :]}"
+        names.append(name.replace("$", r"\$"))
+    return names
+
+
+def counted(number, thing):
+    """Return a number and its noun, such as "1 type" or "1,939 neurons"."""
+    return f"{number:,.15g} {thing}{'' if number == 1 else 's'}"
+
+
+def percent(share):
+    """Return a share as "42 %"; "100 %" and "0 %" only where they are exact."""
+    whole = round(100 * share)
+    if whole == 100 and share < 1:
+        return "> 99 %"
+    if whole == 0 and share > 0:
+        return "< 1 %"
+    return f"{whole} %"
+
+
+def check_at_least(name, value, least):
+    """Refuse a parameter that is not an integer of at least `least`."""
+    if not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(
+            f"{name} must be an integer of at least {least}, got {value!r}"
+        )
+
+
+def check_option(name, value, allowed):
+    """Refuse a parameter that is not one of the values allowed."""
+    if value not in allowed:
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}"
+        )
+
+
+def last_step(estimator):
+    """Return the last step of a pipeline, or another estimator itself."""
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+
+
+def get_fitted(estimator, attribute, caller, otherwise=""):
+    """Return an attribute of a fitted estimator.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator.
+    attribute : str
+        Name of the attribute.
+    caller : str
+        Full name of the calling method, for the message.
+    otherwise : str, default=""
+        Way on without such an estimator, for the message.
+
+    Returns
+    -------
+    value : object
+        The attribute.
+
+    Raises
+    ------
+    TypeError
+        If it is a class, or lacks the attribute.
+    sklearn.exceptions.NotFittedError
+        If it lacks the attribute and is not fitted.
+    """
+    is_class = isinstance(estimator, type)
+    if not is_class and hasattr(estimator, attribute):
+        return getattr(estimator, attribute)
+    if not is_class and hasattr(estimator, "fit") and attribute.endswith("_"):
+        check_is_fitted(estimator)
+    name = getattr(estimator, "__name__", type(estimator).__name__)
+    raise TypeError(
+        f"{caller} needs a fitted estimator that has {attribute}, got {name}"
+        f"{', a class' if is_class else ''}{'; ' if otherwise else ''}{otherwise}"
+    )
+
+
+def predict_types(estimator, X, y, caller):
+    """Return predictions, after checks of the estimator and of the length of `y`."""
+    predict = get_fitted(estimator, "predict", caller)
+    if y is not None:
+        check_consistent_length(X, y)
+    return predict(X)
+
+
+def with_known(types, y, unlabeled_marker):
+    """Return predictions with the known types of `y` in their place."""
+    types = np.array(types, dtype=object)
+    if y is not None:
+        y = column_or_1d(as_array(y))
+        known = ~is_unlabeled(y, unlabeled_marker)
+        types[known] = y[known]
+    return types
+
+
+def check_connectome(connectome, caller):
+    """Refuse anything but a connectome."""
+    if not isinstance(connectome, Connectome):
+        raise TypeError(
+            f"{caller} needs a Connectome, got {type(connectome).__name__}: make one "
+            "of an adjacency matrix by Connectome(adjacency)"
+        )
+
+
+def seriate(profiles):
+    """Order types so that similar profiles are adjacent.
+
+    Parameters
+    ----------
+    profiles : ndarray of shape (n_types, n_columns)
+        Nonnegative numbers; only the proportions within a row count.
+
+    Returns
+    -------
+    order : ndarray of shape (n_types,), dtype=intp
+        Leaves of an average-linkage tree of cosine distances in optimal order, then
+        the empty rows.
+    """
+    empty = ~profiles.any(axis=1)
+    filled = np.flatnonzero(~empty)
+    if len(filled) > 2:
+        # Square roots, so that the strongest entries do not decide alone.
+        distances = pdist(np.sqrt(profiles[filled]), "cosine").clip(0)
+        # The time for the optimal order grows with the cube of the number of leaves.
+        tree = linkage(
+            distances, "average", optimal_ordering=len(filled) <= MOST_LEAVES
+        )
+        filled = filled[leaves_list(tree)]
+    return np.concatenate([filled, np.flatnonzero(empty)]).astype(np.intp)
