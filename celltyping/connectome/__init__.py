@@ -1,4 +1,4 @@
-"""The connectome container and how to read one."""
+"""Connectomes: a graph container that scikit-learn can slice, and its readers."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

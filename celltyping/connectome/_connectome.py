@@ -1,4 +1,4 @@
-"""Connectome, the graph container that scikit-learn can slice."""
+"""Connectome, a graph container that scikit-learn can slice."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -17,12 +17,12 @@ from celltyping.connectome._indexing import as_rows
 
 
 class Connectome:
-    """A wiring diagram with some, or all, of its neurons in view.
+    """A graph of neurons and synapses, with some or all of the neurons in view.
 
-    A connectome is a graph and a choice of its nodes. Slicing it changes the choice
-    alone: ``con[idx]`` is a view of the *same* graph with fewer nodes in view, so a
-    cross-validation fold sees the whole wiring while only its own neurons carry labels.
-    Slicing the matrix instead would throw away the synapses between the folds.
+    A connectome consists of a graph and a selection of its nodes. Slicing changes only
+    the selection: ``con[idx]`` is a view of the *same* graph with fewer nodes in view.
+    A cross-validation fold thus has access to the whole graph, but only the neurons in
+    the fold have labels. Slicing the matrix would drop the synapses between the folds.
 
     Parameters
     ----------
@@ -30,17 +30,17 @@ class Connectome:
         ``adjacency[i, j]`` is the number of synapses, or another nonnegative weight,
         from neuron i (presynaptic) to neuron j (postsynaptic). It is copied.
     node_ids : array-like of shape (n_nodes,), default=None
-        Integers or strings that differ. None: 0, 1, ...
+        Unique integers or strings. None: 0, 1, ...
     node_features : array-like of shape (n_nodes, n_features), default=None
-        Finite, nonnegative numbers per node. The rows of a DataFrame are found by its
-        index, which must hold every id; those of an array by position.
+        Finite, nonnegative features. Rows of a DataFrame are matched by its index,
+        which must hold every id; rows of an array by position.
 
     Attributes
     ----------
     graph : Graph
-        What all views share: ``graph.adjacency``, ``graph.transpose`` (made when first
-        asked for), ``graph.node_ids``, ``graph.node_features``, ``graph.n_nodes`` and
-        ``graph.content_hash``. Its arrays are read-only.
+        The graph that all views share, with the attributes ``adjacency``, ``transpose``
+        (computed on first access), ``node_ids``, ``node_features``, ``n_nodes`` and
+        ``content_hash``. Its arrays are read-only.
     indices : ndarray of shape (n_view,), dtype=intp
         Positions in the graph of the nodes in view.
     node_ids : ndarray of shape (n_view,), dtype=int64 or str
@@ -48,12 +48,12 @@ class Connectome:
     node_features : ndarray of shape (n_view, n_features) or None
         Features of the nodes in view.
     adjacency : csr_array of shape (n_view, n_view)
-        Weights between the nodes in view. With all nodes in view it is the graph's own
-        matrix and read-only.
+        Weights between the nodes in view. If all nodes are in view, this is the graph's
+        own read-only matrix.
     n_edges : int
         Number of edges between the nodes in view, self loops included.
     n_synapses : int or float
-        Sum of their weights; an int where it is whole.
+        Sum of the weights of these edges; an int if it is whole.
     shape : tuple of int
         ``(n_view, n_view)``.
     ndim : int
@@ -61,18 +61,19 @@ class Connectome:
 
     See Also
     --------
-    read_edges : Reads a connectome from a csv, parquet or feather file.
+    read_edges : Read a connectome from a csv, parquet or feather file.
 
     Notes
     -----
-    Views are made with integers (negative ones count from the end), lists and arrays of
-    them, slices and boolean masks; ``con[5]`` is a view of one node, and an index that
-    repeats a node, as a bootstrap does, is allowed. ``con[rows, ...]``, ``con[rows,
-    :]`` and ``con[np.ix_(rows, columns)]``, which scikit-learn uses, give the view of
-    the rows. Iterating gives ids.
+    An index is an integer (negative integers count from the end), a list or array of
+    integers, a slice or a boolean mask. ``con[5]`` is a view of one node, and an index
+    may repeat nodes, as a bootstrap does. ``con[rows, ...]``, ``con[rows, :]`` and
+    ``con[np.ix_(rows, columns)]``, which scikit-learn uses, are views of the rows.
+    Iterating over a connectome yields ids.
 
-    Two connectomes are views of the same graph if the content of the graphs is the
-    same, see `is_same_graph`: objects do not stay the same in another process.
+    Whether two connectomes are views of the same graph depends on the content of the
+    graphs, not on object identity, which is lost in other processes; see
+    `is_same_graph`.
 
     Examples
     --------
@@ -98,7 +99,7 @@ class Connectome:
 
     @classmethod
     def _of_graph(cls, graph, indices=None):
-        """Make a view of a graph; None shows all its nodes."""
+        """Return a view of a graph; indices=None: of all its nodes."""
         view = cls.__new__(cls)
         view._graph = graph
         if indices is None:
@@ -123,7 +124,7 @@ class Connectome:
         Parameters
         ----------
         edges : DataFrame, dict of arrays, structured array or pyarrow Table
-            One row per edge; rows of the same pair are summed.
+            Table with one row per edge; rows of the same pair are summed.
         pre : str, default="pre"
             Name of the column with the ids of the presynaptic neurons.
         post : str, default="post"
@@ -131,25 +132,25 @@ class Connectome:
         weight : str or None, default="weight"
             Name of the column with the numbers of synapses. None: each row counts 1.
         nodes : array-like of shape (n_nodes,), default=None
-            Ids of all neurons, the isolated ones too, in the order wanted. None: the
-            ids that occur in `edges`, sorted.
+            Ids of all neurons, including isolated ones, in the order of the nodes.
+            None: the sorted ids of `edges`.
         min_weight : float, default=None
-            Edges whose summed weight is smaller are dropped. Their neurons stay, so
-            that labels fit whatever the threshold.
+            Minimum summed weight of an edge. Lighter edges are dropped, but not their
+            neurons, so the nodes do not depend on the threshold.
         node_features : array-like of shape (n_nodes, n_features), default=None
-            Finite, nonnegative numbers per node. The rows of a DataFrame are found by
-            its index, those of an array by position.
+            Finite, nonnegative features. Rows of a DataFrame are matched by its index,
+            rows of an array by position.
 
         Returns
         -------
         connectome : Connectome
-            The connectome with all its nodes in view.
+            Connectome with all nodes in view.
 
         Raises
         ------
         ValueError
-            If a column is not there; an id is missing, overflows int64, is a float that
-            may have lost digits, or is not in `nodes`; `nodes` repeats an id; or a
+            If a column is missing; an id is missing, overflows int64, is a float that
+            may have lost digits, or is not in `nodes`; `nodes` has duplicates; or a
             weight is negative, NaN or infinite.
         TypeError
             If ids are neither integers nor strings, or weights are not numbers.
@@ -181,21 +182,22 @@ class Connectome:
         Parameters
         ----------
         graph : networkx.Graph
-            A directed graph, or an undirected one, whose edges then go both ways. The
-            parallel edges of a multigraph are summed. All nodes stay, in their order.
+            Graph whose nodes are all kept, in their order. Undirected edges count in
+            both directions; parallel edges of a multigraph are summed.
         weight : str or None, default="weight"
-            The edges' attribute with the number of synapses; an edge without it counts
-            1, as in networkx. None: every edge counts 1.
+            Edge attribute with the number of synapses; an edge without it counts 1, as
+            in networkx. None: every edge counts 1.
         min_weight : float, default=None
-            Edges whose summed weight is smaller are dropped; their neurons stay.
+            Minimum summed weight of an edge. Lighter edges are dropped, but not their
+            neurons.
         node_features : array-like of shape (n_nodes, n_features), default=None
-            Finite, nonnegative numbers per node. The rows of a DataFrame are found by
-            its index, those of an array by position.
+            Finite, nonnegative features. Rows of a DataFrame are matched by its index,
+            rows of an array by position.
 
         Returns
         -------
         connectome : Connectome
-            The connectome with all its nodes in view.
+            Connectome with all nodes in view.
 
         Examples
         --------
@@ -220,23 +222,26 @@ class Connectome:
 
     @classmethod
     def concat(cls, connectomes):
-        """Put connectomes side by side, without an edge between them.
+        """Combine connectomes into one without edges between them.
 
         Parameters
         ----------
         connectomes : iterable of Connectome
-            What is in view of each, its features too, where all have the same number
-            of them. No id may occur in two.
+            Connectomes without common ids and with equal numbers of node features. Only
+            the nodes in view are used.
 
         Returns
         -------
         connectome : Connectome
-            One connectome with the nodes in the order given.
+            Connectome of all these nodes, in the given order.
 
         Raises
         ------
         ValueError
-            If there is none, ids repeat, or only some have node features.
+            If `connectomes` is empty, ids repeat, or the numbers of node features
+            differ.
+        TypeError
+            If an item is not a Connectome, or some ids are integers and some strings.
 
         Examples
         --------
@@ -257,7 +262,7 @@ class Connectome:
 
     @property
     def graph(self):
-        """The graph that all views share."""
+        """Graph that all views share."""
         return self._graph
 
     @property
@@ -283,7 +288,7 @@ class Connectome:
 
     @property
     def ndim(self):
-        """Two, as for the matrix that this stands for."""
+        """Number of dimensions: 2, as for a matrix."""
         return 2
 
     @property
@@ -307,7 +312,7 @@ class Connectome:
 
     @cached_property
     def _shows_all(self):
-        """Tell whether all nodes are in view, in their order."""
+        """Whether all nodes are in view, in their order."""
         n_nodes = self._graph.n_nodes
         return len(self) == n_nodes and np.array_equal(
             self._indices, np.arange(n_nodes)
@@ -315,7 +320,7 @@ class Connectome:
 
     @cached_property
     def _sums(self):
-        """Count the edges and add up the weights without cutting out the matrix."""
+        """Number of edges and sum of weights in view, without slicing the matrix."""
         matrix = self._graph.adjacency
         ones = sparse.csr_array(
             (np.ones(matrix.nnz, dtype=np.int8), matrix.indices, matrix.indptr),
@@ -327,18 +332,18 @@ class Connectome:
         return n_edges, int(n_synapses) if n_synapses.is_integer() else n_synapses
 
     def is_same_graph(self, other):
-        """Tell whether another connectome is a view of the same graph.
+        """Return whether another connectome is a view of the same graph.
 
         Parameters
         ----------
         other : Connectome
-            Another connectome, perhaps from another process or from a file.
+            Another connectome, possibly from another process or a file.
 
         Returns
         -------
         same : bool
-            True if the weights, ids and node features of both whole graphs are equal,
-            whatever is in view.
+            True if the weights, ids and node features of both graphs are equal. The
+            nodes in view do not matter.
 
         Examples
         --------
@@ -355,30 +360,31 @@ class Connectome:
         )
 
     def align(self, labels, missing="auto"):
-        """Put types by id into the order of the nodes in view.
+        """Return the types of the nodes in view, given types by id.
 
         Parameters
         ----------
         labels : Series or dict
-            Types by id: strings or integers. Ids of the graph that are not in view do
-            no harm, other ids are refused.
+            Types by id: strings or integers. Ids of nodes that are not in view are
+            ignored.
         missing : scalar, default="auto"
-            What to write for a node that `labels` lacks or has None or NaN for. "auto":
-            "?" among strings, -1 among integers, which is what the estimators take for
-            an unknown type.
+            Value for nodes that are missing in `labels` or have the type None or NaN.
+            "auto": "?" among strings and -1 among integers, the markers of an unknown
+            type that the estimators expect.
 
         Returns
         -------
-        y : ndarray of shape (n_view,)
-            One type per node in view; an object array for strings.
+        y : ndarray of shape (n_view,), dtype=object or int64
+            Type of each node in view; of dtype object for strings.
 
         Raises
         ------
         ValueError
-            If an id is not in the graph or occurs twice, or the types are the integers
-            1 and -1 alone and some are unknown, which would look like a binary problem.
+            If an id is not in the graph or occurs twice, or if the only types are the
+            integers 1 and -1 and some are unknown, which would look like a binary
+            problem.
         TypeError
-            If the types are a mix, or neither strings nor integers.
+            If the types are neither all strings nor all integers.
 
         Examples
         --------
@@ -392,19 +398,19 @@ class Connectome:
         return align_labels(labels, self._graph, self._indices, missing)
 
     def to_series(self, values, name=None):
-        """Turn one value per node in view into a Series by id.
+        """Return values of the nodes in view as a Series by id.
 
         Parameters
         ----------
         values : array-like of shape (n_view,)
-            What an estimator says about the nodes in view.
+            One value per node in view, such as an estimator's predictions.
         name : str, default=None
             Name of the series.
 
         Returns
         -------
         series : pandas.Series of shape (n_view,)
-            The values; the index is named "node_id".
+            The values, with the ids as an index named "node_id".
 
         Examples
         --------
@@ -414,7 +420,7 @@ class Connectome:
         {7: 'PN', 8: 'KC'}
         """
         pd = import_optional("pandas", extra="io", needed_by="Connectome.to_series")
-        values = np.asarray(values)  # a Series would be sorted by its own index
+        values = np.asarray(values)  # a Series would be aligned by its own index
         if values.shape != (len(self),):
             raise ValueError(
                 f"values must have one entry per node in view, shape ({len(self)},), "
@@ -425,14 +431,14 @@ class Connectome:
         )
 
     def to_edges(self):
-        """List the edges between the nodes in view.
+        """Return a table of the edges between the nodes in view.
 
         Returns
         -------
         edges : pandas.DataFrame of shape (n_edges, 3)
-            Columns pre, post (ids) and weight, integers where all weights are whole.
-            Isolated nodes have no row: give `from_edges` ``nodes=con.node_ids`` to get
-            them back.
+            Columns pre, post (ids) and weight; integers if all weights are whole.
+            Isolated nodes have no row: `from_edges` restores them with
+            ``nodes=con.node_ids``.
 
         Examples
         --------
@@ -461,46 +467,45 @@ class Connectome:
         return iter(self.node_ids)
 
     def __array__(self, dtype=None, copy=None):
-        # Without this, numpy would take a Connectome for a sequence of Connectomes of
-        # one node, each of them a sequence of itself, for ever.
+        # Without this method, numpy would treat a Connectome as a sequence of views of
+        # one node, each of them a sequence again, in an endless recursion.
         raise TypeError(
-            "a Connectome does not turn into an array, since its nodes have partners "
-            "that are not in view: pass con.adjacency for the weights between those "
-            "that are, or con.node_ids for their ids"
+            "a Connectome cannot be converted to an array, because its nodes may have "
+            "partners that are not in view: pass con.adjacency for the weights between "
+            "the nodes in view, or con.node_ids for their ids"
         )
 
     def __getstate__(self):
-        # nothing that was only computed, so that joblib's caches know a view again
+        # without cached properties, so that joblib's caches recognise a view
         return {"_graph": self._graph, "_indices": self._indices}
 
     def __setstate__(self, state):
-        # pickle, and the memory maps of joblib, do not keep arrays closed for writing
+        # pickle and joblib's memory maps do not keep arrays read-only
         self._graph = state["_graph"]
         self._indices = frozen(state["_indices"])
 
     def __repr__(self):
-        edges = f"{self.n_edges} edge{'' if self.n_edges == 1 else 's'}"
-        synapses = (
-            f"{self.n_synapses:.15g} synapse{'' if self.n_synapses == 1 else 's'}"
-        )
+        edges = f"{_count(self.n_edges, 'edge')}, {_count(self.n_synapses, 'synapse')}"
         n_nodes = self._graph.n_nodes
         if self._shows_all:
-            nodes = f"{n_nodes} node{'' if n_nodes == 1 else 's'}"
-            return f"<Connectome of {nodes}: {edges}, {synapses}>"
-        return (
-            f"<Connectome view of {len(self)} of {n_nodes} nodes: {edges}, {synapses} "
-            "between them>"
-        )
+            return f"<Connectome of {_count(n_nodes, 'node')}: {edges}>"
+        view = f"{len(self)} of {n_nodes} nodes"
+        return f"<Connectome view of {view}: {edges} between them>"
+
+
+def _count(number, noun):
+    """Write a number and a noun in its singular or plural."""
+    return f"{number:.15g} {noun}{'' if number == 1 else 's'}"
 
 
 def _check_concat(connectomes):
-    """Refuse what cannot stand side by side."""
+    """Raise an error for connectomes that cannot be combined."""
     if not connectomes:
-        raise ValueError("connectomes must hold at least one Connectome, got none")
+        raise ValueError("connectomes must have at least one item, got none")
     for con in connectomes:
         if not isinstance(con, Connectome):
             raise TypeError(
-                f"connectomes must hold Connectomes, got {type(con).__name__}"
+                f"connectomes must be Connectomes, got {type(con).__name__}"
             )
     if len({con.node_ids.dtype.kind for con in connectomes}) > 1:
         raise TypeError(

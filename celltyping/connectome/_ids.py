@@ -1,4 +1,4 @@
-"""Node ids: int64 or text, exact, and found by value."""
+"""Node ids as exact int64 or text arrays, and their positions."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -8,45 +8,37 @@ import numbers
 import numpy as np
 
 from celltyping._utils._labels import is_missing
+from celltyping._utils._messages import list_names
 
 _INT64 = np.iinfo(np.int64)
 
-# From here on, a float may stand for more than one whole number, so that an id which
-# went through a float may be that of another neuron. FlyWire's ids have 18 digits.
+# From here on, several integers share one float, so that an id that was a float may be
+# another neuron's. FlyWire's ids have 18 digits.
 _FLOAT_LIMIT = 2.0**53
 
 
 def as_ids(values, name="node_ids"):
-    """Turn ids into an int64 or a text array, never through a float.
+    """Convert ids to an int64 or text array, never by way of a float.
 
     Parameters
     ----------
     values : array-like of shape (n_ids,)
-        Integers or strings, in any container: list, array, pandas or pyarrow column.
-        Floats are taken where they are whole and small enough to be exact.
+        Integers or strings in a list, an array, or a pandas or pyarrow column. Floats
+        must be whole and small enough to be exact.
     name : str, default="node_ids"
-        What the ids are, for the messages.
+        Name of the ids in messages.
 
     Returns
     -------
     ids : ndarray of shape (n_ids,), dtype=int64 or str
-        A new array, whose text is as wide as its longest id.
+        A new array; text is as wide as the longest id.
 
     Raises
     ------
     TypeError
-        If the ids are neither integers nor strings, or a mix of both.
+        If the ids are neither all integers nor all strings.
     ValueError
-        If ids are missing, do not fit into int64, or are floats that may have lost
-        digits.
-
-    Examples
-    --------
-    >>> from celltyping.connectome._ids import as_ids
-    >>> as_ids([720575940612345678, 720575940612345679])
-    array([720575940612345678, 720575940612345679])
-    >>> as_ids(["PN1", "KC12"])
-    array(['PN1', 'KC12'], dtype='<U4')
+        If ids are missing, overflow int64, or are floats that may have lost digits.
     """
     values = as_column(values, name)
     kind = values.dtype.kind
@@ -68,29 +60,10 @@ def as_ids(values, name="node_ids"):
 
 
 def as_column(values, name):
-    """Turn a column of anything into a 1-D array without changing a value.
+    """Convert a column to a 1-D array without changing a value.
 
-    A list becomes an object array, since numpy would turn [1, "a"] into text and
-    [1, 2**63] into floats; so does a pandas or pyarrow extension array, which numpy
-    may turn into floats to hold a missing value.
-
-    Parameters
-    ----------
-    values : array-like of shape (n_values,)
-        The column.
-    name : str
-        What it is, for the message.
-
-    Returns
-    -------
-    column : ndarray of shape (n_values,)
-        The column as an array.
-
-    Examples
-    --------
-    >>> from celltyping.connectome._ids import as_column
-    >>> as_column([1, "a"], "node_ids")
-    array([1, 'a'], dtype=object)
+    Lists and extension arrays become object arrays: numpy would convert [1, "a"] to
+    text, and [1, 2**63] or a column with a missing value to floats.
     """
     if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
         raise TypeError(f"{name} must be a sequence, got {type(values).__name__}")
@@ -107,30 +80,23 @@ def as_column(values, name):
 
 
 def factorize_ids(column, name):
-    """Find the different ids of a long column, and which of them stands where.
+    """Encode the ids in a long column.
 
     Parameters
     ----------
     column : array-like of shape (n_rows,)
-        One end of every edge.
+        Ids at one end of each edge.
     name : str
-        What the column is, for the messages.
+        Name of the column in messages.
 
     Returns
     -------
-    codes : ndarray of shape (n_rows,)
-        Position in `ids` of each row's id.
+    codes : ndarray of shape (n_rows,), integers
+        Index in `ids` of each row's id.
     ids : ndarray of shape (n_ids,), dtype=int64 or str
         The different ids.
-
-    Examples
-    --------
-    >>> from celltyping.connectome._ids import factorize_ids
-    >>> codes, ids = factorize_ids(["PN", "KC", "PN"], "pre")
-    >>> codes.tolist(), ids.tolist()
-    ([0, 1, 0], ['PN', 'KC'])
     """
-    if hasattr(column, "factorize"):  # pandas: hashes, and knows its own dtypes
+    if hasattr(column, "factorize"):  # pandas is fast and knows its own dtypes
         codes, uniques = column.factorize()
         n_missing = np.count_nonzero(codes < 0)
         if n_missing:
@@ -139,9 +105,9 @@ def factorize_ids(column, name):
     column = as_column(column, name)
     if column.dtype.kind not in "OT":
         uniques = np.unique(column)
-        ids = as_ids(uniques, name)  # before the slow part: it may refuse
+        ids = as_ids(uniques, name)  # may raise, so before the slow part
         return np.searchsorted(uniques, column), ids
-    # Sorting boxed values is slow, a dictionary of them is not.
+    # A dictionary of Python objects is faster than sorting them.
     code_of = dict.fromkeys(column.tolist())
     ids = as_ids(list(code_of), name)
     code_of = {key: code for code, key in enumerate(code_of)}
@@ -150,31 +116,24 @@ def factorize_ids(column, name):
 
 
 def find_ids(wanted, ids, order=None):
-    """Find the position of each wanted id.
+    """Find the positions of ids.
 
     Parameters
     ----------
     wanted : ndarray of shape (n_wanted,)
-        The ids to look for.
+        Ids to find.
     ids : ndarray of shape (n_ids,)
-        Different ids of the same kind; at least one.
+        Unique ids of the same kind.
     order : ndarray of shape (n_ids,), default=None
-        What sorts `ids`, where it is known.
+        ``argsort`` of `ids`, if known.
 
     Returns
     -------
     positions : ndarray of shape (n_wanted,), dtype=intp
-        Position in `ids`; -1 for an id that is not there.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.connectome._ids import find_ids
-    >>> find_ids(np.array([7, 8, 5]), np.array([5, 9, 7]))
-    array([ 2, -1,  0])
+        Positions in `ids`; -1 for an id that is not in `ids`.
     """
-    if wanted.size == 0:  # an empty column has no kind of its own
-        return np.empty(0, dtype=np.intp)
+    if wanted.size == 0 or ids.size == 0:  # the dtypes may differ
+        return np.full(wanted.size, -1, dtype=np.intp)
     if order is None:
         order = np.argsort(ids)
     slots = np.searchsorted(ids, wanted, sorter=order)
@@ -182,101 +141,55 @@ def find_ids(wanted, ids, order=None):
     return np.where(ids[positions] == wanted, positions, -1)
 
 
-def check_unique(ids, name="node_ids"):
-    """Refuse ids that occur twice.
+def locate_ids(wanted, name, ids, ids_name, order=None):
+    """Find the positions of ids; raise an error for unknown ids or another kind.
 
     Parameters
     ----------
-    ids : ndarray of shape (n_ids,)
-        The ids.
-    name : str, default="node_ids"
-        What they are, for the message.
+    wanted, ids, order : ndarray
+        As for `find_ids`.
+    name, ids_name : str
+        Names of `wanted` and `ids` in messages.
 
-    Raises
-    ------
-    ValueError
-        If an id occurs more than once.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.connectome._ids import check_unique
-    >>> check_unique(np.array([5, 9, 5]))
-    Traceback (most recent call last):
-    ...
-    ValueError: node_ids must not repeat: 1 id occurs more than once, such as 5
+    Returns
+    -------
+    positions : ndarray of shape (n_wanted,), dtype=intp
+        Positions in `ids`.
     """
+    check_same_kind(wanted, name, ids, ids_name)
+    positions = find_ids(wanted, ids, order)
+    unknown = wanted[positions < 0]
+    if unknown.size:
+        raise ValueError(
+            f"{unknown.size} of the {wanted.size} ids in {name} are not in {ids_name}: "
+            f"{list_names(unknown)}"
+        )
+    return positions
+
+
+def check_unique(ids, name="node_ids"):
+    """Raise a ValueError if an id occurs more than once."""
     uniques, counts = np.unique(ids, return_counts=True)
     repeated = uniques[counts > 1]
     if repeated.size:
-        occur = "id occurs" if repeated.size == 1 else "ids occur"
         raise ValueError(
-            f"{name} must not repeat: {repeated.size} {occur} more than once, such as "
-            f"{some(repeated)}"
+            f"{name} must be unique, but repeat the ids {list_names(repeated)}"
         )
 
 
 def check_same_kind(ids, name, others, others_name):
-    """Refuse to look for integers among strings, and the other way round.
-
-    Parameters
-    ----------
-    ids, others : ndarray
-        Two arrays of ids; an empty one is of either kind.
-    name, others_name : str
-        What they are, for the message.
-
-    Raises
-    ------
-    TypeError
-        If one holds integers and the other strings.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.connectome._ids import check_same_kind
-    >>> check_same_kind(np.array(["5"]), "labels", np.array([5]), "node_ids")
-    Traceback (most recent call last):
-    ...
-    TypeError: the ids in labels are strings ('5', ...), those in node_ids integers ...
-    """
+    """Raise a TypeError if one array holds integers and the other strings."""
     if ids.size and others.size and ids.dtype.kind != others.dtype.kind:
         kinds = {"U": "strings", "i": "integers"}
         raise TypeError(
-            f"the ids in {name} are {kinds[ids.dtype.kind]} ({ids[:1].tolist()[0]!r}, "
-            f"...), those in {others_name} {kinds[others.dtype.kind]} "
-            f"({others[:1].tolist()[0]!r}, ...): make them the same kind"
+            f"the ids in {name} are {kinds[ids.dtype.kind]} ({ids.tolist()[0]!r}, "
+            f"...), but the ids in {others_name} are {kinds[others.dtype.kind]} "
+            f"({others.tolist()[0]!r}, ...): convert them to the same kind"
         )
 
 
-def some(ids, limit=3):
-    """Write some ids into a message.
-
-    Parameters
-    ----------
-    ids : ndarray of shape (n_ids,)
-        The ids.
-    limit : int, default=3
-        How many of them to write.
-
-    Returns
-    -------
-    text : str
-        The first ids.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.connectome._ids import some
-    >>> some(np.arange(9))
-    '0, 1, 2, ...'
-    """
-    shown = [repr(value) for value in ids[:limit].tolist()]
-    return ", ".join(shown + ["..."] * (len(ids) > limit))
-
-
 def _unbox(values, name):
-    """Turn an object array of ids of one kind into an array of that kind."""
+    """Convert an object array to an array of strings, int64 or floats."""
     n_missing = np.count_nonzero(is_missing(values))
     if n_missing:
         raise _missing(name, n_missing)
@@ -295,7 +208,7 @@ def _unbox(values, name):
 
 
 def _whole_floats(values, name):
-    """Turn floats into int64 where that is exact."""
+    """Convert floats to int64; raise an error unless that is exact."""
     n_missing = np.count_nonzero(np.isnan(values))
     if n_missing:
         raise _missing(name, n_missing)
@@ -310,13 +223,13 @@ def _whole_floats(values, name):
 
 
 def _missing(name, n_missing):
-    """Make the error for ids that are None, NaN or NA."""
+    """Return the error for ids that are None, NaN or NA."""
     found = "1 is" if n_missing == 1 else f"{n_missing} are"
     return ValueError(f"{name} must name every node, but {found} missing (None or NaN)")
 
 
 def _overflow(name, example):
-    """Make the error for ids that need more than 64 bits."""
+    """Return the error for ids that need more than 64 bits."""
     return ValueError(
         f"{name} must fit into int64, got ids that overflow it, such as {example}: "
         "give such ids as strings"

@@ -1,4 +1,4 @@
-"""What may stand in the brackets of a Connectome."""
+"""Indices of a Connectome."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -7,32 +7,11 @@ import numpy as np
 
 
 def as_rows(key, n_view):
-    """Turn an index into positions in a view.
+    """Convert an index to a slice or to an intp array of positions in a view.
 
-    Parameters
-    ----------
-    key : int, slice, array-like or tuple
-        What stands in brackets: one or more positions, a slice, a boolean mask, or one
-        of the pairs ``rows, ...``, ``rows, :`` and ``np.ix_(rows, columns)``.
-    n_view : int
-        Number of nodes in view.
-
-    Returns
-    -------
-    rows : slice or ndarray of shape (n_rows,), dtype=intp
-        The positions; negative ones count from the end.
-
-    Raises
-    ------
-    IndexError
-        If a position is out of range, a mask has the wrong length, or the index is
-        something else.
-
-    Examples
-    --------
-    >>> from celltyping.connectome._indexing import as_rows
-    >>> as_rows([True, False, True], 3)
-    array([0, 2])
+    The index is an integer, a slice, an array-like of positions, a boolean mask, or a
+    pair ``rows, ...``, ``rows, :`` or ``np.ix_(rows, columns)``; anything else, or a
+    position out of range, raises an IndexError.
     """
     if isinstance(key, tuple):
         key = _rows_of_pair(key)
@@ -46,11 +25,11 @@ def as_rows(key, n_view):
                 f"{len(rows)}"
             )
         return np.flatnonzero(rows)
-    if rows.ndim == 1 and rows.size == 0:  # numpy makes floats of an empty list
+    if rows.ndim == 1 and rows.size == 0:  # an empty list is a float array
         return np.empty(0, dtype=np.intp)
     if rows.ndim > 1 or rows.dtype.kind not in "iu":
         raise IndexError(
-            "a Connectome is indexed with positions, a slice or a boolean mask, got an "
+            "a Connectome is indexed by positions, a slice or a boolean mask, got an "
             f"index of dtype {rows.dtype} and shape {rows.shape}; "
             "con[np.isin(con.node_ids, ids)] finds nodes by id"
         )
@@ -65,7 +44,7 @@ def as_rows(key, n_view):
 
 
 def _rows_of_pair(key):
-    """Take the rows of the pairs that scikit-learn indexes with."""
+    """Return the rows of a pair (rows, columns) as scikit-learn uses them."""
     if len(key) == 2:
         rows, columns = key
         if columns is Ellipsis:
@@ -75,7 +54,7 @@ def _rows_of_pair(key):
         if np.ndim(rows) == 2 and np.shape(rows)[1] == 1 and np.ndim(columns) == 2:
             return np.ravel(rows)
     raise IndexError(
-        "a Connectome has nodes and no columns: con[rows], con[rows, ...], con[rows, "
-        ":] and con[np.ix_(rows, columns)] give a view of the rows; con.adjacency has "
-        "the weights"
+        "a Connectome has no columns: con[rows], con[rows, ...], con[rows, :] and "
+        "con[np.ix_(rows, columns)] give a view of the rows; con.adjacency has the "
+        "weights"
     )

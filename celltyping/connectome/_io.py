@@ -1,4 +1,4 @@
-"""Reading connectomes from files."""
+"""Connectomes from files."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -9,7 +9,7 @@ from celltyping._utils._optional import import_optional
 from celltyping.connectome._connectome import Connectome
 from celltyping.connectome._edges import check_columns
 
-# What ends a file's name -> how it is read. pandas finds the compression by itself.
+# Ending of the file name -> format. pandas infers the compression.
 _FORMATS = {
     ".csv": "csv",
     ".csv.gz": "csv",
@@ -32,8 +32,8 @@ def read_edges(
     """Read a connectome from a csv, parquet or feather file of edges.
 
     The file is a table with one row per edge, or per synapse with ``weight=None``.
-    Other columns than the three that are named are not read. Ids never pass through a
-    float, so those of 18 digits survive.
+    Only the named columns are read. Integer ids are never converted to floats, so ids
+    of 18 digits stay exact.
 
     Parameters
     ----------
@@ -47,15 +47,17 @@ def read_edges(
         Name of the column with the numbers of synapses. Rows of the same pair are
         summed. None: each row counts 1.
     nodes : array-like of shape (n_nodes,), default=None
-        Ids of all neurons, the isolated ones too, in the order wanted. None: the ids
-        that occur in the file, sorted.
+        Ids of all neurons, including isolated ones, in the order of the nodes. None:
+        the sorted ids of the file.
     min_weight : float, default=None
-        Edges whose summed weight is smaller are dropped; their neurons stay.
+        Minimum summed weight of an edge. Lighter edges are dropped, but not their
+        neurons.
     node_features : array-like of shape (n_nodes, n_features), default=None
-        Finite, nonnegative numbers per node. The rows of a DataFrame are found by its
-        index, those of an array by position.
+        Finite, nonnegative features. Rows of a DataFrame are matched by its index,
+        rows of an array by position.
     text_ids : bool, default=False
-        Take ids as text even where they look like integers, so that leading zeros stay.
+        Whether to read ids as text even if they look like integers, which keeps
+        leading zeros.
 
     Returns
     -------
@@ -65,8 +67,8 @@ def read_edges(
     Raises
     ------
     ValueError
-        If a named column is not there, the file's ending is not known, or the table
-        is refused for a reason that `Connectome.from_edges` has.
+        If a named column is missing, the ending of the file name is unknown, or
+        `Connectome.from_edges` raises it.
 
     See Also
     --------
@@ -100,13 +102,13 @@ def read_edges(
 
 
 def _format_of(path):
-    """Tell the format of a file that is there by the end of its name."""
+    """Return the format of an existing file by the ending of its name."""
     name = path.name.lower()
     endings = [ending for ending in _FORMATS if name.endswith(ending)]
     if not endings:
         raise ValueError(
-            f"path must end in {', '.join(_FORMATS)}, got {path.name!r}: read other "
-            "formats into a table and pass it to Connectome.from_edges"
+            f"path must end in {', '.join(_FORMATS)}, got {path.name!r}: load other "
+            "formats as a table and pass it to Connectome.from_edges"
         )
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {str(path)!r}")
@@ -114,7 +116,7 @@ def _format_of(path):
 
 
 def _read_csv(path, columns, text_ids):
-    """Read three columns of a csv file."""
+    """Read the named columns of a csv file."""
     pd = import_optional("pandas", extra="io", needed_by="read_edges")
     header = pd.read_csv(path, nrows=0)
     check_columns(list(header.columns), **columns, table=path.name)
@@ -123,7 +125,7 @@ def _read_csv(path, columns, text_ids):
         path,
         usecols=[name for name in columns.values() if name is not None],
         dtype=dict.fromkeys(ends, str) if text_ids else None,
-        low_memory=False,  # piece by piece, ids may come out as a mix of kinds
+        low_memory=False,  # avoids a mix of dtypes in one column
     )
     if not text_ids:
         for name in ends:
@@ -132,7 +134,7 @@ def _read_csv(path, columns, text_ids):
 
 
 def _check_overflow(column):
-    """Refuse ids that pandas left as text since they are too large for 64 bits."""
+    """Raise a ValueError for integers that pandas read as text for their size."""
     if column.dtype.kind == "i":
         return
     text = column.dropna().drop_duplicates().astype(str)
@@ -140,12 +142,12 @@ def _check_overflow(column):
         raise ValueError(
             f"column {column.name!r} must hold ids that fit into int64, got ids that "
             f"overflow it, such as {text.loc[text.str.len().idxmax()]}: pass "
-            "text_ids=True to take ids as text"
+            "text_ids=True to read ids as text"
         )
 
 
 def _read_columnar(path, file_format, columns, text_ids):
-    """Read three columns of a parquet or feather file."""
+    """Read the named columns of a parquet or feather file."""
     import_optional("pandas", extra="io", needed_by="read_edges")
     dataset = import_optional("pyarrow.dataset", extra="io", needed_by="read_edges")
     source = dataset.dataset(path, format=file_format)
@@ -153,7 +155,7 @@ def _read_columnar(path, file_format, columns, text_ids):
     wanted = [name for name in columns.values() if name is not None]
     table = source.to_table(columns=wanted)
     if text_ids:
-        # in arrow: pandas may write a missing value as the text "nan"
+        # in arrow, because pandas may convert a missing value to the text "nan"
         for name in (columns["pre"], columns["post"]):
             position = table.column_names.index(name)
             table = table.set_column(position, name, table[name].cast("string"))

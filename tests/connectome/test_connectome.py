@@ -1,4 +1,4 @@
-"""Connectome is a view, and scikit-learn can slice it."""
+"""Connectome: views of a graph that scikit-learn can slice."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -40,7 +40,7 @@ def con():
 
 @pytest.fixture
 def two_blocks():
-    """Return a connectome of 40 nodes in two types that keep to themselves."""
+    """Return a connectome of two types with few edges between the types."""
     rng = np.random.default_rng(0)
     y = np.array(["KC", "PN"] * 20, dtype=object)
     rates = np.where(y[:, None] == y, 3.0, 0.3)
@@ -48,10 +48,9 @@ def two_blocks():
 
 
 def partner_vote():
-    """Make a small classifier that takes a Connectome.
+    """Make a classifier by the majority type of all partners, in view or not.
 
-    It asks of a node which type most of its partners have, whether in view or not. The
-    class is local, so that worker processes get it whole.
+    The class is local, so that it is pickled by value for worker processes.
     """
 
     class PartnerVote(ClassifierMixin, BaseEstimator):
@@ -148,18 +147,18 @@ def test_bad_indices_are_refused(con):
         con[:2][2]
     with pytest.raises(IndexError, match=r"one entry per node in view \(2\), got 4"):
         con[:2][[True] * 4]
-    with pytest.raises(IndexError, match="nodes and no columns"):
+    with pytest.raises(IndexError, match="has no columns"):
         con[:, [0, 1]]
 
 
-def test_the_attributes_are_not_for_setting(con):
+def test_attributes_are_read_only(con):
     with pytest.raises(AttributeError):
         con.indices = [1]
     with pytest.raises(ValueError, match="read-only"):
         con.indices[0] = 1
 
 
-@settings(deadline=None)  # other programs may keep the machine busy
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_view_of_a_view_has_the_composed_index(data):
     n_nodes = data.draw(st.integers(1, 6))
@@ -183,7 +182,7 @@ def test_a_view_of_a_view_has_the_composed_index(data):
     assert view.n_synapses == expected.sum()
 
 
-@settings(deadline=None)  # other programs may keep the machine busy
+@settings(deadline=None)
 @given(
     edges=st.lists(
         st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 9)), max_size=20
@@ -244,11 +243,11 @@ def test_concat(con):
 
 
 def test_concat_refusals(con):
-    with pytest.raises(ValueError, match="at least one Connectome, got none"):
+    with pytest.raises(ValueError, match="at least one item, got none"):
         Connectome.concat([])
-    with pytest.raises(TypeError, match="must hold Connectomes, got ndarray"):
+    with pytest.raises(TypeError, match="must be Connectomes, got ndarray"):
         Connectome.concat([con, DENSE])
-    with pytest.raises(ValueError, match="node_ids must not repeat: 4 ids"):
+    with pytest.raises(ValueError, match="node_ids must be unique, but repeat"):
         Connectome.concat([con, con])
     with pytest.raises(TypeError, match="ids of one kind, got integers and strings"):
         Connectome.concat([con, Connectome(DENSE, [1, 2, 3, 4], np.ones((4, 2)))])
@@ -266,12 +265,12 @@ def test_same_graph(con):
     assert not con.is_same_graph(Connectome(DENSE, IDS))
     assert not con.is_same_graph(Connectome(DENSE))
     assert not con.is_same_graph(DENSE)
-    assert con != con[:]  # as for any object: nothing compares whole graphs unasked
+    assert con != con[:]  # compared by identity, as other objects
 
 
 @pytest.mark.parametrize("convert", [np.asarray, np.array, check_array, pd.DataFrame])
-def test_it_is_no_array(con, convert):
-    message = r"does not turn into an array.*pass con\.adjacency"
+def test_is_not_converted_to_an_array(con, convert):
+    message = r"cannot be converted to an array.*pass con\.adjacency"
     with pytest.raises(TypeError, match=message):
         convert(con)
 
@@ -300,7 +299,7 @@ def test_copies_share_the_graph(con, duplicate):
 def test_pickle(con, protocol):
     views = (con, con[[3, 1]])
     whole, view = pickle.loads(pickle.dumps(views, protocol))
-    assert whole.graph is view.graph  # pickled together, they stay together
+    assert whole.graph is view.graph  # as they were pickled together
     assert view.node_ids.tolist() == ["b", "a"]
     assert not view.indices.flags.writeable
     apart = pickle.loads(pickle.dumps(view, protocol))
@@ -309,7 +308,7 @@ def test_pickle(con, protocol):
     assert apart.adjacency.toarray().tolist() == [[0, 5], [2, 0]]
 
 
-def test_joblib_knows_it_again(con):
+def test_joblib_hash_is_stable(con):
     before = joblib.hash(con)
     repr(con)
     assert con.graph.transpose is not None
@@ -322,7 +321,7 @@ def test_memory_maps_are_read(con, tmp_path):
     joblib.dump(con, tmp_path / "con.joblib")
     mapped = joblib.load(tmp_path / "con.joblib", mmap_mode="r")
     assert mapped.is_same_graph(con)
-    # numba compiles once for both, since neither is open for writing
+    # of the same type and read-only as before, so that numba compiles only once
     assert type(mapped.graph.adjacency.data) is np.ndarray
     assert (mapped.graph.transpose.toarray() == DENSE.T).all()
     assert repr(mapped[[3, 1]]) == repr(con[[3, 1]])
@@ -360,7 +359,7 @@ def test_train_test_split(two_blocks):
 
 
 @pytest.mark.parametrize("pairwise", [False, True])
-def test_safe_split_heeds_the_rows(con, pairwise):
+def test_safe_split_takes_the_rows(con, pairwise):
     class Pairwise(BaseEstimator):
         def __sklearn_tags__(self):
             tags = super().__sklearn_tags__()
@@ -371,7 +370,7 @@ def test_safe_split_heeds_the_rows(con, pairwise):
     assert view.node_ids.tolist() == y.tolist() == ["b"]
 
 
-def test_cross_validation_sees_the_whole_wiring(two_blocks):
+def test_cross_validation_uses_the_whole_graph(two_blocks):
     con, y = two_blocks
     predicted = cross_val_predict(partner_vote(), con, y, cv=KFold(4))
     assert np.mean(predicted == y) > 0.9
@@ -381,7 +380,7 @@ def test_cross_validation_sees_the_whole_wiring(two_blocks):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_grid_search(n_jobs):
-    # Large enough that joblib maps the arrays into its workers' memory, read-only.
+    # Large enough that joblib passes read-only memory maps to its workers.
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], 300)
     dense = rng.poisson(np.where(y[:, None] == y, 3.0, 2.0))

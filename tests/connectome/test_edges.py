@@ -1,4 +1,4 @@
-"""Tables of edges become graphs, or are refused with a reason."""
+"""Connectomes from tables of edges and from networkx."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -181,9 +181,13 @@ def test_bad_ids_are_refused(column, error, message):
 @pytest.mark.parametrize(
     ("nodes", "error", "message"),
     [
-        ([10, 20, 30, 30], ValueError, "nodes must not repeat: 1 id .* such as 30"),
+        ([10, 20, 30, 30], ValueError, "nodes must be unique, but repeat the ids 30"),
         ([], ValueError, "nodes must name at least one node"),
-        (["10", "20", "30"], TypeError, "'pre' are integers .* those in nodes strings"),
+        (
+            ["10", "20", "30"],
+            TypeError,
+            "'pre' are integers .* in nodes are strings",
+        ),
         ([10, 20, 2**63], ValueError, "nodes must fit into int64"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What may stand in the brackets, and what may not."""
+"""Indices of a Connectome."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -62,7 +62,7 @@ def test_mask_of_the_wrong_length(mask):
 )
 def test_other_indices_are_refused(key):
     message = (
-        r"indexed with positions, a slice or a boolean mask, got an index of .*np\.isin"
+        r"indexed by positions, a slice or a boolean mask, got an index of .*np\.isin"
     )
     with pytest.raises(IndexError, match=message):
         as_rows(key, 4)
@@ -72,5 +72,5 @@ def test_other_indices_are_refused(key):
     "key", [(0, 1), (slice(None), [1]), ([0, 1], [1, 2]), (0,), (..., 0), (0, 1, 2)]
 )
 def test_columns_are_refused(key):
-    with pytest.raises(IndexError, match=r"nodes and no columns: .*con\.adjacency"):
+    with pytest.raises(IndexError, match=r"has no columns: .*con\.adjacency"):
         as_rows(key, 4)
