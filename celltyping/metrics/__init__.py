@@ -1,4 +1,4 @@
-"""Scores of a typing, and of an embedding."""
+"""Metrics for predicted types, clusters and embeddings."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

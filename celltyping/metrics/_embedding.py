@@ -1,4 +1,4 @@
-"""Scores of an embedding: what of the arrangement of the samples it keeps."""
+"""Metrics for embeddings: preserved neighbours, densities and hierarchy of types."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -8,20 +8,21 @@ import numbers
 import numpy as np
 from scipy.cluster.hierarchy import cophenet
 from scipy.cluster.hierarchy import linkage as build_tree
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import issparse
 from scipy.spatial.distance import pdist
 from scipy.stats import mode, rankdata
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from celltyping._utils._labels import as_array, encode_together, encode_types
+from celltyping._utils._sparse import one_hot
 
-# What densMAP adds to a local radius before the logarithm, so that samples which
-# coincide have one. Here it is a share of the mean radius, whatever the units are.
+# Added to a local radius before the logarithm, as in densMAP, so that duplicate samples
+# have one. A fraction of the mean radius, so that units do not matter.
 RADIUS_FLOOR = 1e-8
 
-# Distances that differ by less than this share of the largest one are equal: what is
-# left is rounding, and its correlation with anything means nothing.
+# Distances that differ by less than this fraction of the largest one are equal up to
+# rounding, and the correlation of rounding errors is meaningless.
 EQUAL = 1e-10
 
 LINKAGES = ("average", "complete", "single", "ward")
@@ -31,49 +32,48 @@ CORRELATIONS = ("pearson", "spearman")
 def neighbor_accuracy_score(
     X_train, y_train, X_test, y_test, *, n_neighbors=5, unlabeled_marker="auto"
 ):
-    """Score how well the types of new samples are known by their neighbours.
+    """Compute the accuracy of a nearest-neighbour classifier in an embedding.
 
-    Each sample of `X_test` gets the type that most of its nearest samples in `X_train`
-    have. Samples of unknown type neither vote nor are judged.
+    Each sample of `X_test` is assigned the most frequent type of its nearest samples in
+    `X_train`. Samples of unknown type are left out of both sets.
 
     Parameters
     ----------
     X_train : array-like of shape (n_train, n_components)
-        The embedding of the samples that vote.
+        Embedding of the training samples.
     y_train : array-like of shape (n_train,)
-        Their types; some of them may be unknown.
+        Types of the training samples; some of them may be unknown.
     X_test : array-like of shape (n_test, n_components)
-        The embedding of the samples that are judged.
+        Embedding of the test samples.
     y_test : array-like of shape (n_test,)
-        Their types; some of them may be unknown.
+        Types of the test samples; some of them may be unknown.
     n_neighbors : int, default=5
-        Number of neighbours that vote, at most the number of samples of known type in
-        `X_train`.
+        Number of neighbours; at most the number of training samples of known type.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown. By default "?", None and NaN among strings, -1 among
+        Value that means unknown. "auto": "?", None and NaN among strings, -1 among
         integers.
 
     Returns
     -------
     score : float
-        Share of the samples of known type in `X_test` that get their type; between 0
-        and 1.
+        Fraction of correct test samples among those of known type, from 0 to 1.
 
     Raises
     ------
     ValueError
-        If lengths or numbers of components differ, no type is known in one of the two,
-        or `n_neighbors` is larger than the number of samples that vote.
+        If lengths or numbers of components differ, no type is known in one of the two
+        sets, or `n_neighbors` is larger than the number of training samples of known
+        type.
 
     See Also
     --------
-    neighborhood_overlap_score : How far neighbours stay neighbours; needs no type.
-    sklearn.neighbors.KNeighborsClassifier : The same vote as an estimator.
+    neighborhood_overlap_score : Fraction of preserved neighbours, without types.
+    sklearn.neighbors.KNeighborsClassifier : The same classifier as an estimator.
 
     Notes
     -----
-    Distances are Euclidean. Where two types have as many votes, the first of them in
-    sorted order wins. A type that occurs in `y_test` alone is never right.
+    Distances are Euclidean. Among equally frequent types, the first in sorted order is
+    assigned. Test samples whose type does not occur in `y_train` are always wrong.
 
     Examples
     --------
@@ -91,42 +91,38 @@ def neighbor_accuracy_score(
             f"X_test must have as many columns as X_train ({X_train.shape[1]}), got "
             f"{X_test.shape[1]}"
         )
-    voters, judged = _encode_both(X_train, y_train, X_test, y_test, unlabeled_marker)
-    votes, rows = np.flatnonzero(voters >= 0), np.flatnonzero(judged >= 0)
+    train, test = _encode_both(X_train, y_train, X_test, y_test, unlabeled_marker)
+    X_train, train = X_train[train >= 0], train[train >= 0]
+    X_test, test = X_test[test >= 0], test[test >= 0]
     _check_n_neighbors(
-        n_neighbors, len(votes), "the number of samples of known type in X_train"
+        n_neighbors, len(train), "the number of samples of known type in X_train"
     )
-    nearest = NearestNeighbors(n_neighbors=n_neighbors).fit(X_train[votes])
-    neighbors = nearest.kneighbors(X_test[rows], return_distance=False)
-    # The smallest code wins a tie, and codes are in the order of the types.
-    winners = mode(voters[votes][neighbors], axis=1).mode
-    return float(np.mean(winners == judged[rows]))
+    nearest = NearestNeighbors(n_neighbors=n_neighbors).fit(X_train)
+    neighbors = nearest.kneighbors(X_test, return_distance=False)
+    # mode returns the smallest of several modes, and codes are in the order of types
+    return float(np.mean(mode(train[neighbors], axis=1).mode == test))
 
 
 def neighborhood_overlap_score(X, X_embedded, *, n_neighbors=15, metric="euclidean"):
-    """Score how far neighbours stay neighbours in an embedding.
-
-    For each sample: the share of its nearest samples that are among as many nearest
-    samples in the embedding; then the mean over the samples. No sample is its own
-    neighbour.
+    """Compute the mean fraction of nearest neighbours that an embedding preserves.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
             (n_samples, n_samples)
-        The samples before the embedding; their distances if `metric` is "precomputed".
+        Original samples, or their pairwise distances if `metric` is "precomputed".
     X_embedded : array-like of shape (n_samples, n_components)
-        The samples in the embedding, where distances are Euclidean.
+        Embedded samples, compared by Euclidean distance.
     n_neighbors : int, default=15
-        Number of neighbours, less than the number of samples.
+        Number of neighbours; less than the number of samples.
     metric : str or callable, default="euclidean"
         Distance between rows of `X`, as in `sklearn.neighbors.NearestNeighbors`.
 
     Returns
     -------
     score : float
-        Between 0 and 1. A random embedding has `n_neighbors` / (n_samples - 1) on
-        average.
+        Mean fraction, from 0 to 1. Its expected value for a random embedding is
+        `n_neighbors` / (n_samples - 1).
 
     Raises
     ------
@@ -136,15 +132,15 @@ def neighborhood_overlap_score(X, X_embedded, *, n_neighbors=15, metric="euclide
 
     See Also
     --------
-    make_neighborhood_scorer : This score for a grid search.
-    sklearn.manifold.trustworthiness : Weighs intruders by how far they come from.
-    density_correlation : How far dense regions stay dense.
+    make_neighborhood_scorer : Scorer with this metric for a grid search.
+    sklearn.manifold.trustworthiness : Penalises new neighbours by their original rank.
+    density_correlation : Preservation of local densities.
 
     Notes
     -----
-    This is the criterion Q_NX of the co-ranking matrix [1]_ at K = `n_neighbors`.
-    Which of several equally far samples is a neighbour is not defined, so tables with
-    many equal rows have no exact score.
+    This is the criterion Q_NX of the co-ranking matrix [1]_ at K = `n_neighbors`. A
+    sample is not its own neighbour. The choice among equally distant neighbours is
+    undefined, so the score of tables with many equal rows is not exact.
 
     References
     ----------
@@ -168,26 +164,26 @@ def neighborhood_overlap_score(X, X_embedded, *, n_neighbors=15, metric="euclide
 
 
 def density_correlation(X, X_embedded, *, n_neighbors=15, metric="euclidean"):
-    """Correlate how densely samples lie before and after an embedding.
+    """Correlate local densities before and after an embedding.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
             (n_samples, n_samples)
-        The samples before the embedding; their distances if `metric` is "precomputed".
+        Original samples, or their pairwise distances if `metric` is "precomputed".
     X_embedded : array-like of shape (n_samples, n_components)
-        The samples in the embedding, where distances are Euclidean.
+        Embedded samples, compared by Euclidean distance.
     n_neighbors : int, default=15
-        Number of neighbours, less than the number of samples.
+        Number of neighbours; less than the number of samples.
     metric : str or callable, default="euclidean"
         Distance between rows of `X`, as in `sklearn.neighbors.NearestNeighbors`.
 
     Returns
     -------
     correlation : float
-        Pearson correlation of the logarithms of the local radii, between -1 and 1; NaN
-        if all radii are equal in one of the two spaces, as in an embedding that is a
-        single point.
+        Pearson correlation of the logarithms of the local radii, from -1 to 1; NaN if
+        all radii are equal in one of the two spaces, as in an embedding where all
+        samples coincide.
 
     Raises
     ------
@@ -197,20 +193,19 @@ def density_correlation(X, X_embedded, *, n_neighbors=15, metric="euclidean"):
 
     See Also
     --------
-    neighborhood_overlap_score : How far neighbours stay neighbours.
+    neighborhood_overlap_score : Preservation of nearest neighbours.
 
     Notes
     -----
-    The local radius of sample i is that of densMAP [1]_,
+    The local radius of sample i follows densMAP [1]_:
     R(i) = log(ε + Σ_j w_ij d_ij² / Σ_j w_ij), with w_ij = 1 for the `n_neighbors`
-    nearest samples j of i before the embedding and 0 for all others: the mean squared
-    distance from i to these neighbours. The neighbours are the same in both spaces, as
-    they are in densMAP, so a sample that is torn from its neighbours gets a large
-    radius. densMAP's own weights are UMAP's memberships, which grow with nearness;
-    equal weights need no UMAP graph, so that any two embeddings can be compared.
+    nearest original samples j of i and 0 for all others. As in densMAP, the neighbours
+    are the same in both spaces, so a sample far from its original neighbours has a
+    large radius. The weights of densMAP are UMAP's memberships, which increase with
+    proximity; equal weights need no UMAP graph, so any two embeddings can be compared.
 
     ε is 1e-8 times the mean of the mean squared distances in that space, which makes
-    the answer independent of the units of both spaces.
+    the correlation independent of the units of both spaces.
 
     References
     ----------
@@ -251,50 +246,51 @@ def hierarchy_correlation(
     correlation="pearson",
     unlabeled_marker="auto",
 ):
-    """Correlate how the types are arranged before and after an embedding.
+    """Correlate the hierarchies of types before and after an embedding.
 
-    The types' means are clustered hierarchically in both spaces. The distance of two
-    types is the height at which they join in the tree (their cophenetic distance), and
-    these distances are correlated over all pairs of types.
+    The means of the types are clustered hierarchically in both spaces. The score is the
+    correlation, over all pairs of types, of their cophenetic distances: the heights at
+    which two types join in the trees.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        The samples before the embedding.
+        Original samples.
     X_embedded : array-like of shape (n_samples, n_components)
-        The samples in the embedding.
+        Embedded samples.
     y : array-like of shape (n_samples,)
-        Types; samples where it is unknown are left out.
+        Types; samples of unknown type are left out.
     linkage : {"average", "complete", "single", "ward"} or None, default="average"
-        How the trees are built. None: no tree, the distances are those between the
-        means themselves.
+        Linkage criterion of the trees. None: distances between the means instead of
+        cophenetic distances.
     correlation : {"pearson", "spearman"}, default="pearson"
-        Which correlation: of the distances, or of their ranks.
+        Correlation of the distances ("pearson") or of their ranks ("spearman").
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown. By default "?", None and NaN among strings, -1 among
+        Value that means unknown. "auto": "?", None and NaN among strings, -1 among
         integers.
 
     Returns
     -------
     correlation : float
-        Between -1 and 1; NaN if all distances are equal in one of the two spaces.
+        Correlation from -1 to 1; NaN if all distances are equal in one of the two
+        spaces.
 
     Raises
     ------
     ValueError
         If the lengths differ, a value is NaN or infinite, fewer than three types are
-        known, or `linkage` or `correlation` is none of the above.
+        known, or `linkage` or `correlation` is invalid.
 
     See Also
     --------
-    neighborhood_overlap_score : The arrangement of the nearest samples alone.
-    scipy.cluster.hierarchy.cophenet : Distances in a tree.
+    neighborhood_overlap_score : Preservation of nearest neighbours.
+    scipy.cluster.hierarchy.cophenet : Cophenetic distances.
 
     Notes
     -----
     This is Sokal and Rohlf's comparison of two dendrograms [1]_. All distances are
-    Euclidean, and every type counts the same, however many samples it has. With few
-    types it is coarse: three of them make trees with two different heights.
+    Euclidean, and all types have equal weight, whatever their numbers of samples. The
+    score is coarse for few types: the tree of three types has only two heights.
 
     References
     ----------
@@ -308,7 +304,7 @@ def hierarchy_correlation(
     >>> round(hierarchy_correlation(X, [[0.0], [2.0], [9.0]], y), 3)
     1.0
 
-    Here PN has left KC and joins LHN:
+    Here PN is nearest to LHN instead of KC:
 
     >>> round(hierarchy_correlation(X, [[0.0], [4.0], [5.0]], y), 3)
     -0.5
@@ -326,8 +322,8 @@ def hierarchy_correlation(
     )
     if len(types) < 3:
         raise ValueError(
-            "hierarchy_correlation needs at least 3 types, since two have one distance "
-            f"alone, but y has {len(types)}: {types.tolist()}"
+            "hierarchy_correlation needs at least 3 types, because 2 types have only "
+            f"one distance, but y has {len(types)}: {types.tolist()}"
         )
     before = _type_distances(X, codes, linkage)
     after = _type_distances(X_embedded, codes, linkage)
@@ -335,15 +331,15 @@ def hierarchy_correlation(
 
 
 def make_neighborhood_scorer(*, n_neighbors=15, metric="euclidean"):
-    """Make a scorer of transformers: how far neighbours stay neighbours.
+    """Make a scorer of transformers from `neighborhood_overlap_score`.
 
-    Use it as ``scoring=`` of a grid search over the parameters of an embedding, which
-    then needs no types.
+    With it as ``scoring=``, a grid search tunes the parameters of an embedding without
+    types.
 
     Parameters
     ----------
     n_neighbors : int, default=15
-        Number of neighbours, less than the number of samples in a test fold.
+        Number of neighbours; less than the number of samples in a test fold.
     metric : str or callable, default="euclidean"
         Distance between rows of `X`, as in `sklearn.neighbors.NearestNeighbors`.
 
@@ -351,7 +347,7 @@ def make_neighborhood_scorer(*, n_neighbors=15, metric="euclidean"):
     -------
     scorer : callable
         ``scorer(estimator, X, y=None)`` returns the `neighborhood_overlap_score` of
-        `X` and ``estimator.transform(X)``; greater is better. `y` is not used.
+        `X` and ``estimator.transform(X)``; greater is better. `y` is ignored.
 
     Raises
     ------
@@ -360,14 +356,14 @@ def make_neighborhood_scorer(*, n_neighbors=15, metric="euclidean"):
 
     See Also
     --------
-    neighborhood_overlap_score : The score itself.
-    make_typed_scorer : A scorer of predicted types.
+    neighborhood_overlap_score : The metric.
+    make_typed_scorer : Scorer of predicted types.
 
     Notes
     -----
-    In cross-validation the neighbours are sought within the test fold. The smaller the
-    fold, the farther away they are, and the higher is the score of a random embedding:
-    compare scores from folds of the same size.
+    In cross-validation, the neighbours are those in the test fold. In a smaller fold,
+    they are more distant and the score of a random embedding is higher, so only scores
+    of folds of equal size are comparable.
 
     Examples
     --------
@@ -385,7 +381,7 @@ def make_neighborhood_scorer(*, n_neighbors=15, metric="euclidean"):
 
 
 class _NeighborhoodScorer:
-    """What `make_neighborhood_scorer` returns; at module level, so that it pickles."""
+    """Scorer made by `make_neighborhood_scorer`; a class, so that it can be pickled."""
 
     def __init__(self, n_neighbors, metric):
         if not isinstance(n_neighbors, numbers.Integral) or n_neighbors < 1:
@@ -396,18 +392,14 @@ class _NeighborhoodScorer:
         self.metric = metric
 
     def __call__(self, estimator, X, y=None):
-        """Return how far neighbours stay neighbours when `estimator` transforms X."""
+        """Return the overlap of neighbours between X and the transformed X."""
         if not hasattr(estimator, "transform"):
             raise TypeError(
                 f"{self!r} needs an estimator with a method transform, got "
                 f"{estimator!r}"
             )
-        return neighborhood_overlap_score(
-            X,
-            estimator.transform(X),
-            n_neighbors=self.n_neighbors,
-            metric=self.metric,
-        )
+        options = {"n_neighbors": self.n_neighbors, "metric": self.metric}
+        return neighborhood_overlap_score(X, estimator.transform(X), **options)
 
     def __repr__(self):
         return (
@@ -417,7 +409,7 @@ class _NeighborhoodScorer:
 
 
 def _check_spaces(X, X_embedded):
-    """Return both tables in float64, one row per sample."""
+    """Validate both tables and convert them to float64."""
     X = check_array(
         X, accept_sparse="csr", dtype=np.float64, ensure_min_samples=2, input_name="X"
     )
@@ -427,10 +419,10 @@ def _check_spaces(X, X_embedded):
 
 
 def _check_neighborhood(X, n_neighbors, metric):
-    """Raise unless every sample has so many neighbours, and distances are a square."""
+    """Raise a ValueError for too many neighbours or distances that are not square."""
     if isinstance(metric, str) and metric == "precomputed" and len(set(X.shape)) > 1:
         raise ValueError(
-            "X must be a square matrix of distances where metric='precomputed', got "
+            "X must be a square matrix of distances if metric='precomputed', got "
             f"shape {X.shape}"
         )
     _check_n_neighbors(
@@ -439,7 +431,7 @@ def _check_neighborhood(X, n_neighbors, metric):
 
 
 def _check_n_neighbors(n_neighbors, largest, what):
-    """Raise unless `n_neighbors` is an integer from 1 to `largest`."""
+    """Raise a ValueError unless `n_neighbors` is an integer from 1 to `largest`."""
     if not isinstance(n_neighbors, numbers.Integral) or not 1 <= n_neighbors <= largest:
         raise ValueError(
             f"n_neighbors must be an integer from 1 to {largest}, {what}, got "
@@ -448,7 +440,7 @@ def _check_n_neighbors(n_neighbors, largest, what):
 
 
 def _encode_both(X_train, y_train, X_test, y_test, unlabeled_marker):
-    """Return the types of both sets as integers of one code, -1 where unknown."""
+    """Encode the types of both sets together, -1 where unknown."""
     labels = []
     for X, y in [(X_train, y_train), (X_test, y_test)]:
         check_consistent_length(X, y)
@@ -465,22 +457,20 @@ def _encode_both(X_train, y_train, X_test, y_test, unlabeled_marker):
 
 
 def _type_distances(X, codes, linkage):
-    """Return the distances between the types' means, or their heights in a tree."""
-    known = np.flatnonzero(codes >= 0)
-    weights = 1 / np.bincount(codes[known])[codes[known]]
-    means = csr_array((weights, (codes[known], known)), (codes.max() + 1, len(codes)))
-    means = means @ X
+    """Return the distances between the types' means, cophenetic if with a linkage."""
+    n_samples = np.bincount(codes[codes >= 0])
+    means = one_hot(codes, len(n_samples), 1 / n_samples[codes]).T.tocsr() @ X
     distances = pdist(means.toarray() if issparse(means) else means)
     return distances if linkage is None else cophenet(build_tree(distances, linkage))
 
 
 def _log_radii(radii):
-    """Take logarithms of mean squared distances, in units of their mean."""
+    """Return logarithms of mean squared distances, relative to their mean."""
     return np.log(RADIUS_FLOOR + radii / radii.mean())
 
 
 def _correlate(before, after, transform):
-    """Correlate distances after a transform; NaN where one of the two is constant."""
+    """Correlate transformed distances; NaN if one of the arrays is constant."""
     pair = [before, after]
     if any(np.ptp(distances) <= EQUAL * np.max(distances) for distances in pair):
         return np.nan

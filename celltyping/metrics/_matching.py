@@ -1,39 +1,40 @@
-"""Clusters against types: which cluster is which type, and how well they agree."""
+"""One-to-one matching of clusters with types."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
 import numpy as np
-from scipy.sparse import csr_array, eye_array, hstack
+from scipy.sparse import eye_array, hstack
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from celltyping._utils._labels import as_array, encode_types, is_unlabeled
 
 
 def match_clusters(labels_true, labels_pred, *, unlabeled_marker="auto"):
-    """Match clusters with types, one to one, so that most neurons agree.
+    """Match clusters with types one to one, for the maximum number of correct samples.
 
-    Samples of unknown type are left out, and so is noise: a cluster label of -1, "?",
-    None or NaN.
+    Samples of unknown type are left out, as is noise: a cluster label of -1, "?", None
+    or NaN.
 
     Parameters
     ----------
     labels_true : array-like of shape (n_samples,)
         Types; some of them may be unknown.
     labels_pred : array-like of shape (n_samples,)
-        Cluster of each sample, of any kind.
+        Clusters: integers or strings.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown in `labels_true`. By default "?", None and NaN among
+        Value that means unknown in `labels_true`. "auto": "?", None and NaN among
         strings, -1 among integers.
 
     Returns
     -------
     clusters : ndarray of shape (n_matched,)
-        The clusters that were matched, sorted. A cluster that shares no sample with
-        any type left for it is not matched.
+        Matched clusters, sorted. Clusters that share no sample with an unmatched type
+        are left out.
     types : ndarray of shape (n_matched,)
-        The type of each of these clusters; no type occurs twice.
+        Type of each of these clusters; no type occurs twice.
 
     Raises
     ------
@@ -42,13 +43,12 @@ def match_clusters(labels_true, labels_pred, *, unlabeled_marker="auto"):
 
     See Also
     --------
-    matched_accuracy_score : The share of samples that agree under this matching.
+    matched_accuracy_score : Accuracy under this matching.
 
     Notes
     -----
-    This is the assignment problem that the Hungarian method [1]_ solves, solved here
-    on the sparse table of types and clusters, so that thousands of each are no
-    problem.
+    This is the assignment problem of the Hungarian method [1]_, solved on the sparse
+    contingency table, which allows for thousands of types and clusters.
 
     References
     ----------
@@ -64,34 +64,31 @@ def match_clusters(labels_true, labels_pred, *, unlabeled_marker="auto"):
     >>> dict(zip(clusters.tolist(), types.tolist()))
     {0: 'PN', 2: 'KC'}
     """
-    clusters, types, _, _ = _match(
-        labels_true, labels_pred, unlabeled_marker, caller="match_clusters"
-    )
-    return clusters, types
+    caller = "match_clusters"
+    return _match(labels_true, labels_pred, unlabeled_marker, caller=caller)[:2]
 
 
 def matched_accuracy_score(labels_true, labels_pred, *, unlabeled_marker="auto"):
-    """Score clusters by the accuracy of the best one-to-one naming of them.
+    """Compute the accuracy of clusters under the best one-to-one matching with types.
 
-    Every cluster may bear the name of one type, and every type names one cluster; of
-    all such namings the one with the most correct samples counts. Samples of unknown
-    type are left out; noise (a cluster label of -1, "?", None or NaN) is wrong.
+    Samples of unknown type are left out; noise (a cluster label of -1, "?", None or
+    NaN) counts as wrong.
 
     Parameters
     ----------
     labels_true : array-like of shape (n_samples,)
         Types; some of them may be unknown.
     labels_pred : array-like of shape (n_samples,)
-        Cluster of each sample, of any kind.
+        Clusters: integers or strings.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown in `labels_true`. By default "?", None and NaN among
+        Value that means unknown in `labels_true`. "auto": "?", None and NaN among
         strings, -1 among integers.
 
     Returns
     -------
     score : float
-        Share of the samples of known type whose cluster is the one that was matched
-        with their type; between 0 and 1.
+        Fraction of the samples of known type whose cluster is matched with their type,
+        from 0 to 1.
 
     Raises
     ------
@@ -100,8 +97,8 @@ def matched_accuracy_score(labels_true, labels_pred, *, unlabeled_marker="auto")
 
     See Also
     --------
-    match_clusters : The matching itself.
-    sklearn.metrics.adjusted_rand_score : Agreement of pairs, corrected for chance.
+    match_clusters : The matching.
+    sklearn.metrics.adjusted_rand_score : Agreement of pairs, adjusted for chance.
 
     Examples
     --------
@@ -110,39 +107,34 @@ def matched_accuracy_score(labels_true, labels_pred, *, unlabeled_marker="auto")
     >>> matched_accuracy_score(y, [2, 2, 0, 0, 1, 1])
     0.8
     """
-    _, _, n_agreeing, n_known = _match(
+    _, _, n_correct, n_known = _match(
         labels_true, labels_pred, unlabeled_marker, caller="matched_accuracy_score"
     )
-    return n_agreeing / n_known
+    return n_correct / n_known
 
 
 def _match(labels_true, labels_pred, unlabeled_marker, *, caller):
-    """Return matched clusters, their types, and how many known samples agree."""
+    """Return matched clusters, their types, and the numbers of correct and known."""
     check_consistent_length(labels_true, labels_pred)
     types, type_codes = encode_types(
         labels_true, unlabeled_marker, caller=caller, min_types=1
     )
     labels_pred = column_or_1d(as_array(labels_pred))
     counted = (type_codes >= 0) & ~is_unlabeled(labels_pred)
-    clusters, cluster_codes = np.unique(labels_pred[counted], return_inverse=True)
-    n_shared = csr_array(
-        (np.ones(counted.sum()), (cluster_codes, type_codes[counted])),
-        shape=(len(clusters), len(types)),
-    )
-    n_shared.sum_duplicates()
+    labels, codes = labels_pred[counted], type_codes[counted]
+    n_shared = contingency_matrix(labels, codes, sparse=True)
     rows, columns = _best_pairs(n_shared)
-    n_agreeing = int(n_shared[rows, columns].sum()) if rows.size else 0
-    return clusters[rows], types[columns], n_agreeing, int((type_codes >= 0).sum())
+    n_correct = int(n_shared[rows, columns].sum()) if rows.size else 0
+    clusters, types = np.unique(labels)[rows], types[np.unique(codes)[columns]]
+    return clusters, types, n_correct, int((type_codes >= 0).sum())
 
 
 def _best_pairs(weights):
-    """Pair rows with columns so that the sum of positive sparse weights is largest.
-
-    The solver wants every row paired. So each row gets a column of its own besides,
-    which stands for "not paired": it weighs 1, and every true pair 1 more than before.
-    """
+    """Match rows with columns for the maximum sum of positive sparse weights."""
     if weights.nnz == 0:
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
+    # The solver matches all rows, so each row gets a further column of weight 1, which
+    # means "not matched", and the weights of all pairs increase by 1.
     raised = weights.copy()
     raised.data += 1
     graph = hstack([raised, eye_array(weights.shape[0])], format="csr")

@@ -1,4 +1,4 @@
-"""Scores of spectral coordinates against the exact eigenvectors and eigenvalues."""
+"""Metrics for approximate eigenvectors and eigenvalues."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -9,51 +9,48 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 
 def grassmann_score(U, V):
-    """Score how far apart two subspaces are: the mean squared sine of their angles.
-
-    The subspaces are spanned by the columns of `U` and of `V`, which need neither be
-    orthogonal nor of unit length.
+    """Compute the mean squared sine of the principal angles between two subspaces.
 
     Parameters
     ----------
     U : array-like of shape (n_samples, n_components)
         Columns that span the first subspace, such as the exact eigenvectors of a graph
-        Laplacian.
+        Laplacian. They need not be orthogonal or of unit length.
     V : array-like of shape (n_samples, n_components)
         Columns that span the second subspace, such as approximate eigenvectors.
 
     Returns
     -------
     score : float
-        Between 0 for the same subspace and 1 for orthogonal ones; smaller is better.
-        Two random subspaces have 1 - n_components / n_samples on average.
+        Value from 0 for equal to 1 for orthogonal subspaces; smaller is better. The
+        expected value for random subspaces is 1 - n_components / n_samples.
 
     Raises
     ------
     ValueError
-        If the shapes differ, a value is NaN or infinite, or the columns of one of the
-        two are linearly dependent.
+        If the shapes differ, a value is NaN or infinite, or the columns of `U` or `V`
+        are linearly dependent.
 
     See Also
     --------
-    fiedler_distance : The same question for single vectors.
-    spectrum_distance : A distance between eigenvalues.
-    scipy.linalg.subspace_angles : The angles themselves.
+    fiedler_distance : Distance between single vectors.
+    spectrum_distance : Distance between eigenvalues.
+    scipy.linalg.subspace_angles : Principal angles.
 
     Notes
     -----
     With the principal angles θ_1, ..., θ_k between the subspaces, and matrices P_U and
-    P_V that project onto them, the score is
+    P_V that project onto the subspaces, the score is
 
     Σ_i sin² θ_i / k = ‖P_U − P_V‖_F² / 2k,
 
-    that is the square of the projection F-norm [1]_, one of the usual distances on
-    the Grassmann manifold, divided by its largest value. Networks trained for spectral
-    coordinates are judged by such a distance, since their training settles the
-    subspace and not the single eigenvectors [2]_.
+    which is the square of the projection F-norm [1]_, a common distance on the
+    Grassmann manifold, divided by its maximum. Such a distance is used for networks
+    trained for spectral coordinates, because their training determines the subspace but
+    not the single eigenvectors [2]_.
 
-    An eigenvector that both sides share anyway, such as the constant one of a graph
-    Laplacian, makes the score smaller: leave it out of both.
+    An eigenvector that is known to be the same in both, such as the constant
+    eigenvector of a graph Laplacian, makes the score smaller: leave it out of both.
 
     References
     ----------
@@ -79,21 +76,21 @@ def grassmann_score(U, V):
             "U and V must have the same shape (n_samples, n_components), got "
             f"{U.shape} and {V.shape}"
         )
-    # What of V lies outside the span of U. One minus the squared cosines would be the
-    # same, but for its rounding where the subspaces are nearly equal.
+    # The part of V outside the span of U. One minus the squared cosines is the same,
+    # but less exact for nearly equal subspaces.
     outside = V - U @ (U.T @ V)
     return float(min(np.sum(outside**2) / U.shape[1], 1.0))
 
 
 def spectrum_distance(eigenvalues_true, eigenvalues_pred):
-    """Compare eigenvalues: their L2 distance, relative to the true ones.
+    """Compute the relative L2 distance between eigenvalues.
 
     Parameters
     ----------
     eigenvalues_true : float or array-like of shape (n_components,)
-        The exact eigenvalues, in any order.
+        Exact eigenvalues, in any order.
     eigenvalues_pred : float or array-like of shape (n_components,)
-        The approximate ones, in any order: both are sorted first.
+        Approximate eigenvalues, in any order: both arrays are sorted first.
 
     Returns
     -------
@@ -108,13 +105,12 @@ def spectrum_distance(eigenvalues_true, eigenvalues_pred):
 
     See Also
     --------
-    grassmann_score : Compares what the eigenvectors span.
-    fiedler_distance : Compares single eigenvectors.
+    grassmann_score : Distance between subspaces spanned by eigenvectors.
+    fiedler_distance : Distance between single eigenvectors.
 
     Notes
     -----
-    One eigenvalue is enough. For two Fiedler values this is the relative error, and
-    their absolute error needs no function: it is ``abs(a - b)``.
+    For two single eigenvalues, such as Fiedler values, this is the relative error.
 
     Examples
     --------
@@ -130,30 +126,30 @@ def spectrum_distance(eigenvalues_true, eigenvalues_pred):
     norm = np.linalg.norm(true)
     if norm == 0:
         raise ValueError(
-            "eigenvalues_true must not all be 0, since the distance is relative to "
+            "eigenvalues_true must not all be 0, because the distance is relative to "
             f"them, got {true.tolist()}"
         )
     return float(np.linalg.norm(true - pred) / norm)
 
 
 def fiedler_distance(u, v):
-    """Compare two vectors that are known up to sign and length.
+    """Compute the distance between two vectors up to sign and length.
 
-    Made for the Fiedler vector, the eigenvector of a graph Laplacian that belongs to
-    the second smallest eigenvalue; good for any single eigenvector.
+    It is meant for Fiedler vectors (the eigenvector of a graph Laplacian with the
+    second smallest eigenvalue) or other single eigenvectors.
 
     Parameters
     ----------
     u : array-like of shape (n_samples,) or (n_samples, 1)
-        The first vector.
+        First vector.
     v : array-like of shape (n_samples,) or (n_samples, 1)
-        The second vector.
+        Second vector.
 
     Returns
     -------
     distance : float
-        1 − \\|cos φ\\| with the angle φ between the vectors: 0 for vectors on one line,
-        1 for orthogonal ones.
+        1 − \\|cos φ\\| with the angle φ between the vectors: 0 for parallel and 1 for
+        orthogonal vectors.
 
     Raises
     ------
@@ -162,8 +158,8 @@ def fiedler_distance(u, v):
 
     See Also
     --------
-    grassmann_score : Compares what several vectors span.
-    spectrum_distance : Compares eigenvalues.
+    grassmann_score : Distance between subspaces spanned by several vectors.
+    spectrum_distance : Distance between eigenvalues.
 
     Examples
     --------
@@ -177,15 +173,15 @@ def fiedler_distance(u, v):
     check_consistent_length(u, v)
     if u @ v < 0:
         v = -v
-    # ‖u − v‖² = 2 − 2 cos φ, and no rounding makes it negative.
+    # ‖u − v‖² = 2 − 2 cos φ, which rounding cannot make negative.
     return float(min(np.sum((u - v) ** 2) / 2, 1.0))
 
 
 def _basis(matrix, name):
-    """Return an orthonormal basis of what the columns of a matrix span."""
+    """Return an orthonormal basis of the column space of a matrix."""
     matrix = check_array(matrix, dtype=(np.float64, np.float32), input_name=name)
     n_rows, n_columns = matrix.shape
-    # A column that depends on others leaves rounding behind, that of its own dtype.
+    # Linearly dependent columns leave a residual of rounding errors of the input dtype.
     rounding = max(n_rows, n_columns) * np.finfo(matrix.dtype).eps
     matrix = matrix.astype(np.float64)
     largest = np.max(np.abs(matrix), axis=0)
@@ -202,16 +198,16 @@ def _basis(matrix, name):
 
 
 def _unit(values, name):
-    """Return a vector of length 1."""
+    """Scale a vector to length 1."""
     values = _vector(values, name)
     largest = np.max(np.abs(values))
     if largest == 0:
-        raise ValueError(f"{name} must not be 0 everywhere, since it has no direction")
-    values = values / largest  # first, so that no square is too small or too large
+        raise ValueError(f"{name} must not be 0 everywhere: it has no direction then")
+    values = values / largest  # so that squares neither underflow nor overflow
     return values / np.linalg.norm(values)
 
 
 def _vector(values, name):
-    """Return finite numbers in one dimension."""
+    """Validate and return a 1-D float64 array."""
     values = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
     return column_or_1d(values)

@@ -1,4 +1,4 @@
-"""Scores that judge the samples of known type alone."""
+"""Metrics and scorers for the samples of known type."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -12,6 +12,7 @@ from sklearn.utils import Bunch, check_consistent_length
 
 from celltyping._utils._compat import _safe_indexing
 from celltyping._utils._labels import as_array, as_numbers, encode_pair, is_unlabeled
+from celltyping._utils._messages import list_names
 from celltyping._utils._optional import import_optional
 
 
@@ -23,12 +24,11 @@ def make_typed_scorer(
     unlabeled_marker="auto",
     **kwargs,
 ):
-    """Make a scorer that judges the samples of known type alone.
+    """Make a scorer that ignores samples of unknown type.
 
-    scikit-learn's own scorers count a sample of unknown type as an error. This one
-    leaves such samples out of `X` and `y` before it predicts; a view of a `Connectome`
-    keeps its whole graph then. Use it as ``scoring=`` of a grid search or of
-    cross-validation.
+    scikit-learn's own scorers count a sample of unknown type as an error. This scorer
+    removes such samples from `X` and `y` before prediction; a view of a `Connectome`
+    keeps its whole graph. Use it as ``scoring=`` of a grid search or cross-validation.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def make_typed_scorer(
         `sklearn.metrics.f1_score`.
     response_method : str or list of str, default="predict"
         Method of the estimator whose output is scored: "predict", "predict_proba",
-        "decision_function", or a list, of which the first that is there is taken.
+        "decision_function", or a list, of which the first available one is used.
     greater_is_better : bool, default=True
-        False for a loss: the scorer then returns it with its sign changed.
+        Whether `score_func` is a score. False for a loss, whose sign is changed.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown in `y`. By default "?", None and NaN among strings, -1 among
-        integers.
+        Value that means unknown in `y`. "auto": "?", None and NaN among strings, -1
+        among integers.
     **kwargs : dict
-        Passed on to `score_func`.
+        Keyword arguments of `score_func`.
 
     Returns
     -------
@@ -58,16 +58,16 @@ def make_typed_scorer(
 
     See Also
     --------
-    celltyping.model_selection.SeedShuffleSplit : Splits for partly typed data.
+    celltyping.model_selection.SeedShuffleSplit : Splits of partly labelled data.
     ranked_accuracy_score : Accuracy of the k best types.
 
     Notes
     -----
-    A metric of probabilities has to know which type each column stands for, and a
-    test fold seldom holds all types. Where `score_func` has a parameter ``labels`` and
-    is not given it, it gets the estimator's ``classes_``, unless `response_method` is
-    "predict". A sample whose type the estimator has not seen in training is an error
-    then, since it has no column.
+    A metric of probabilities needs the type of each column, and a test fold seldom
+    contains all types. If `score_func` has a parameter ``labels`` that is not in
+    `kwargs`, it is set to the estimator's ``classes_``, unless `response_method` is
+    "predict". Types that the estimator was not trained on have no column and then raise
+    an error.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def make_typed_scorer(
 
 
 class _TypedScorer:
-    """What `make_typed_scorer` returns; a class at module level, so that it pickles."""
+    """Scorer made by `make_typed_scorer`; a class, so that it can be pickled."""
 
     def __init__(
         self, score_func, response_method, greater_is_better, unlabeled_marker, kwargs
@@ -106,10 +106,10 @@ class _TypedScorer:
         self.greater_is_better = greater_is_better
         self.unlabeled_marker = unlabeled_marker
         self.kwargs = kwargs
-        self._scorer()  # scikit-learn checks the arguments here and now
+        self._scorer()  # lets scikit-learn check the arguments now
 
     def __call__(self, estimator, X, y):
-        """Return the score of `estimator` on the samples whose type is known."""
+        """Return the score of `estimator` on the samples of known type."""
         check_consistent_length(X, y)
         y = as_array(y)
         known = np.flatnonzero(~is_unlabeled(y, self.unlabeled_marker))
@@ -122,8 +122,8 @@ class _TypedScorer:
             X = _safe_indexing(X, known)
         y = as_numbers(y[known])
         if self.response_method == "predict":
-            # Straight, since scikit-learn's scorer wants a `pos_label` of two types
-            # even where the metric, say a macro average, has no use for it.
+            # Without scikit-learn's scorer, which needs a `pos_label` for two types
+            # even if the metric, such as a macro average, does not use it.
             score = self.score_func(y, estimator.predict(X), **self.kwargs)
             return score if self.greater_is_better else -score
         return self._scorer(**self._labels(estimator, y))(estimator, X, y)
@@ -137,7 +137,7 @@ class _TypedScorer:
         return f"make_typed_scorer({', '.join(arguments)})"
 
     def _scorer(self, **labels):
-        """Return scikit-learn's scorer of the same metric."""
+        """Return scikit-learn's scorer with the same metric."""
         return make_scorer(
             self.score_func,
             response_method=self.response_method,
@@ -147,7 +147,7 @@ class _TypedScorer:
         )
 
     def _labels(self, estimator, y):
-        """Return what the metric must be told of the estimator's types."""
+        """Return the argument `labels` of the metric, if it has one."""
         if (
             "labels" in self.kwargs
             or "labels" not in inspect.signature(self.score_func).parameters
@@ -156,34 +156,33 @@ class _TypedScorer:
         unseen = np.setdiff1d(y, estimator.classes_)
         if unseen.size:
             raise ValueError(
-                f"{self!r} needs types that the estimator was trained on, but y holds "
-                f"{unseen.size} others, such as {unseen.tolist()[0]!r}: use splits "
-                "that keep every type in training, as SeedShuffleSplit's "
-                '"at_least_one_per_class" does'
+                f"{self!r} needs types that the estimator was trained on, but y has "
+                f"others: {list_names(unseen)}. Use splits that keep every type in "
+                'training, such as SeedShuffleSplit with "at_least_one_per_class"'
             )
         return {"labels": estimator.classes_}
 
 
 def ranked_accuracy_score(y_true, ranked_types, *, k=None, unlabeled_marker="auto"):
-    """Score ranked guesses: how often the true type is among the first `k`.
+    """Compute how often the true type is among the `k` best types.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Types; samples where it is unknown are left out.
+        Types; samples of unknown type are left out.
     ranked_types : array-like of shape (n_samples, n_ranks)
-        Types per sample, the best first, as `NtacClassifier.rank_types` returns them.
-        An entry that means unknown is no guess.
+        Types per sample, the best first, as returned by `NtacClassifier.rank_types`.
+        Entries that mean unknown are never correct.
     k : int, default=None
-        How many of the first columns count. None: all of them.
+        Number of ranks to use. None: all.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown. By default "?", None and NaN among strings, -1 among
+        Value that means unknown. "auto": "?", None and NaN among strings, -1 among
         integers.
 
     Returns
     -------
     score : float
-        Share of the samples of known type whose type is among their first `k`.
+        Fraction of the samples of known type whose type is among their `k` best.
 
     Raises
     ------
@@ -193,7 +192,7 @@ def ranked_accuracy_score(y_true, ranked_types, *, k=None, unlabeled_marker="aut
 
     See Also
     --------
-    sklearn.metrics.top_k_accuracy_score : The same from scores of all types.
+    sklearn.metrics.top_k_accuracy_score : The same metric from scores of all types.
 
     Examples
     --------
@@ -224,22 +223,20 @@ def ranked_accuracy_score(y_true, ranked_types, *, k=None, unlabeled_marker="aut
 
 
 def type_report(y_true, y_pred, *, unlabeled_marker="auto", as_frame=False):
-    """Tabulate how well each type is found.
-
-    Only samples of known type count, in every column.
+    """Tabulate recall, precision and F1 score of each type.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Types; samples where it is unknown are left out.
+        Types; samples of unknown type are left out.
     y_pred : array-like of shape (n_samples,)
-        Predicted types. A prediction that means unknown is wrong, but counts for no
-        type.
+        Predicted types. A prediction that means unknown is wrong, but is not counted in
+        the `n_pred` of any type.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown. By default "?", None and NaN among strings, -1 among
+        Value that means unknown. "auto": "?", None and NaN among strings, -1 among
         integers.
     as_frame : bool, default=False
-        Return a DataFrame (needs pandas, which the extra "io" brings).
+        Whether to return a DataFrame, which needs pandas (extra "io").
 
     Returns
     -------
@@ -247,21 +244,21 @@ def type_report(y_true, y_pred, *, unlabeled_marker="auto", as_frame=False):
         Arrays of shape (n_types,), or columns of a DataFrame indexed by type:
 
         type : ndarray
-            Every type that occurs in `y_true` or is predicted for a sample of known
-            type, sorted.
+            Types that occur in `y_true` or are predicted for samples of known type,
+            sorted.
         n_true : ndarray of int
-            Number of samples of that type.
+            Number of samples of the type.
         n_pred : ndarray of int
-            Number of samples predicted to be of that type.
+            Number of samples predicted as the type.
         n_correct : ndarray of int
-            Number of samples of that type that are predicted so.
+            Number of samples of the type predicted as the type.
         recall : ndarray of float
-            The accuracy within the type, `n_correct` / `n_true`; NaN where `n_true` is
-            0.
+            `n_correct` / `n_true`, the accuracy within the type; NaN if `n_true` is 0.
         precision : ndarray of float
-            `n_correct` / `n_pred`; NaN where `n_pred` is 0.
+            `n_correct` / `n_pred`; NaN if `n_pred` is 0.
         f1 : ndarray of float
-            Harmonic mean of the two, 2 `n_correct` / (`n_true` + `n_pred`).
+            Harmonic mean of recall and precision, 2 `n_correct` / (`n_true` +
+            `n_pred`).
 
     Raises
     ------
@@ -270,7 +267,7 @@ def type_report(y_true, y_pred, *, unlabeled_marker="auto", as_frame=False):
 
     See Also
     --------
-    sklearn.metrics.classification_report : A table as text.
+    sklearn.metrics.classification_report : Similar report as text.
 
     Examples
     --------
@@ -290,8 +287,8 @@ def type_report(y_true, y_pred, *, unlabeled_marker="auto", as_frame=False):
     n_true = np.bincount(true, minlength=len(types))
     n_pred = np.bincount(pred[pred >= 0], minlength=len(types))
     n_correct = np.bincount(true[true == pred], minlength=len(types))
-    there = n_true + n_pred > 0  # types that only samples of unknown type are given
-    n_true, n_pred, n_correct = n_true[there], n_pred[there], n_correct[there]
+    occurs = n_true + n_pred > 0  # not for types predicted only for unknown samples
+    n_true, n_pred, n_correct = n_true[occurs], n_pred[occurs], n_correct[occurs]
     columns = {
         "n_true": n_true,
         "n_pred": n_pred,
@@ -301,12 +298,10 @@ def type_report(y_true, y_pred, *, unlabeled_marker="auto", as_frame=False):
         "f1": 2 * n_correct / (n_true + n_pred),
     }
     if as_frame:
-        return pd.DataFrame(columns, index=pd.Index(types[there], name="type"))
-    return Bunch(type=types[there], **columns)
+        return pd.DataFrame(columns, index=pd.Index(types[occurs], name="type"))
+    return Bunch(type=types[occurs], **columns)
 
 
 def _ratio(part, whole):
-    """Divide, and say NaN where there is nothing to divide by."""
-    result = np.full(len(whole), np.nan)
-    np.divide(part, whole, out=result, where=whole > 0)
-    return result
+    """Divide; NaN where `whole` is 0."""
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)

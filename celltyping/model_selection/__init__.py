@@ -1,4 +1,4 @@
-"""Choosing parameters with partly labelled data."""
+"""Splitters for partly labelled data."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

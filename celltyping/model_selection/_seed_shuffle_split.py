@@ -1,4 +1,4 @@
-"""Random splits of partly typed data into seeds and neurons to test on."""
+"""Random splits of partly labelled data into seeds and test samples."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -15,60 +15,57 @@ _STRATEGIES = ("at_least_one_per_class", "uniform", "exactly_k_per_class", "stra
 
 
 class SeedShuffleSplit(BaseShuffleSplit):
-    """Random splits of partly typed data into seeds and tested samples.
+    """Random splits of partly labelled data into seeds and test samples.
 
-    The training fold holds the seeds: some of the samples of known type. The test fold
-    holds other samples of known type, and never one of unknown type, which could not
-    be judged. (``cv=5`` is wrong for partly typed data: it tests on samples of unknown
-    type, and trains on four fifths of the types where a user knows a twentieth.)
+    The training fold consists of seeds: a subset of the samples of known type. The test
+    fold consists of other samples of known type. (``cv=5`` is wrong for partly labelled
+    data: it tests on samples of unknown type, and trains on four fifths of the types
+    where a user may know a twentieth.)
 
     Parameters
     ----------
     n_splits : int, default=10
         Number of splits.
     train_size : float or int, default=0.1
-        How many seeds to draw. A float between 0 and 1 is a share of the samples of
-        known type, rounded; an int is a number of seeds, and for
-        "exactly_k_per_class", which takes no float, the number of seeds of each type.
+        Number of seeds. A float between 0 and 1 is a fraction of the samples of known
+        type, rounded; an int is the number of seeds, or for "exactly_k_per_class",
+        which takes no float, the number of seeds per type.
     strategy : {"at_least_one_per_class", "uniform", "exactly_k_per_class", \
             "stratified"}, default="at_least_one_per_class"
-        How to draw seeds from the samples of known type:
+        Sampling of the seeds from the samples of known type:
 
-        - "at_least_one_per_class": one of each type, the others from all that are left
-          with equal chances. The sole sample of a type is always a seed and never
-          tested.
-        - "uniform": with equal chances. Small types may have no seed; they are tested
-          all the same.
-        - "exactly_k_per_class": `train_size` of each type. A type that has no more
-          than these is never tested, one that has fewer is an error.
+        - "at_least_one_per_class": one of each type, the others from all remaining
+          samples with equal probability. The only sample of a type is always a seed
+          and never tested.
+        - "uniform": with equal probability. Small types may be tested without a seed.
+        - "exactly_k_per_class": `train_size` of each type. A type of exactly this size
+          is never tested; a smaller one raises an error.
         - "stratified": of each type in proportion to its size, but at least one.
 
-        Fewer seeds than types are an error unless the strategy is "uniform".
+        Fewer seeds than types raise an error unless the strategy is "uniform".
     test_size : float or int, default=None
-        How many samples to test on: a share of the samples of known type, or a number.
-        None: all that are not seeds.
+        Number of test samples, or a fraction of the samples of known type. None: all
+        that are not seeds.
     include_unlabeled : bool, default=False
-        Add the samples of unknown type to every training fold. Without need for a
-        `Connectome`, whose unknown nodes take part through the graph in any case; but
-        rows of a table that are not in the fold cannot take part in semi-supervised
-        learning.
-    random_state : int, RandomState instance or None, default=None
-        Determines the draws. Pass an int for the same splits in every call of `split`.
+        Whether to add the samples of unknown type to every training fold, as
+        semi-supervised learning on a table needs. Not needed for a `Connectome`, whose
+        graph contains these nodes anyway.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What means unknown in `y`. By default "?", None and NaN among strings, -1 among
-        integers.
+        Value that means unknown in `y`. "auto": "?", None and NaN among strings, -1
+        among integers.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness. Pass an int for the same splits in every call of `split`.
 
     See Also
     --------
-    celltyping.metrics.make_typed_scorer : A scorer for test folds of other splitters.
-    sklearn.model_selection.StratifiedShuffleSplit : For data that are fully typed.
+    celltyping.metrics.make_typed_scorer : Scorer for test folds of other splitters.
+    sklearn.model_selection.StratifiedShuffleSplit : Splits of fully labelled data.
 
     Notes
     -----
-    Indices come sorted. "stratified" gives out seeds one by one, first one to each
-    type and then always to the type that is largest for what it has (by the
-    Sainte-Laguë rule), with ties broken by chance. `test_size` takes the samples that
-    would have been the next seeds.
+    Indices are sorted. "stratified" assigns one seed to each type and the others by the
+    Sainte-Laguë method, with random ties. The test samples for a `test_size` are those
+    that would have been the next seeds.
 
     Examples
     --------
@@ -90,16 +87,16 @@ class SeedShuffleSplit(BaseShuffleSplit):
         strategy="at_least_one_per_class",
         test_size=None,
         include_unlabeled=False,
-        random_state=None,
         unlabeled_marker="auto",
+        random_state=None,
     ):
         self.n_splits = n_splits
         self.train_size = train_size
         self.strategy = strategy
         self.test_size = test_size
         self.include_unlabeled = include_unlabeled
-        self.random_state = random_state
         self.unlabeled_marker = unlabeled_marker
+        self.random_state = random_state
 
     def split(self, X, y=None, groups=None):
         """Generate the indices of training and test folds.
@@ -107,10 +104,10 @@ class SeedShuffleSplit(BaseShuffleSplit):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or Connectome
-            Data; only their number counts.
+            Data, of which only the number of samples is used.
         y : array-like of shape (n_samples,), default=None
-            Types; some of them may be unknown. Not optional, in spite of its default,
-            which is scikit-learn's signature.
+            Types; some of them may be unknown. Required: None, the default in
+            scikit-learn's signature, raises an error.
         groups : object, default=None
             Ignored; exists for compatibility.
 
@@ -120,18 +117,18 @@ class SeedShuffleSplit(BaseShuffleSplit):
             Sorted indices of the seeds, and of the samples of unknown type if
             `include_unlabeled`.
         test : ndarray of shape (n_test,), dtype=intp
-            Sorted indices of the samples to test on.
+            Sorted indices of the test samples.
 
         Raises
         ------
         ValueError
-            If the parameters are out of range or ask for more samples than there are,
-            or no type is known.
+            If a parameter is out of range, there are too few samples, or no type is
+            known.
         """
         yield from super().split(X, y, groups)
 
     def _iter_indices(self, X, y=None, groups=None):
-        """Yield the indices of each split; scikit-learn's `split` calls this."""
+        """Yield the indices of each split, for scikit-learn's `split`."""
         self._check_parameters()
         classes, codes = encode_types(
             y, self.unlabeled_marker, caller=type(self).__name__, min_types=1
@@ -149,11 +146,11 @@ class SeedShuffleSplit(BaseShuffleSplit):
             yield np.sort(train), np.sort(test)
 
     def _order(self, types, rng):
-        """Order labelled samples: those that come first are the seeds."""
+        """Return a random order of the labelled samples, seeds first."""
         shuffled = rng.permutation(types.size)
         if self.strategy == "uniform":
             return shuffled
-        # How many of the same type come before each sample in the shuffled order.
+        # Rank of each sample among those of its type, in the shuffled order.
         by_type = np.argsort(types[shuffled], kind="stable")
         n_per_type = np.bincount(types)
         starts = np.repeat(np.cumsum(n_per_type) - n_per_type, n_per_type)
@@ -168,7 +165,7 @@ class SeedShuffleSplit(BaseShuffleSplit):
         return shuffled[np.argsort(turn, kind="stable")]
 
     def _n_seeds_and_test(self, classes, n_per_type):
-        """Return the numbers of seeds and of tested samples, or say why not."""
+        """Return the numbers of seeds and of test samples, or raise a ValueError."""
         n_labelled, n_types = n_per_type.sum(), len(classes)
         if self.strategy == "exactly_k_per_class":
             n_seeds = self.train_size * n_types
@@ -176,8 +173,8 @@ class SeedShuffleSplit(BaseShuffleSplit):
             if smaller.size:
                 first = smaller[0]
                 raise ValueError(
-                    f"train_size={self.train_size} seeds per type are more than "
-                    f"{smaller.size} of the {n_types} types in y have: "
+                    f"train_size={self.train_size} seeds per type are too many for "
+                    f"{smaller.size} of the {n_types} known types in y: "
                     f"{classes.tolist()[first]!r} has {n_per_type[first]}. Mark such "
                     "types as unknown or use another strategy"
                 )
@@ -195,7 +192,7 @@ class SeedShuffleSplit(BaseShuffleSplit):
                 f"of the {n_types} types"
             )
         if n_seeds >= n_labelled:
-            raise ValueError(f"{found}: none would be left to test on")
+            raise ValueError(f"{found}: no test samples remain")
         if self.test_size is None:
             return n_seeds, n_labelled - n_seeds
         n_test = _n_samples_of(self.test_size, n_labelled)
@@ -208,7 +205,7 @@ class SeedShuffleSplit(BaseShuffleSplit):
         return n_seeds, n_test
 
     def _check_parameters(self):
-        """Refuse parameters that are wrong for any data."""
+        """Raise a ValueError for parameters that are invalid for all data."""
         if not _is_int(self.n_splits) or self.n_splits < 1:
             raise ValueError(
                 f"n_splits must be an integer of at least 1, got {self.n_splits!r}"
@@ -234,17 +231,14 @@ class SeedShuffleSplit(BaseShuffleSplit):
 
 
 def _is_int(value):
-    """Tell whether `value` is an integer and not a truth value."""
+    """Return whether `value` is an integer and not a bool."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _check_size(name, size):
-    """Refuse a size that is neither a number of samples nor a share."""
-    if _is_int(size):
-        valid = size >= 1
-    else:
-        valid = isinstance(size, numbers.Real) and 0 < size < 1
-    if not valid:
+    """Raise a ValueError for a size that is neither a number nor a fraction."""
+    is_fraction = isinstance(size, numbers.Real) and 0 < size < 1
+    if not is_fraction and not (_is_int(size) and size >= 1):
         raise ValueError(
             f"{name} must be a float between 0 and 1 or an integer of at least 1, got "
             f"{size!r}"
@@ -252,5 +246,5 @@ def _check_size(name, size):
 
 
 def _n_samples_of(size, n_labelled):
-    """Turn a share into a number of samples."""
+    """Convert a size to a number of samples."""
     return size if _is_int(size) else round(size * n_labelled)

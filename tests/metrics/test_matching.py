@@ -1,4 +1,4 @@
-"""Matching clusters with types."""
+"""One-to-one matching of clusters with types."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -19,7 +19,7 @@ SAMPLES = st.lists(
 ).filter(lambda rows: any(label != "?" for label, _ in rows))
 
 
-def test_names_clusters():
+def test_match_clusters():
     y = np.array(["KC", "KC", "PN", "PN", "PN", "LHN"])
     clusters, types = match_clusters(y, [7, 7, 3, 3, 7, 5])
     assert clusters.tolist() == [3, 5, 7]
@@ -27,7 +27,7 @@ def test_names_clusters():
 
 
 def test_best_matching_is_not_the_greedy_one():
-    # The largest overlap (a and 0: 3) would cost b its only cluster.
+    # With the largest overlap (a and 0: 3), b has no cluster left.
     y = np.repeat(["a", "a", "b"], [3, 2, 2])
     clusters = np.repeat([0, 1, 0], [3, 2, 2])
     assert matched_accuracy_score(y, clusters) == pytest.approx(4 / 7)
@@ -39,7 +39,7 @@ def test_agrees_with_the_dense_assignment(rows):
     y, clusters = (np.array(column) for column in zip(*rows, strict=True))
     counted = (y != "?") & (clusters != -1)
     if {-1, 1} == set(clusters.tolist()):
-        return  # then -1 is a cluster like any other
+        return  # then -1 is a cluster
     best = 0
     if counted.any():
         table = contingency_matrix(y[counted], clusters[counted])
@@ -66,7 +66,7 @@ def test_names_and_order_of_clusters_do_not_matter(rows, names):
 
 
 @pytest.mark.parametrize("noise", [-1, None, np.nan, "?"])
-def test_noise_is_no_cluster_and_wrong(noise):
+def test_noise_is_not_matched_and_counts_as_wrong(noise):
     y = ["KC", "KC", "PN", "PN"]
     clusters = [0, 0, noise, noise]
     if isinstance(noise, str):
@@ -79,6 +79,11 @@ def test_all_noise_scores_zero():
     assert matched_accuracy_score(["KC", "PN"], [-1, -1]) == 0
     clusters, types = match_clusters(["KC", "PN"], [-1, -1])
     assert clusters.size == types.size == 0
+
+
+def test_types_whose_samples_are_all_noise():
+    clusters, types = match_clusters(["KC", "LHN", "PN"], [1, -1, 0])
+    assert (clusters.tolist(), types.tolist()) == ([0, 1], ["PN", "KC"])
 
 
 def test_more_clusters_than_types_and_fewer():
@@ -95,7 +100,6 @@ def test_unlabeled_marker():
     assert types.tolist() == ["KC", "PN"]
 
 
-@pytest.mark.parametrize("function", [match_clusters, matched_accuracy_score])
 @pytest.mark.parametrize(
     ("y", "clusters", "message"),
     [
@@ -104,6 +108,7 @@ def test_unlabeled_marker():
         (["KC", "PN"], [[0, 1], [1, 2]], "1d array"),
     ],
 )
-def test_refuses(function, y, clusters, message):
-    with pytest.raises(ValueError, match=message):
-        function(y, clusters)
+def test_refuses(y, clusters, message):
+    for function in (match_clusters, matched_accuracy_score):
+        with pytest.raises(ValueError, match=message):
+            function(y, clusters)

@@ -1,4 +1,4 @@
-"""Scores of spectral coordinates."""
+"""Metrics for eigenvectors and eigenvalues."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -16,7 +16,7 @@ EIGENVALUES = st.lists(st.floats(0.1, 2), min_size=1, max_size=8)
 
 
 def pair(seed=0, n_samples=30, n_components=3):
-    """Return columns, and columns that span nearly the same."""
+    """Return two matrices with similar column spaces."""
     rng = np.random.default_rng(seed)
     U = rng.normal(size=(n_samples, n_components))
     return U, U + rng.normal(size=U.shape) * rng.choice([0.01, 0.3, 2])
@@ -36,7 +36,7 @@ def test_mean_squared_sine_of_the_angles(seed, n_components):
 
 
 @given(SEEDS)
-def test_score_is_of_subspaces_alone(seed):
+def test_score_depends_only_on_the_subspaces(seed):
     U, V = pair(seed)
     rng = np.random.default_rng(seed)
     expected = grassmann_score(U, V)
@@ -79,7 +79,7 @@ def test_score_of_a_float32_net():
     assert found == pytest.approx(expected, rel=1e-3)
     assert grassmann_score(U.tolist(), V.tolist()) == expected
     U, V = U.astype(np.float32), U.astype(np.float32)
-    V[:, 2] = V[:, 0] * np.float32(0.1) + V[:, 1]  # equal, but for float32's rounding
+    V[:, 2] = V[:, 0] * np.float32(0.1) + V[:, 1]  # dependent up to float32's rounding
     with pytest.raises(ValueError, match="columns of V must be linearly independent"):
         grassmann_score(U, V)
 

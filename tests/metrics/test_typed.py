@@ -1,4 +1,4 @@
-"""Scores that judge the samples of known type alone."""
+"""Metrics and scorers for the samples of known type."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -42,10 +42,10 @@ def table():
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """Predicts one type and keeps what it was asked for."""
+    """Predicts one type and stores the X of its last prediction."""
 
     def predict(self, X):
-        self.asked = X
+        self.X = X
         return np.full(len(X), "KC")
 
 
@@ -60,13 +60,13 @@ def test_scorer_equals_the_metric_on_known_samples(table):
     assert scorer(model, X.tolist(), y.tolist()) == expected
 
 
-def test_scorer_predicts_for_known_samples_alone(table):
+def test_scorer_predicts_only_for_known_samples(table):
     X, y = table
     model = Recorder()
     assert make_typed_scorer(accuracy_score)(model, X, y) == np.mean(
         y[y != "?"] == "KC"
     )
-    assert np.array_equal(model.asked, X[y != "?"])
+    assert np.array_equal(model.X, X[y != "?"])
 
 
 def test_scorer_slices_a_connectome():
@@ -74,18 +74,18 @@ def test_scorer_slices_a_connectome():
     model = Recorder()
     view = con[[4, 2, 9]]
     assert make_typed_scorer(accuracy_score)(model, view, ["KC", "?", "PN"]) == 0.5
-    assert model.asked.graph is con.graph
-    assert model.asked.node_ids.tolist() == [4, 9]
+    assert model.X.graph is con.graph
+    assert model.X.node_ids.tolist() == [4, 9]
 
 
-def test_scorer_leaves_x_alone_where_all_is_known(table):
+def test_scorer_passes_x_unchanged_if_all_types_are_known(table):
     X, _ = table
     model = Recorder()
     make_typed_scorer(accuracy_score)(model, X, ["KC"] * 60)
-    assert model.asked is X
+    assert model.X is X
 
 
-def test_scorer_of_numbers_beside_none(table):
+def test_scorer_of_numbers_and_none(table):
     X, _ = table
     y = np.arange(60) % 2
     model = LogisticRegression().fit(X, y)
@@ -133,7 +133,7 @@ def test_scorer_where_a_type_is_not_tested(table, response_method):
     assert scorer(model, X[partly], y[partly]) == expected
 
 
-def test_scorer_takes_the_first_response_that_is_there(table):
+def test_scorer_uses_the_first_available_response(table):
     X, y = table
     known = y != "?"
     model = KNeighborsClassifier(3).fit(X[known], y[known])  # no decision_function
@@ -162,7 +162,7 @@ def test_scorer_refuses_types_without_a_column(table):
     seen = (y == "KC") | (y == "LHN")
     model = LogisticRegression().fit(X[seen], y[seen])
     scorer = make_typed_scorer(log_loss, response_method="predict_proba")
-    with pytest.raises(ValueError, match=r"log_loss.* y holds 1 others, such as 'PN'"):
+    with pytest.raises(ValueError, match=r"log_loss.* but y has others: 'PN'"):
         scorer(model, X, y)
 
 
@@ -236,7 +236,7 @@ def test_scorers_by_name(table):
 
 
 def test_plain_scorer_counts_unknown_samples_as_errors(table):
-    """Why the typed scorer is there."""
+    """Show the reason for the typed scorer."""
     X, y = table
     model = KNeighborsClassifier(3)
     train, test = np.flatnonzero(y != "?"), np.arange(60)
@@ -315,7 +315,7 @@ def test_type_report():
     np.testing.assert_allclose(report.f1, [0.8, 0, 0.5])
 
 
-def test_type_report_of_predictions_that_say_unknown():
+def test_type_report_of_unknown_predictions():
     report = type_report(["KC", "PN"], ["KC", "?"])
     assert report.n_pred.tolist() == [1, 0]
     np.testing.assert_allclose(report.recall, [1, 0])

