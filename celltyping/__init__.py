@@ -1,9 +1,10 @@
-"""celltyping: which type is this cell? Typing methods as scikit-learn estimators."""
+"""Cell typing of neurons and single cells with scikit-learn estimators."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
 import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0.dev0"
 
@@ -18,8 +19,8 @@ _submodules = [
     "transformers",
 ]
 
-# Public name -> the submodule that defines it. Submodules load on first use, so that
-# ``import celltyping`` costs no more than a dictionary.
+# Public name -> submodule that defines it. Submodules are imported on first use, so
+# that ``import celltyping`` is fast.
 _public = {
     "ColumnSelector": "transformers",
     "ColumnWeighter": "transformers",
@@ -47,6 +48,16 @@ _public = {
     "synapse_table": "pipelines",
     "transfer_labels": "pipelines",
 }
+
+# The same names for type checkers and editors, which cannot follow lazy imports.
+if TYPE_CHECKING:
+    # ruff: noqa: F401, F403
+    from celltyping import datasets, metrics, plotting
+    from celltyping.connectome import *
+    from celltyping.estimators import *
+    from celltyping.model_selection import *
+    from celltyping.pipelines import *
+    from celltyping.transformers import *
 
 __all__ = sorted([*_public, *_submodules, "__version__"])
 

@@ -3,10 +3,12 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import ast
 import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +91,17 @@ def test_lazy_names_resolve_in_a_fresh_process():
     # In this process a submodule may be there because another test imported it.
     code = "import celltyping as ct\nfor name in ct.__all__: getattr(ct, name)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_type_checkers_see_the_public_names():
+    tree = ast.parse(Path(celltyping.__file__).read_text(encoding="utf-8"))
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            exec(ast.unparse(node.body), found)
+    del found["__builtins__"]
+    assert set(found) == {*celltyping._public, "datasets", "metrics", "plotting"}
+    assert all(value is getattr(celltyping, name) for name, value in found.items())
 
 
 def test_star_import():

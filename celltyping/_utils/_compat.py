@@ -1,18 +1,19 @@
-"""The private parts of scikit-learn that celltyping uses, imported here alone."""
+"""Re-export, in one place, of the private functions of scikit-learn used here.
+
+There is no code for other versions: if one of them moves, only this module changes.
+"""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-# Hyper-parameter declarations are private API of scikit-learn (since 1.2). When it
-# moves, only this module has to follow.
+# validation of hyper-parameters (since scikit-learn 1.2)
 from sklearn.base import _fit_context
 
-# What its own meta-estimators are made with: rows of anything, metadata, names.
+# rows, metadata and feature names in meta-estimators
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
-    Options,
     StrOptions,
     validate_params,
 )
@@ -22,7 +23,6 @@ from sklearn.utils.validation import _check_feature_names_in, _num_samples
 __all__ = [
     "HasMethods",
     "Interval",
-    "Options",
     "StrOptions",
     "_check_feature_names_in",
     "_fit_context",

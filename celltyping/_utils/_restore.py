@@ -1,4 +1,4 @@
-"""Restore an estimator's attributes if `fit` raises."""
+"""Restoration of an estimator's attributes if `fit` raises."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -9,8 +9,8 @@ import functools
 def restore_on_error(method):
     """Decorate a method such that the estimator is unchanged if it raises.
 
-    Attributes may be set and deleted by the method, but not changed in place. An
-    interrupt from the keyboard counts as an error.
+    The method may set and delete attributes, but must not change them in place. A
+    KeyboardInterrupt counts as an error.
     """
 
     @functools.wraps(method)

@@ -1,4 +1,4 @@
-"""Sparse matrices: indicators of classes, and doubled entries."""
+"""Sparse matrices: one-hot encoding and duplicate entries."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -13,16 +13,16 @@ def one_hot(codes, n_columns, values=None):
     Parameters
     ----------
     codes : ndarray of shape (n_rows,)
-        Column of each row's entry; negative: the row is empty.
+        Column of each row's entry; negative for an empty row.
     n_columns : int
         Number of columns.
     values : ndarray of shape (n_rows,), default=None
-        The entries. None: ones, in double precision.
+        Entries. None: float64 ones.
 
     Returns
     -------
     matrix : csr_array of shape (n_rows, n_columns)
-        The indicator matrix.
+        One-hot matrix with sorted indices.
     """
     codes = np.asarray(codes)
     rows = np.flatnonzero(codes >= 0)

@@ -1,4 +1,4 @@
-"""Real and simulated data to try things on."""
+"""Example data sets and simulated data."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -1,4 +1,4 @@
-"""Two experiments on human blood cells, which ship with the package."""
+"""Two single-cell experiments on human blood."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -13,7 +13,7 @@ from celltyping._utils._compat import validate_params
 from celltyping._utils._labels import UNKNOWN
 from celltyping._utils._optional import import_optional
 
-# The name of the target in the file; the source is "pbmc3k".
+# Name of the target experiment in the file; the source is "pbmc3k".
 TARGET = "kang"
 
 
@@ -22,18 +22,18 @@ TARGET = "kang"
     prefer_skip_nested_validation=True,
 )
 def load_blood_transfer(*, return_X_y=False, as_anndata=False):
-    """Load two experiments on human blood cells, to carry types from one to the other.
+    """Load two experiments on human blood cells, an example for transferring types.
 
     The source has 2,638 cells of 8 types, the target 832 cells of 5 of these types,
-    about half of them stimulated with interferon. Counts of the 2,500 genes that vary
-    most. The data are part of the package.
+    about half of them stimulated with interferon. The counts are of the 2,500 most
+    variable genes. The data are part of the package.
 
     Parameters
     ----------
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
     as_anndata : bool, default=False
-        Return two AnnData, which needs anndata; the extra "single-cell" brings it.
+        Whether to return two AnnData, which needs anndata (extra "single-cell").
 
     Returns
     -------
@@ -41,34 +41,34 @@ def load_blood_transfer(*, return_X_y=False, as_anndata=False):
         A dictionary-like object with the attributes:
 
         data : csr_array of shape (3470, 2500), dtype=float32
-            Counts, first of the 2,638 cells of the source, then of the target's.
+            Counts of the 2,638 source cells, followed by the target cells.
         target : ndarray of shape (3470,), dtype=object
-            Type of each cell of the source, "?" for each cell of the target.
+            Type of each source cell, "?" for target cells.
         target_names : ndarray of shape (8,), dtype=object
-            The types, sorted.
+            Types, sorted.
         types : ndarray of shape (3470,), dtype=object
-            Type of each cell, also of the target's: what is to be found.
+            True type of each cell, including the target cells.
         batch : ndarray of shape (3470,), dtype=object
             Experiment of each cell, "pbmc3k" (source) or "kang" (target).
         stim : ndarray of shape (3470,), dtype=object
-            "STIM" or "CTRL" for cells of the target with and without interferon, ""
-            for cells of the source.
+            "STIM" or "CTRL" for target cells with and without interferon, "" for source
+            cells.
         n_counts : ndarray of shape (3470,)
-            Total of each cell over all genes, not only those here.
+            Total count of each cell over all measured genes.
         cell_names : ndarray of shape (3470,), dtype=object
             Barcode of each cell.
         gene_names : ndarray of shape (2500,), dtype=object
             Symbol of each gene.
         DESCR : str
-            Where the data come from, their licence, how to cite them.
+            Source, licence and citations of the data.
 
-        With ``as_anndata=True`` it has the attributes:
+        With ``as_anndata=True``, the attributes are:
 
         source : AnnData of 2638 cells
-            In `obs`: celltype (as published), celltype_common (names that both
-            experiments share) and n_counts.
+            Source, with the columns celltype (as published), celltype_common (common
+            names of both experiments) and n_counts in `obs`.
         target : AnnData of 832 cells
-            In `obs` the same, and stim.
+            Target, with the same columns and stim in `obs`.
         DESCR : str
             As above.
 
@@ -81,7 +81,7 @@ def load_blood_transfer(*, return_X_y=False, as_anndata=False):
 
     See Also
     --------
-    celltyping.transfer_labels : Carries the types from the source to the target.
+    celltyping.transfer_labels : Transfer the types from the source to the target.
 
     References
     ----------
@@ -105,9 +105,7 @@ def load_blood_transfer(*, return_X_y=False, as_anndata=False):
     {'T_CD4': 306, 'Mono_CD14': 304, 'Mono_CD16': 88, 'B': 81, 'T_CD8': 53}
     """
     if return_X_y and as_anndata:
-        raise ValueError(
-            "return_X_y and as_anndata must not both be True: they name two forms"
-        )
+        raise ValueError("return_X_y and as_anndata must not both be True")
     counts, arrays = _read()
     descr = resources.files("celltyping.datasets") / "descr" / "blood_transfer.rst"
     is_target = arrays["batch"] == TARGET
@@ -136,7 +134,7 @@ def load_blood_transfer(*, return_X_y=False, as_anndata=False):
 
 
 def _read():
-    """Read the counts, and the rest by name: text as str objects, and numbers."""
+    """Return the counts, and a dict of the other arrays, text as object arrays."""
     data = resources.files("celltyping.datasets") / "data" / "blood_transfer.npz"
     with data.open("rb") as file:
         arrays = dict(np.load(file))
@@ -144,7 +142,7 @@ def _read():
         name: array.astype(str).astype(object) if array.dtype.kind == "S" else array
         for name, array in arrays.items()
     }
-    # The file holds the smallest integers that do; scikit-learn wants these dtypes.
+    # The file has the smallest integer dtypes; scikit-learn needs these dtypes.
     parts = (
         arrays.pop("counts").astype(np.float32),
         arrays.pop("indices").astype(np.int32),
@@ -155,7 +153,7 @@ def _read():
 
 
 def _make_anndata(counts, arrays, rows, columns):
-    """Return an AnnData of the cells in `rows`; `columns` of obs beside the usual."""
+    """Return an AnnData of the cells in `rows`; `columns`: further columns of obs."""
     caller = "load_blood_transfer(as_anndata=True)"
     anndata = import_optional("anndata", extra="single-cell", needed_by=caller)
     pd = import_optional("pandas", extra="io", needed_by=caller)

@@ -1,4 +1,4 @@
-"""The connectome of a fruit fly larva's brain, which ships with the package."""
+"""Connectome of the brain of a fruit fly larva."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -18,18 +18,18 @@ from celltyping.connectome import Connectome
     prefer_skip_nested_validation=True,
 )
 def load_larva_connectome(*, return_X_y=False, as_frame=False):
-    """Load the connectome of a fruit fly larva's brain.
+    """Load the connectome of the brain of a fruit fly larva.
 
-    3,554 neurons with 376,091 synapses on 119,010 directed edges; 1,939 of the neurons
-    have one of 59 published types. The data are part of the package; reading them
-    needs pandas, which the extra "io" brings.
+    It has 3,554 neurons with 376,091 synapses on 119,010 directed edges; 1,939 of the
+    neurons have one of 59 published types. The data are part of the package; loading
+    them needs pandas (extra "io").
 
     Parameters
     ----------
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Make `target` a pandas Series by neuron id.
+        Whether `target` is a pandas Series by neuron id.
 
     Returns
     -------
@@ -37,16 +37,16 @@ def load_larva_connectome(*, return_X_y=False, as_frame=False):
         A dictionary-like object with the attributes:
 
         data : Connectome
-            The wiring; ids are those of the reconstruction.
+            Connectome with the ids of the reconstruction.
         target : ndarray of shape (3554,), dtype=object, or Series
-            Type of each neuron, "?" where none is known.
+            Type of each neuron, "?" if unknown.
         target_names : ndarray of shape (59,), dtype=object
-            The types, sorted.
+            Types, sorted.
         frame : DataFrame of 3554 rows
-            What else is known of each neuron, by id. All but the wiring gives the
-            types away, see `DESCR`.
+            Published annotations by neuron id. Most of them reveal the types, see
+            `DESCR`.
         DESCR : str
-            Where the data come from, their licence, how to cite them.
+            Source, licence and citations of the data.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def load_larva_connectome(*, return_X_y=False, as_frame=False):
 
     See Also
     --------
-    make_connectome : Simulates a connectome.
+    make_connectome : Simulate a connectome.
 
     References
     ----------
@@ -75,7 +75,7 @@ def load_larva_connectome(*, return_X_y=False, as_frame=False):
     ['KC-4claw', 'sens-photoRh6', 'sens-ORN', 'sens-AN', '?', '?']
     """
     pd = import_optional("pandas", extra="io", needed_by="load_larva_connectome")
-    # Ids are named, so that no release of pandas may read them as floats.
+    # Explicit dtypes, so that no version of pandas reads ids as floats.
     frame = _read_csv(pd, "larva_nodes.csv.gz", {"id": "int64", "pair_id": "int64"})
     frame = frame.set_index("id")
     frame["type"] = frame["type"].fillna(UNKNOWN)
@@ -99,6 +99,6 @@ def load_larva_connectome(*, return_X_y=False, as_frame=False):
 
 
 def _read_csv(pd, name, dtype):
-    """Read a gzipped csv of the package, which may lie in a zip."""
+    """Read a gzipped csv file of the package, which may be in a zip archive."""
     with (resources.files("celltyping.datasets") / "data" / name).open("rb") as file:
         return pd.read_csv(file, compression="gzip", dtype=dtype)

@@ -4,7 +4,6 @@
 # SPDX-License-Identifier: MIT
 
 import numbers
-from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -15,15 +14,14 @@ from celltyping._utils._compat import Interval, validate_params
 from celltyping._utils._optional import import_optional
 from celltyping.connectome import Connectome
 
-# Spread (of the logarithm) of how strongly a type prefers one of its partner types to
-# another of the same size.
+# Standard deviation of the logarithm of a type's preferences for its partner types.
 _PREFERENCE_SIGMA = 1.0
 
-# A neuron without a partner in its own type could not be typed by its wiring.
-_LEAST_TYPE_SIZE = 2
+# A single neuron of a type could not be typed by its connections.
+_MIN_TYPE_SIZE = 2
 
-# Pairs that may be drawn per edge that is wanted before the draw is given up: with
-# half of the pairs free, two per edge are needed on average.
+# Maximum number of draws per edge. If half of the pairs are free, two draws per edge
+# are needed on average.
 _MAX_DRAWS_PER_EDGE = 100
 
 
@@ -37,8 +35,8 @@ _MAX_DRAWS_PER_EDGE = 100
         "mean_synapses": [Interval(numbers.Real, 1, None, closed="left")],
         "type_size_sigma": [Interval(numbers.Real, 0, None, closed="left")],
         "degree_sigma": [Interval(numbers.Real, 0, None, closed="left")],
-        "random_state": ["random_state"],
         "return_X_y": ["boolean"],
+        "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -52,14 +50,14 @@ def make_connectome(
     mean_synapses=3.0,
     type_size_sigma=1.0,
     degree_sigma=0.5,
-    random_state=None,
     return_X_y=False,
+    random_state=None,
 ):
-    """Simulate a connectome whose wiring depends on the neurons' types.
+    """Simulate a connectome whose edges depend on the types of the neurons.
 
-    A directed, degree-corrected stochastic block model [1]_: each type sends its edges
-    to a few partner types, and neurons of one type differ in how many edges they send
-    and receive. Types, their sizes, partners and neurons all come from `random_state`.
+    The model is a directed, degree-corrected stochastic block model [1]_: each type
+    sends its edges to a few partner types, and the numbers of outgoing and incoming
+    edges vary among the neurons of a type.
 
     Parameters
     ----------
@@ -68,27 +66,26 @@ def make_connectome(
     n_types : int, default=20
         Number of types.
     n_edges : int, default=20000
-        Number of different directed edges, which the result has exactly; at most half
-        of the pairs of neurons. Self loops are as likely as any other pair.
+        Exact number of different directed edges; at most half of the pairs of neurons.
+        Self loops are as likely as other pairs.
     n_partner_types : int, default=5
-        Number of types that a type sends edges to; all types where there are fewer.
+        Number of types that a type sends edges to; at most all.
     noise : float, default=0.1
-        Share of the edges that join two neurons drawn from all with equal chances,
-        whatever their types.
+        Fraction of the edges that connect two neurons drawn uniformly from all neurons.
     mean_synapses : float, default=3.0
-        Mean number of synapses per edge, at least 1. The numbers are Poisson
-        distributed, given that they are not 0.
+        Mean number of synapses per edge, at least 1. The numbers have a zero-truncated
+        Poisson distribution.
     type_size_sigma : float, default=1.0
-        Spread of the sizes of types: the standard deviation of the logarithm of their
-        log-normal distribution. 0 makes all sizes equal. A type has at least 2 neurons
-        if there are enough neurons, else at least 1.
+        Standard deviation of the logarithm of the log-normally distributed sizes of
+        types. 0 makes all sizes equal. The minimum size is 2 if there are enough
+        neurons, else 1.
     degree_sigma : float, default=0.5
-        Spread of the neurons' propensities to send and to receive edges, likewise.
-    random_state : int, RandomState instance or None, default=None
-        Determines everything that is random. Pass an int for the same connectome, bit
-        for bit, in every call.
+        Standard deviation of the logarithm of the log-normally distributed propensities
+        of neurons to send and to receive edges.
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch; pandas is not needed then.
+        Whether to return ``(data, target)`` instead of a Bunch; does not need pandas.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness. Pass an int for identical results in every call.
 
     Returns
     -------
@@ -96,37 +93,37 @@ def make_connectome(
         A dictionary-like object with the attributes:
 
         data : Connectome
-            The wiring; ids are 0, 1, ...
+            Connectome with the ids 0, 1, ...
         target : ndarray of shape (n_neurons,), dtype=object
             Type of each neuron, such as "T07".
         target_names : ndarray of shape (n_types,), dtype=object
-            The types, sorted.
+            Types, sorted.
         frame : DataFrame of `n_neurons` rows
-            Per neuron, by id: type, out_propensity and in_propensity. The expected
-            number of edges that a neuron sends, noise aside, is proportional to its
-            out_propensity, and among neurons of one type the number that it receives
-            to its in_propensity. The mean of each is 1.
+            Columns type, out_propensity and in_propensity, by neuron id. Without noise,
+            the expected number of outgoing edges of a neuron is proportional to its
+            out_propensity, and the expected number of incoming edges, among neurons of
+            one type, to its in_propensity. The mean of each propensity is 1.
 
     Raises
     ------
     ValueError
-        If there are more types than neurons, or more edges than the pairs of neurons,
-        or of partner types, have room for.
+        If there are more types than neurons, or too many edges for the pairs of neurons
+        or of partner types.
     ImportError
-        If pandas, which `frame` needs and the extra "io" brings, is not installed.
+        If `return_X_y` is False and pandas (extra "io") is not installed.
 
     See Also
     --------
-    load_larva_connectome : A real one.
+    load_larva_connectome : A measured connectome.
 
     Notes
     -----
-    The sender of an edge is drawn by out_propensity; the receiver's type from the
+    The sender of an edge is drawn by out_propensity; the type of the receiver from the
     partners of the sender's type, by a log-normal preference times the type's summed
-    in_propensity; the receiver in its type by in_propensity. Pairs that come up twice
-    are drawn again, until `n_edges` different ones are there.
+    in_propensity; and the receiver within its type by in_propensity. Repeated pairs are
+    drawn again until there are `n_edges` different pairs.
 
-    Time and memory grow with `n_edges` and `n_neurons`; nothing is as large as
+    Time and memory grow with `n_edges` and `n_neurons`. No array has the size of
     `n_neurons` squared or `n_types` squared.
 
     References
@@ -153,10 +150,7 @@ def make_connectome(
             "pandas", extra="io", needed_by="make_connectome(return_X_y=False)"
         )
     if n_types > n_neurons:
-        raise ValueError(
-            f"n_types ({n_types}) must be at most n_neurons ({n_neurons}): every type "
-            "has a neuron"
-        )
+        raise ValueError(f"n_types ({n_types}) must be at most n_neurons ({n_neurons})")
     if n_edges > n_neurons**2 // 2:
         raise ValueError(
             f"n_edges ({n_edges}) must be at most half of the pairs of neurons "
@@ -180,19 +174,15 @@ def make_connectome(
             "raise n_partner_types or noise"
         )
 
-    draw_typed = partial(
-        _draw_typed_keys,
-        types=types,
-        sizes=sizes,
-        out_propensity=out_propensity,
-        in_propensity=in_propensity,
-        partners=partners,
-        preference=preference,
-        rng=rng,
-    )
-    draw_noise = partial(_draw_any_keys, n_neurons=n_neurons, rng=rng)
-    nothing = np.empty(0, dtype=np.int64)
-    typed = _draw_distinct(draw_typed, n_typed, nothing, rng)
+    def draw_typed(n_keys):
+        return _draw_typed_keys(
+            n_keys, types, out_propensity, in_propensity, partners, preference, rng
+        )
+
+    def draw_noise(n_keys):
+        return rng.randint(n_neurons**2, size=n_keys, dtype=np.int64)
+
+    typed = _draw_distinct(draw_typed, n_typed, np.empty(0, dtype=np.int64), rng)
     keys = np.concatenate([typed, _draw_distinct(draw_noise, n_noise, typed, rng)])
     keys.sort()
     synapses = _zero_truncated_poisson(mean_synapses, n_edges, rng)
@@ -203,27 +193,22 @@ def make_connectome(
     target = names[types]
     if return_X_y:
         return connectome, target
-    frame = pd.DataFrame(
-        {
-            "type": target,
-            "out_propensity": out_propensity,
-            "in_propensity": in_propensity,
-        },
-        index=pd.Index(connectome.node_ids, name="id"),
-    )
+    columns = {"out_propensity": out_propensity, "in_propensity": in_propensity}
+    index = pd.Index(connectome.node_ids, name="id")
+    frame = pd.DataFrame({"type": target, **columns}, index=index)
     return Bunch(data=connectome, target=target, target_names=names, frame=frame)
 
 
 def _type_sizes(n_neurons, n_types, sigma, rng):
-    """Divide the neurons among the types in log-normal shares."""
-    least = min(_LEAST_TYPE_SIZE, n_neurons // n_types)
-    n_free = n_neurons - least * n_types
+    """Distribute the neurons among the types by log-normal proportions."""
+    min_size = min(_MIN_TYPE_SIZE, n_neurons // n_types)
+    n_free = n_neurons - min_size * n_types
     quotas = n_free * _lognormal(sigma, n_types, rng) / n_types
     sizes = np.floor(quotas).astype(np.int64)
-    # What rounding left over goes to the types that it cost most.
+    # The remainder goes to the types with the largest fractions (largest remainder).
     order = np.argsort(sizes - quotas, kind="stable")
     sizes[order[: n_free - sizes.sum()]] += 1
-    return sizes + least
+    return sizes + min_size
 
 
 def _lognormal(sigma, size, rng):
@@ -233,10 +218,10 @@ def _lognormal(sigma, size, rng):
 
 
 def _partner_types(n_types, n_partners, rng):
-    """Draw `n_partners` different types for each type, with equal chances.
+    """Draw `n_partners` different types for each type, with equal probability.
 
-    Floyd's sampling, for all rows at once: among the first k + 1 types draw one, or
-    take type k itself if that one was drawn before.
+    This is Floyd's algorithm for all rows at once: draw one of the first k + 1 types,
+    or take type k if that one was drawn before.
     """
     partners = np.empty((n_types, n_partners), dtype=np.int64)
     for step in range(n_partners):
@@ -248,24 +233,32 @@ def _partner_types(n_types, n_partners, rng):
 
 
 def _draw_typed_keys(
-    n_keys,
-    *,
-    types,
-    sizes,
-    out_propensity,
-    in_propensity,
-    partners,
-    preference,
-    rng,
+    n_keys, types, out_propensity, in_propensity, partners, preference, rng
 ):
     """Draw edges by propensity, from types to their partner types.
 
-    An edge is one integer, its key: pre * n_neurons + post.
+    Parameters
+    ----------
+    n_keys : int
+        Number of edges.
+    types : ndarray of int, shape (n_neurons,)
+        Type of each neuron.
+    out_propensity, in_propensity : ndarray of shape (n_neurons,)
+        Propensities to send and to receive edges.
+    partners, preference : ndarray of shape (n_types, n_partners)
+        Partner types of each type, and its preferences for them.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    keys : ndarray of shape (n_keys,), dtype=int64
+        The edges, encoded as pre * n_neurons + post.
     """
     n_types, n_partners = partners.shape
     n_neurons = types.size
-    everywhere = np.zeros(n_keys, dtype=np.int64)
-    pre = _draw_in_groups(out_propensity, np.array([0, n_neurons]), everywhere, rng)
+    one_group = np.zeros(n_keys, dtype=np.int64)
+    pre = _draw_in_groups(out_propensity, np.array([0, n_neurons]), one_group, rng)
 
     attraction = np.bincount(types, weights=in_propensity, minlength=n_types)
     weights = (preference * attraction[partners]).ravel()
@@ -273,42 +266,50 @@ def _draw_typed_keys(
     slot = _draw_in_groups(weights, slot_bounds, types[pre], rng)
 
     by_type = np.argsort(types, kind="stable")
-    type_bounds = np.concatenate([[0], np.cumsum(sizes)])
-    place = _draw_in_groups(
-        in_propensity[by_type], type_bounds, partners.ravel()[slot], rng
-    )
-    return pre * n_neurons + by_type[place]
-
-
-def _draw_any_keys(n_keys, *, n_neurons, rng):
-    """Draw edges with equal chances of all pairs of neurons."""
-    return rng.randint(n_neurons**2, size=n_keys, dtype=np.int64)
+    type_bounds = np.searchsorted(types[by_type], np.arange(n_types + 1))
+    group = partners.ravel()[slot]
+    position = _draw_in_groups(in_propensity[by_type], type_bounds, group, rng)
+    return pre * n_neurons + by_type[position]
 
 
 def _draw_in_groups(weights, bounds, group, rng):
-    """Draw positions by weight, each within its group.
+    """Draw a position by weight within each given group.
 
-    Group g has the positions from ``bounds[g]`` to ``bounds[g + 1] - 1``.
+    Parameters
+    ----------
+    weights : ndarray of shape (n_positions,)
+        Positive weights, group after group.
+    bounds : ndarray of shape (n_groups + 1,)
+        Group g has the positions from ``bounds[g]`` to ``bounds[g + 1] - 1``.
+    group : ndarray of int, shape (n_draws,)
+        Group of each draw.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    positions : ndarray of int, shape (n_draws,)
+        Drawn positions.
     """
     total = np.concatenate([[0.0], np.cumsum(weights)])
     low, high = total[bounds[group]], total[bounds[group + 1]]
     at = low + rng.random_sample(group.size) * (high - low)
     position = np.searchsorted(total, at, side="right") - 1
-    # Rounding may carry a draw just past the end of its group.
+    # Rounding may move a draw just past the end of its group.
     return np.clip(position, bounds[group], bounds[group + 1] - 1)
 
 
 def _draw_distinct(draw, n_wanted, taken, rng):
-    """Draw sorted, different keys until there are so many that are not in `taken`."""
+    """Draw `n_wanted` different keys that are not in the sorted `taken`; sorted."""
     keys = np.empty(0, dtype=np.int64)
     n_drawn = 0
     while keys.size < n_wanted:
-        n_more = (n_wanted - keys.size) * 21 // 20 + 16  # a little more: some repeat
+        n_more = (n_wanted - keys.size) * 21 // 20 + 16  # more, as some repeat
         n_drawn += n_more
         if n_drawn > _MAX_DRAWS_PER_EDGE * (n_wanted + 16):
             raise ValueError(
-                f"only {keys.size} of {n_wanted} different edges came up in "
-                f"{n_drawn} draws: lower n_edges, degree_sigma or type_size_sigma"
+                f"only {keys.size} of {n_wanted} edges were different in {n_drawn} "
+                "draws: lower n_edges, degree_sigma or type_size_sigma"
             )
         new = draw(n_more)
         keys = _sorted_unique(np.concatenate([keys, new[~_is_among(new, taken)]]))
@@ -317,10 +318,8 @@ def _draw_distinct(draw, n_wanted, taken, rng):
 
 
 def _sorted_unique(keys):
-    """Sort keys and drop those that repeat.
-
-    np.unique hashes integers first, which is several times slower on such keys.
-    """
+    """Return sorted keys without duplicates."""
+    # np.unique hashes integers first, which is several times slower for such keys
     keys = np.sort(keys)
     is_first = np.ones(keys.size, dtype=bool)
     is_first[1:] = keys[1:] != keys[:-1]
@@ -328,28 +327,28 @@ def _sorted_unique(keys):
 
 
 def _is_among(keys, known):
-    """Tell which keys are among others, which are sorted; none is negative."""
+    """Return which keys are in the sorted array `known`; all are nonnegative."""
     slots = np.searchsorted(known, keys)
     return np.append(known, -1)[slots] == keys
 
 
 def _zero_truncated_poisson(mean, size, rng):
-    """Draw Poisson numbers given that they are not 0, of that mean.
+    """Draw zero-truncated Poisson numbers with the given mean.
 
-    They count the events of a Poisson process in an interval. Given that there is one,
-    the time of the first has a truncated exponential distribution, and what follows it
-    is a Poisson number again.
+    They count the events of a Poisson process in an interval. Given at least one event,
+    the time of the first has a truncated exponential distribution, and the number of
+    later events is a Poisson number.
     """
     if mean == 1:
-        return np.ones(size, dtype=np.int64)  # the limit at a rate of 0
-    # The rate that solves rate / (1 - exp(-rate)) = mean.
+        return np.ones(size, dtype=np.int64)  # the limit for a rate of 0
+    # Solution of rate / (1 - exp(-rate)) = mean
     rate = max(mean + lambertw(-mean * np.exp(-mean)).real, 0.0)
     first = -np.log1p(rng.random_sample(size) * np.expm1(-rate))
     return 1 + rng.poisson(np.maximum(rate - first, 0))
 
 
 def _adjacency(keys, weights, n_neurons):
-    """Turn sorted keys into a CSR matrix."""
+    """Convert sorted keys to a CSR matrix."""
     pre, post = np.divmod(keys, n_neurons)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=n_neurons))])
     return csr_array((weights, post, indptr), shape=(n_neurons, n_neurons))

@@ -1,4 +1,4 @@
-"""Imports of packages that only some parts need."""
+"""Imports of optional dependencies."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -27,7 +27,7 @@ def test_missing_package_names_the_extra_and_the_command(module):
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 
 
-def test_a_broken_package_is_not_called_missing(tmp_path, monkeypatch):
+def test_a_missing_dependency_of_a_package_is_named(tmp_path, monkeypatch):
     (tmp_path / "breaks_on_import.py").write_text("import no_such_dependency\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency") as caught:

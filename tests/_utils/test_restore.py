@@ -1,4 +1,4 @@
-"""An estimator is unchanged if its `fit` raises."""
+"""Restoration of an estimator's attributes if `fit` raises."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -12,7 +12,7 @@ from celltyping._utils._restore import restore_on_error
 
 
 class Estimator(BaseEstimator):
-    """Sets and deletes attributes, then raises what it is given."""
+    """Sets and deletes attributes, then raises `y`."""
 
     @restore_on_error
     def fit(self, X, y=None):

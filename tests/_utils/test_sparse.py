@@ -1,4 +1,4 @@
-"""Indicator matrices and doubled entries."""
+"""One-hot encoding and duplicate entries."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -1,4 +1,4 @@
-"""The two experiments on blood cells that ship with the package."""
+"""Two single-cell experiments on human blood."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -35,7 +35,7 @@ def test_counts(blood):
     assert blood.data.has_canonical_format
     assert blood.data.data.min() == 1
     assert np.array_equal(blood.data.data, np.round(blood.data.data))
-    # No gene and no cell is empty.
+    # every gene and every cell has counts
     assert blood.data.sum(axis=0).min() > 0
     assert blood.data.sum(axis=1).min() > 0
 
@@ -52,7 +52,7 @@ def test_values_of_known_cells(blood):
 
 
 def test_totals_are_of_all_genes(blood):
-    # Totals of the files, from which the genes here were taken.
+    # Totals in the original files.
     assert blood.n_counts[[0, 1, 2638, 2639]].tolist() == [2421, 4903, 2481, 1313]
     assert (blood.n_counts > blood.data.sum(axis=1)).all()
 
@@ -146,7 +146,7 @@ def test_at_most_one_megabyte():
     assert len((data / "blood_transfer.npz").read_bytes()) <= 1_000_000
 
 
-def test_two_forms_at_once():
+def test_return_X_y_and_as_anndata_exclude_each_other():
     with pytest.raises(ValueError, match="return_X_y and as_anndata must not both"):
         load_blood_transfer(return_X_y=True, as_anndata=True)
 

@@ -1,4 +1,4 @@
-"""The connectome that ships with the package."""
+"""Connectome of the brain of a fruit fly larva."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -19,13 +19,13 @@ def larva():
     return load_larva_connectome()
 
 
-def test_wiring(larva):
+def test_connectome(larva):
     con = larva.data
     assert isinstance(con, Connectome)
     assert (con.shape, con.n_edges, con.n_synapses) == ((3554, 3554), 119010, 376091)
     assert np.count_nonzero(con.adjacency.diagonal()) == 577
     assert con.node_ids.dtype == np.int64
-    # The first row of the file of edges.
+    # first row of the file of edges
     pre, post = np.searchsorted(con.node_ids, [29, 8419602])
     assert con.adjacency[pre, post] == 9
 
