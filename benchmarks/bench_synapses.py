@@ -242,7 +242,7 @@ def measure(name, draw):
     )
     with warnings.catch_warnings():
         # Neurons of fewer than three synapses are centred and not turned.
-        warnings.filterwarnings("ignore", "X has neurons of few synapses")
+        warnings.filterwarnings("ignore", "X has neurons with few synapses")
         # UMAP says that its seed costs threads.
         warnings.filterwarnings("ignore", "n_jobs value")
         model = methods()[name]().fit(frame)

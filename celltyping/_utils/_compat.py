@@ -17,18 +17,18 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
-from sklearn.utils.metadata_routing import _raise_for_params, _routing_enabled
+from sklearn.utils.metadata_routing import _raise_for_params, _RoutingNotSupportedMixin
 from sklearn.utils.validation import _check_feature_names_in, _num_samples
 
 __all__ = [
     "HasMethods",
     "Interval",
     "StrOptions",
+    "_RoutingNotSupportedMixin",
     "_check_feature_names_in",
     "_fit_context",
     "_num_samples",
     "_raise_for_params",
-    "_routing_enabled",
     "_safe_indexing",
     "validate_params",
 ]

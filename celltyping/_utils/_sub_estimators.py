@@ -1,4 +1,4 @@
-"""What estimators that are made of others do with their parts."""
+"""Helpers for meta-estimators: seeds, validation, tags, row-wise metadata."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -7,117 +7,85 @@ import numpy as np
 from sklearn.utils import InputTags, check_array, check_random_state, get_tags
 from sklearn.utils.validation import validate_data
 
-from celltyping._utils._compat import _num_samples, _safe_indexing
+from celltyping._utils._compat import _num_samples
+from celltyping._utils._tables import is_frame, take_rows
 from celltyping.connectome import Connectome
 
 
-def own_random_state(random_state):
-    """Return the random numbers that one fit draws all its seeds from, or None.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        The parameter of an estimator.
-
-    Returns
-    -------
-    random_state : RandomState instance or None
-        None stays None: parts keep what they have.
-
-    Examples
-    --------
-    >>> from celltyping._utils._sub_estimators import own_random_state
-    >>> own_random_state(None) is None
-    True
-    """
+def make_generator(random_state):
+    """Return a RandomState from which one fit draws all its seeds, or None."""
     return None if random_state is None else check_random_state(random_state)
 
 
-def pass_random_state(estimator, random_state):
-    """Give seeds to all parts of an estimator that have none.
-
-    Parameters
-    ----------
-    estimator : estimator
-        It is changed: every parameter `random_state`, of itself and of its parts, that
-        is None gets a number.
-    random_state : int, RandomState instance or None
-        Where seeds are drawn from. None: nothing is done.
-
-    Returns
-    -------
-    estimator : estimator
-        The same.
-
-    Examples
-    --------
-    >>> from sklearn.cluster import KMeans
-    >>> from celltyping._utils._sub_estimators import pass_random_state
-    >>> pass_random_state(KMeans(), 0).random_state
-    209652396
-    """
+def set_random_states(estimator, random_state):
+    """Set each `random_state` that is None, nested ones too, to a random integer."""
     if random_state is None:
         return estimator
     random_state = check_random_state(random_state)
-    missing = {
+    seeds = {
         name: random_state.randint(np.iinfo(np.int32).max)
         for name, value in sorted(estimator.get_params(deep=True).items())
         if value is None and name.rpartition("__")[2] == "random_state"
     }
-    return estimator.set_params(**missing) if missing else estimator
+    return estimator.set_params(**seeds) if seeds else estimator
+
+
+def remove_attributes(estimator, *names):
+    """Delete those of the attributes that exist: only some fits set them."""
+    for name in names:
+        if hasattr(estimator, name):
+            delattr(estimator, name)
+
+
+def sub_estimator_has(method):
+    """Return a check for `available_if`: the sub-estimator has a method.
+
+    The meta-estimator gives its sub-estimator, or the default, by `_get_estimator()`.
+    """
+
+    def check(estimator):
+        getattr(getattr(estimator, "estimator_", estimator._get_estimator()), method)
+        return True
+
+    return check
 
 
 def check_rows(estimator, X, *, reset):
-    """Check X as far as the parts of an estimator do not, and keep what kind it is.
+    """Validate X of a meta-estimator as far as its sub-estimators do not.
 
     Parameters
     ----------
-    estimator : estimator
-        Its tags say whether X may be sparse or have missing values, unless a part is a
-        Pipeline, which checks that by itself; in `fit` it learns the number and the
-        names of columns.
-    X : array-like, sparse matrix, DataFrame or Connectome
-        What a user gave.
+    estimator : estimator instance
+        Meta-estimator. Its input tags decide whether X may be sparse or contain NaN.
+    X : {array-like, sparse matrix, DataFrame, Connectome}
+        Data of shape (n_samples, n_features).
     reset : bool
-        Whether this is `fit`.
+        True in `fit`, where the estimator stores number and names of the columns.
 
     Returns
     -------
-    X : ndarray, sparse matrix, DataFrame or Connectome
-        Rows can be taken of it. A DataFrame or a Connectome is left as it is: the parts
-        check what is in it.
-
-    Raises
-    ------
-    ValueError
-        If an array is not two-dimensional, is empty, or has missing or infinite values
-        that the parts do not take; if columns are not those of `fit`.
-    TypeError
-        If X is sparse and the parts do not take that.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LinearRegression
-    >>> from celltyping._utils._sub_estimators import check_rows
-    >>> check_rows(LinearRegression(), [[1, 2], [3, 4]], reset=True).shape
-    (2, 2)
+    X : {ndarray, sparse matrix, DataFrame, Connectome}
+        An array, or the DataFrame or Connectome itself: the sub-estimators validate
+        their values.
     """
     if isinstance(X, Connectome):
         return X
     tags = get_tags(estimator).input_tags
-    # Tags do not tell what a Pipeline takes, which may impute, or make X dense.
-    parts = estimator.get_params(deep=False).values()
-    by_steps = any(hasattr(part, "steps") for part in parts)
-    allow_nan, sparse = tags.allow_nan or by_steps, tags.sparse or by_steps
-    if hasattr(X, "select_dtypes"):
+    # The tags of a Pipeline are those of its first step, but any step may impute or
+    # convert X, and each step validates its input.
+    has_steps = any(
+        hasattr(value, "steps") for value in estimator.get_params(deep=False).values()
+    )
+    allow_nan, sparse = tags.allow_nan or has_steps, tags.sparse or has_steps
+    if is_frame(X):
         rows = X
         is_numeric = X.select_dtypes("number").shape == X.shape
         missing = X.isna().sum()
         if is_numeric and not allow_nan and missing.any():
             counts = ", ".join(f"{name!r} ({n})" for name, n in missing.items() if n)
             raise ValueError(
-                f"{type(estimator).__name__} does not take missing values (NaN), and "
-                f"X has some in the columns {counts}"
+                f"{type(estimator).__name__} does not accept missing values (NaN), and "
+                f"X has missing values in the columns {counts}"
             )
     else:
         rows = check_array(
@@ -132,34 +100,12 @@ def check_rows(estimator, X, *, reset):
     return rows
 
 
-def join_input_tags(tags, parts):
-    """Let an estimator take what all its parts take.
-
-    Parameters
-    ----------
-    tags : Tags
-        Those of the estimator; they are changed.
-    parts : list of estimator
-        What X goes to.
-
-    Returns
-    -------
-    tags : Tags
-        The same.
-
-    Examples
-    --------
-    >>> from sklearn.cluster import Birch
-    >>> from sklearn.svm import SVC
-    >>> from sklearn.utils import get_tags
-    >>> from celltyping._utils._sub_estimators import join_input_tags
-    >>> join_input_tags(get_tags(SVC()), [SVC(), Birch()]).input_tags.sparse
-    True
-    """
-    # A detector of an older pyod has no tags: it takes what is usual.
+def join_input_tags(tags, sub_estimators):
+    """Set input tags to what all sub-estimators accept; return the changed tags."""
+    # Detectors of older versions of pyod have no tags.
     inputs = [
-        get_tags(part).input_tags if hasattr(part, "__sklearn_tags__") else InputTags()
-        for part in parts
+        get_tags(each).input_tags if hasattr(each, "__sklearn_tags__") else InputTags()
+        for each in sub_estimators
     ]
     for name in ("sparse", "allow_nan", "string", "categorical"):
         setattr(tags.input_tags, name, all(getattr(each, name) for each in inputs))
@@ -167,81 +113,16 @@ def join_input_tags(tags, parts):
     return tags
 
 
-def take_rows(X, mask):
-    """Return some rows of X, or X itself where these are all.
-
-    Parameters
-    ----------
-    X : array-like, sparse matrix, DataFrame or Connectome
-        The rows.
-    mask : ndarray of shape (n_samples,), dtype=bool
-        Which of them.
-
-    Returns
-    -------
-    rows : the same kind
-        A copy of all rows may lie in memory differently, which last digits show.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._sub_estimators import take_rows
-    >>> take_rows(np.arange(3), np.array([True, False, True]))
-    array([0, 2])
-    """
-    return X if mask.all() else _safe_indexing(X, mask)
-
-
 def is_per_row(value, n_rows):
-    """Tell whether a piece of metadata, such as sample weights, has an entry per row.
-
-    Parameters
-    ----------
-    value : object
-        The metadata.
-    n_rows : int
-        Number of rows.
-
-    Returns
-    -------
-    is_per_row : bool
-        Whether it is as long as there are rows.
-
-    Examples
-    --------
-    >>> from celltyping._utils._sub_estimators import is_per_row
-    >>> is_per_row([1, 1, 2], 3), is_per_row("uniform", 7)
-    (True, False)
-    """
+    """Return whether metadata, such as sample weights, has one entry per row."""
     if isinstance(value, (str, dict)) or not hasattr(value, "__len__"):
         return False
     return _num_samples(value) == n_rows
 
 
-def sampled(params, rows, n_rows):
-    """Return metadata of some of the rows.
-
-    Parameters
-    ----------
-    params : dict
-        Metadata; what has no entry per row stays as it is.
-    rows : ndarray of int, or of bool of shape (n_rows,)
-        The rows.
-    n_rows : int
-        Number of all rows.
-
-    Returns
-    -------
-    params : dict
-        The same names.
-
-    Examples
-    --------
-    >>> from celltyping._utils._sub_estimators import sampled
-    >>> sampled({"sample_weight": [1, 2, 3], "copy": True}, [0, 2], 3)
-    {'sample_weight': [1, 3], 'copy': True}
-    """
+def index_metadata(params, rows, n_rows):
+    """Return metadata of some rows (indices or a mask); keep values not per row."""
     return {
-        name: _safe_indexing(value, rows) if is_per_row(value, n_rows) else value
+        name: take_rows(value, rows) if is_per_row(value, n_rows) else value
         for name, value in params.items()
     }

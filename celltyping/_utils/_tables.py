@@ -1,6 +1,6 @@
-"""Tables whose columns mean different things: find them, read them, replace them.
+"""Columns and rows of tables: validation, selection and replacement.
 
-A column of a DataFrame goes by its name, a column of an array by its index.
+A column of a DataFrame is identified by its name, a column of an array by its index.
 """
 
 # Authors: the celltyping developers
@@ -12,65 +12,43 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
-from celltyping._utils._labels import as_array, as_numbers, is_missing
+from celltyping._utils._compat import _safe_indexing
+from celltyping._utils._labels import as_numbers, is_missing
+from celltyping._utils._messages import list_names
 
-# So many names an error lists at most.
-MOST_NAMES = 20
+# Maximum number of columns listed in a message.
+MAX_NAMES = 20
 
 
 def is_frame(X):
-    """Tell whether `X` is a DataFrame of pandas.
-
-    Parameters
-    ----------
-    X : object
-        A table of any kind.
-
-    Returns
-    -------
-    is_frame : bool
-        True for a DataFrame. pandas is not imported for it.
-
-    Examples
-    --------
-    >>> from celltyping._utils._tables import is_frame
-    >>> is_frame([[1, 2]])
-    False
-    """
+    """Return whether X is a pandas DataFrame, without importing pandas."""
     return hasattr(X, "iloc") and hasattr(X, "columns")
 
 
-def read_table(estimator, X, *, reset):
-    """Check a table as far as the meaning of its columns does not matter.
+def validate_table(estimator, X, *, reset):
+    """Validate a table for an estimator, except for the values of its columns.
 
     Parameters
     ----------
     estimator : estimator instance
-        Gets `n_features_in_` and `feature_names_in_`, or is asked for them.
+        Estimator that stores `n_features_in_` and `feature_names_in_`, or is compared
+        with them.
     X : {array-like, DataFrame} of shape (n_samples, n_features)
-        The table.
+        Table; it may contain NaN and infinity, which `column_values` refuses.
     reset : bool
         True in `fit`; else number and names of the columns must be those of `fit`.
 
     Returns
     -------
     X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        The DataFrame itself, or an array of floats, which may be the input. NaN and
-        infinity are still in it: `column_values` refuses them.
-
-    Raises
-    ------
-    ValueError
-        If X is no table, has no rows or other columns than in `fit`.
-    TypeError
-        If X is sparse.
+        The DataFrame itself, or an array of dtype float64, which may be the input.
     """
     if is_frame(X):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         if 0 in X.shape:
             raise ValueError(
                 f"Found a DataFrame with {X.shape[0]} sample(s) and {X.shape[1]} "
-                f"feature(s), but {type(estimator).__name__} needs 1 of each"
+                f"feature(s), but {type(estimator).__name__} needs at least 1 of each"
             )
         return X
     _refuse_text(X)
@@ -79,19 +57,8 @@ def read_table(estimator, X, *, reset):
     )
 
 
-def read_array(X):
-    """Return a table as :func:`read_table` does, with no memory of `fit`.
-
-    Parameters
-    ----------
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-        The table.
-
-    Returns
-    -------
-    X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        The DataFrame itself, or an array of floats.
-    """
+def check_table(X):
+    """Return a table as `validate_table` does, without a comparison with `fit`."""
     if is_frame(X):
         return X
     _refuse_text(X)
@@ -99,55 +66,34 @@ def read_array(X):
 
 
 def _refuse_text(X):
-    """Refuse an array of two dimensions in which some entry is text, but no number."""
+    """Raise if a two-dimensional array contains text that is not a number."""
     array = np.asarray(X) if hasattr(X, "__array__") else None
     if array is None or array.ndim != 2 or array.dtype.kind not in "OUS":
         return
     for value in array.ravel():
-        if isinstance(value, str):
-            try:
-                float(value)
-            except ValueError:
-                raise ValueError(
-                    f"X is an array that holds text, such as {value!r}: pass a "
-                    "DataFrame, whose columns go by name"
-                ) from None
+        if isinstance(value, str) and not _is_number(value):
+            raise ValueError(
+                f"X is an array that contains text, such as {value!r}: pass a "
+                "DataFrame, whose columns have names"
+            )
 
 
 def column_names(X):
-    """Return what the columns of a table go by.
-
-    Parameters
-    ----------
-    X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        The table.
-
-    Returns
-    -------
-    names : list of length n_features
-        Names of a DataFrame; 0, 1, ... of an array.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._tables import column_names
-    >>> column_names(np.ones((5, 3)))
-    [0, 1, 2]
-    """
+    """Return the names of a DataFrame's columns, or 0, 1, ... for an array."""
     return X.columns.tolist() if is_frame(X) else list(range(X.shape[1]))
 
 
 def find_columns(X, columns, parameter):
-    """Return where in a table columns stand.
+    """Return the positions of columns in a table.
 
     Parameters
     ----------
     X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        The table.
+        Table.
     columns : array-like of shape (n_columns,)
         Names for a DataFrame, indices for an array.
     parameter : str
-        The parameter that names them, for the messages.
+        Parameter with these columns, for error messages.
 
     Returns
     -------
@@ -157,52 +103,39 @@ def find_columns(X, columns, parameter):
     Raises
     ------
     ValueError
-        If `columns` is empty or names a column twice, or X does not have all of them,
-        or has one of them twice.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._tables import find_columns
-    >>> find_columns(np.ones((5, 3)), [2, 0], "columns")
-    [2, 0]
-    >>> find_columns(np.ones((5, 3)), [2, 7, "x"], "columns")
-    Traceback (most recent call last):
-        ...
-    ValueError: columns names columns [7, 'x'], which X does not have: X is an array, \
-and its 3 columns go by their index, 0 to 2
+        If `columns` is empty or contains a column twice, or if X lacks one of them or
+        has several of that name.
     """
     wanted = columns.tolist() if hasattr(columns, "tolist") else list(columns)
     if not wanted:
-        raise ValueError(f"{parameter} must name one column or more, got {columns!r}")
-    names = column_names(X)
+        raise ValueError(f"{parameter} must name at least one column, got {columns!r}")
+    names, by_index = column_names(X), not is_frame(X)
     positions = dict(zip(reversed(names), reversed(range(len(names))), strict=True))
-    by_index = not is_frame(X)
     missing = [
         name
         for name in wanted
         if name not in positions or (by_index and not _is_index(name))
     ]
     if missing:
-        there = f"it has {shortened(names)}"
         if by_index:
-            there = (
-                f"X is an array, and its {len(names)} columns go by their index, 0 to "
+            present = (
+                f"X is an array with {len(names)} columns, which have the indices 0 to "
                 f"{len(names) - 1}"
             )
+        else:
+            present = f"its columns are {list_names(names, MAX_NAMES)}"
         raise ValueError(
-            f"{parameter} names columns {missing}, which X does not have: {there}"
+            f"{parameter} names columns {missing}, which X does not have: {present}"
         )
     repeated = [name for name, n_times in Counter(wanted).items() if n_times > 1]
     if repeated:
         raise ValueError(f"{parameter} names {repeated} more than once: {wanted}")
-    if len(positions) < len(names):
-        n_columns = Counter(names)
-        repeated = [name for name in wanted if n_columns[name] > 1]
-        if repeated:
-            raise ValueError(
-                f"{parameter} names {repeated}, but X has several columns of that name"
-            )
+    counts = Counter(names)
+    repeated = [name for name in wanted if counts[name] > 1]
+    if repeated:
+        raise ValueError(
+            f"{parameter} names {repeated}, but X has several columns of that name"
+        )
     return [positions[name] for name in wanted]
 
 
@@ -212,237 +145,141 @@ def column_values(X, positions):
     Parameters
     ----------
     X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        The table.
+        Table.
     positions : array-like of shape (n_columns,), dtype=int
         Index of each column.
 
     Returns
     -------
     values : ndarray of shape (n_samples, n_columns), dtype=float64
-        The columns in that order, one after the other in memory. A copy.
+        Copy of the columns in that order, contiguous by column.
 
     Raises
     ------
     ValueError
-        If a column holds something that is no number, NaN or infinity; the message
-        names it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._tables import column_values
-    >>> column_values(np.array([[0.0, 1.0, 2.0], [3.0, np.nan, 5.0]]), [2, 0])
-    array([[2., 0.],
-           [5., 3.]])
-    >>> column_values(np.array([[0.0, 1.0], [3.0, np.nan]]), [1])
-    Traceback (most recent call last):
-        ...
-    ValueError: column 1 of X contains NaN in 1 of 2 rows
+        If a column contains something that is not a number, NaN or infinity.
     """
     names = column_names(X)
     values = np.empty((X.shape[0], len(positions)), order="F")
-    for place, position in enumerate(positions):
-        name = names[position]
-        values[:, place] = _numbers(raw_column(X, position), name)
-        _check_finite(values[:, place], name)
+    for k, position in enumerate(positions):
+        values[:, k] = _to_floats(raw_column(X, position), names[position])
+        _check_finite(values[:, k], names[position])
     return values
 
 
 def raw_column(X, position):
-    """Return one column of a table as an array, whatever it holds.
-
-    Parameters
-    ----------
-    X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        The table.
-    position : int
-        Index of the column.
-
-    Returns
-    -------
-    column : ndarray of shape (n_samples,)
-        Its values; it may be a view of X.
-    """
+    """Return one column of a table as an array of any dtype, possibly a view of X."""
     return np.asarray(X.iloc[:, position]) if is_frame(X) else X[:, position]
 
 
 def replace_columns(X, positions, values):
-    """Return a copy of a table in which some columns have other values.
+    """Return a copy of a table with new values in some columns.
 
     Parameters
     ----------
     X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        The table. It is not changed.
+        Table. It is not changed.
     positions : array-like of shape (n_columns,), dtype=int
         Index of each column.
     values : ndarray of shape (n_samples, n_columns), dtype=float64
-        The new values.
+        New values.
 
     Returns
     -------
     X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        A table of the same kind; a DataFrame keeps index, names and other columns.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._tables import replace_columns
-    >>> replace_columns(np.zeros((2, 3)), [1], np.array([[4.0], [5.0]]))
-    array([[0., 4., 0.],
-           [0., 5., 0.]])
+        Table of the same kind; a DataFrame keeps index, names and other columns.
     """
     X = X.copy()
     if is_frame(X):
-        for place, position in enumerate(positions):
-            X.isetitem(position, values[:, place].copy())
+        for k, position in enumerate(positions):
+            X.isetitem(position, values[:, k].copy())
     else:
         X[:, positions] = values
     return X
 
 
-def take_rows(values, rows):
-    """Return rows of a table or entries of a vector, of the kind that was given.
+def take_rows(X, rows):
+    """Return rows of anything that has rows.
 
     Parameters
     ----------
-    values : {array-like, DataFrame, Series} of shape (n_samples,) or (n_samples, ...)
-        Where to take from.
-    rows : ndarray of shape (n_rows,), dtype=intp
-        Which to take.
+    X : {array-like, sparse matrix, DataFrame, Series, Connectome} or None
+        Table or vector.
+    rows : {ndarray of int, ndarray of bool} or None
+        Indices, or a mask. None: all rows.
 
     Returns
     -------
-    taken : {ndarray, DataFrame, Series} of shape (n_rows,) or (n_rows, ...)
-        A copy; an array, if the input is neither of pandas nor an array.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._tables import take_rows
-    >>> take_rows(["as", "ss", "as"], np.array([0, 2])).tolist()
-    ['as', 'as']
+    rows : same type as X
+        X itself if it is None or all rows are taken by None or a mask: a copy may have
+        another memory layout, which changes the last digits of sums.
     """
-    if hasattr(values, "iloc"):
-        return values.iloc[rows]
-    return as_array(values)[rows]
+    if X is None or rows is None or (rows.dtype == bool and rows.all()):
+        return X
+    return _safe_indexing(X, rows)
 
 
 def encode_groups(X, position, *, member="row"):
-    """Turn the column that names each row's group into integers.
+    """Encode the column that contains each row's group as integers.
 
     Parameters
     ----------
     X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        The table.
+        Table.
     position : int
         Index of the column.
     member : str, default="row"
-        What a row is, for the messages.
+        Word for a row in error messages.
 
     Returns
     -------
     names : ndarray of shape (n_groups,)
-        The groups, sorted: numbers or strings.
+        Groups, sorted: numbers or strings.
     codes : ndarray of shape (n_samples,), dtype=intp
         Index of each row's group in `names`.
 
     Raises
     ------
     ValueError
-        If a group is missing, or they are neither all strings nor all numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._tables import encode_groups
-    >>> names, codes = encode_groups(np.array([[7.0, 0.3], [2.0, 0.5], [7.0, 0.1]]), 0)
-    >>> names.tolist(), codes.tolist()
-    ([2.0, 7.0], [1, 0, 1])
+        If a group is missing, or the groups are neither all strings nor all numbers.
     """
     column, name = raw_column(X, position), column_names(X)[position]
     missing = is_missing(column)
     if missing.any():
         raise ValueError(
-            f"column {name!r} of X must name the group of every {member}, but it is "
+            f"column {name!r} of X must contain the group of every {member}, but it is "
             f"missing in {missing.sum()} of {len(column)} rows, the first at position "
             f"{np.flatnonzero(missing)[0]}"
         )
     column = as_numbers(column)
     if column.dtype == object:
-        kinds = sorted({type(value).__name__ for value in column})
-        if kinds != ["str"]:
+        types = sorted({type(value).__name__ for value in column})
+        if types != ["str"]:
             raise ValueError(
-                f"column {name!r} of X must hold strings or numbers alone, got "
-                f"{', '.join(kinds)}"
+                f"column {name!r} of X must contain either strings or numbers, got "
+                f"{', '.join(types)}"
             )
         column = column.astype(str)
     return np.unique(column, return_inverse=True)
 
 
-def codes_of_groups(names, known):
-    """Return where groups stand among those of `fit`.
-
-    Parameters
-    ----------
-    names : ndarray of shape (n_groups,)
-        Groups, strings or numbers.
-    known : ndarray of shape (n_known,)
-        The groups of `fit`.
-
-    Returns
-    -------
-    codes : ndarray of shape (n_groups,), dtype=intp
-        Index of each group in `known`; -1 if it is not there.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._tables import codes_of_groups
-    >>> codes_of_groups(np.array(["pv1", "cb2"]), np.array(["cb1", "cb2"])).tolist()
-    [-1, 1]
-    """
-    place = {name: code for code, name in enumerate(known.tolist())}
-    return np.array([place.get(name, -1) for name in names.tolist()], dtype=np.intp)
-
-
-def shortened(names, most=MOST_NAMES):
-    """Return names for a message: all of them, or the first and how many there are.
-
-    Parameters
-    ----------
-    names : list
-        Names of columns, neurons or groups.
-    most : int, default=20
-        So many at most.
-
-    Returns
-    -------
-    text : str
-        The names.
-
-    Examples
-    --------
-    >>> from celltyping._utils._tables import shortened
-    >>> shortened(["x", "y", "z"])
-    "['x', 'y', 'z']"
-    >>> shortened(["x", "y", "z"], most=2)
-    "['x', 'y'] and 1 more"
-    """
-    more = len(names) - most
-    return f"{names[:most]} and {more} more" if more > 0 else f"{names}"
+def find_groups(names, known):
+    """Return the index of each group in the array `known`, -1 for unknown groups."""
+    codes = {name: code for code, name in enumerate(known.tolist())}
+    return np.array([codes.get(name, -1) for name in names.tolist()], dtype=np.intp)
 
 
 def _is_index(name):
-    """Tell an index from what merely equals one, such as True or 1.0."""
+    """Return whether a name is an integer, and not just equal to one (True, 1.0)."""
     return isinstance(name, Integral) and not isinstance(name, bool)
 
 
-def _numbers(column, name):
-    """Return a column as floats, NaN where a value is missing."""
+def _to_floats(column, name):
+    """Return a column as float64, with NaN for missing values."""
     if column.dtype.kind in "biuf":
         return column.astype(np.float64)
     if column.dtype.kind in "mM":
-        # From nanoseconds numpy would make integers, and so numbers of dates.
+        # numpy converts nanoseconds to integers, which would make numbers of dates.
         column = column.astype(f"{column.dtype.kind}8[us]")
     column = column.astype(object)
     missing = is_missing(column)
@@ -452,13 +289,13 @@ def _numbers(column, name):
     except (TypeError, ValueError) as exc:
         example = next(value for value in column[~missing] if not _is_number(value))
         raise ValueError(
-            f"column {name!r} of X holds {example!r}, which is no number"
+            f"column {name!r} of X contains {example!r}, which is not a number"
         ) from exc
     return values
 
 
 def _check_finite(values, name):
-    """Refuse a column with NaN or infinity."""
+    """Raise if a column contains NaN or infinity."""
     for kind, found in [("NaN", np.isnan(values)), ("infinity", np.isinf(values))]:
         if found.any():
             raise ValueError(
@@ -468,7 +305,7 @@ def _check_finite(values, name):
 
 
 def _is_number(value):
-    """Tell whether a value, or what a text spells, is a real number."""
+    """Return whether `float` accepts a value."""
     try:
         float(value)
     except (TypeError, ValueError):

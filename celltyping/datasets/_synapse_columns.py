@@ -1,9 +1,11 @@
-"""What the columns of a table of synapses are called."""
+"""Columns of tables of synapses."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
 NEURON = "NeuronId"
+NEURON_TYPE = "NeuronType"
+SYNAPSE_TYPE = "SynType"
 
 # In µm.
 COORDINATES = ("x", "y", "z")

@@ -1,9 +1,10 @@
-"""One copy of an estimator for each group of samples."""
+"""Meta-estimator that fits one clone of an estimator per group of samples."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
 import numbers
+from contextlib import contextmanager
 
 import numpy as np
 from scipy.sparse import issparse
@@ -19,91 +20,79 @@ from celltyping._utils._compat import (
     StrOptions,
     _fit_context,
     _num_samples,
-    _safe_indexing,
+    _RoutingNotSupportedMixin,
 )
+from celltyping._utils._messages import list_names
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sub_estimators import (
     check_rows,
-    own_random_state,
-    pass_random_state,
+    make_generator,
+    remove_attributes,
+    set_random_states,
+    sub_estimator_has,
 )
-from celltyping._utils._tables import encode_groups, find_columns, is_frame, shortened
+from celltyping._utils._tables import encode_groups, find_columns, is_frame, take_rows
 from celltyping.estimators._inductive_clusterer import NOISE, InductiveClusterer
 
-# So many groups an error lists at most.
-MOST_GROUPS = 5
 
-# What not every fit learns.
-_OPTIONAL = ("classes_", "clusters_", "labels_", "offsets_")
-
-
-def _is(*kinds):
-    """Make a test whether the estimator is of a kind, for `available_if`."""
-    return lambda self: get_tags(self._estimator()).estimator_type in kinds
+def _is_type(*types):
+    """Return a check for `available_if`: the estimator has one of these types."""
+    return lambda self: get_tags(self._get_estimator()).estimator_type in types
 
 
-def _has(method):
-    """Make a test whether the estimator has a method, for `available_if`."""
+class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
+    """Fit one clone of an estimator to each group of samples.
 
-    def check(self):
-        getattr(self._estimator(), method)
-        return True
-
-    return check
-
-
-class GroupedEstimator(BaseEstimator):
-    """Fit one copy of an estimator to each group of samples.
-
-    The groups are the values of a column, such as the kind of synapse or the type of
-    neuron; the copies do not see this column. Clusters of different groups get
-    different numbers.
+    The groups are the values of a column, such as the type of synapse or of neuron; the
+    clones do not get this column. Clusters of different groups get different numbers.
 
     Parameters
     ----------
     estimator : estimator, default=None
-        What is copied: a clusterer, a classifier, a regressor or a transformer. None:
-        an `InductiveClusterer`.
+        Clusterer, classifier, regressor or transformer to clone. None: an
+        `InductiveClusterer`.
     group : str or int, default=None
-        Name of the column (index, in an array) with the groups. None: all samples are
-        one group, called None, and the copy sees all columns.
+        Column that contains the groups: a name in a DataFrame, an index in an array.
+        None: all samples are one group, named None, and the clone gets all columns.
     min_group_size : int, default=2
-        Groups of fewer samples in `fit` are too small.
+        Minimum number of training samples of a group; smaller groups are handled as
+        `handle_small` says.
     handle_small : {"error", "noise", "pool"}, default="error"
-        What becomes of groups that are too small. "noise": all their samples are, now
-        and in `predict`; only for clusterers. "pool": together they make one group.
+        Treatment of small groups. "error": raise an error. "noise": label their samples
+        as noise, also in `predict`; only for clusterers. "pool": merge them into one
+        group.
     handle_unknown : {"error", "noise"}, default="error"
-        What becomes of samples of groups that `fit` has not seen. "noise": they are;
-        only for clusterers.
+        Treatment of samples whose group was not in `fit`. "error": raise an error.
+        "noise": label them as noise; only for clusterers.
     shared_steps : int, default=0
-        So many first steps of a pipeline are fitted once, to the samples of all groups
-        that are not noise, and are part of each copy. For what needs all samples, such
-        as the alignment of neurons that have samples in several groups.
+        Number of first steps of a pipeline that are fitted once, to the samples of all
+        groups that are not noise, and shared by all clones. For steps that need all
+        samples, such as the alignment of neurons with samples in several groups.
     random_state : int, RandomState instance or None, default=None
-        Is passed to each copy, where it has no own.
+        Seed for clones whose `random_state` is None.
 
     Attributes
     ----------
     groups_ : list
-        The groups, sorted: strings or numbers.
+        Groups, sorted: strings or numbers.
     estimators_ : dict of {group: estimator}
-        The fitted copies. Pooled groups share one; small groups that are noise have
-        none.
+        Fitted clones. Pooled groups have the same clone; small groups that are noise
+        have none.
     offsets_ : dict of {group: int}
-        What is added to the numbers of the clusters that a copy found. Defined only
-        for clusterers.
+        Number added to the cluster numbers of each group's clone. Defined only for
+        clusterers.
     labels_ : ndarray of shape (n_samples,)
-        Clusters of the training samples: those that a copy found, or where it is a
-        pipeline, which may drop samples in `fit`, those that it predicts if it can.
-        Defined only for clusterers.
+        Clusters of the training samples: `labels_` of the clones, or the predictions of
+        pipelines that have `predict`, which may drop samples in `fit`. Defined only for
+        clusterers.
     clusters_ : ndarray of shape (n_clusters,)
         All clusters, sorted, without noise. Defined only for clusterers.
     classes_ : ndarray of shape (n_classes,)
         All classes. Defined only for classifiers.
     n_features_in_ : int
-        Number of columns of X.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Defined only if X has feature names that are all strings.
 
     See Also
     --------
@@ -111,8 +100,10 @@ class GroupedEstimator(BaseEstimator):
 
     Notes
     -----
-    With `group` and a DataFrame, columns are not compared with those of `fit`: the
-    copies know which they need.
+    With `group` and a DataFrame, columns are not compared with those of `fit`; the
+    clones do this for the columns that they use.
+
+    Metadata routing is not supported.
 
     Examples
     --------
@@ -157,231 +148,227 @@ class GroupedEstimator(BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
     def fit(self, X, y=None):
-        """Fit a copy to each group.
+        """Fit a clone to each group.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The samples.
+            Training samples.
         y : array-like of shape (n_samples,), default=None
-            What the copies learn; its parts go to their groups.
+            Targets of the samples.
 
         Returns
         -------
         self : GroupedEstimator
-            The fitted estimator.
+            Fitted estimator.
 
         Raises
         ------
         ValueError
-            If the column is not there or has missing values, groups are too small, or
-            `shared_steps` are not those of a pipeline with more steps.
-            What a copy raises has a note that names its group.
+            If the column of groups is missing or contains missing values, groups are
+            too small, or `shared_steps` is not less than the number of steps of a
+            pipeline. An exception of a clone gets a note with the name of its group.
         """
         for name in ("handle_small", "handle_unknown"):
-            if getattr(self, name) == "noise" and not _is("clusterer")(self):
+            if getattr(self, name) == "noise" and not _is_type("clusterer")(self):
                 raise ValueError(
                     f"{name}='noise' is for clusterers, and "
-                    f"{type(self._estimator()).__name__} is none"
+                    f"{type(self._get_estimator()).__name__} is not a clusterer"
                 )
-        X = self._checked(X, reset=True)
+        X = self._validate_X(X, reset=True)
         if y is not None:
             check_consistent_length(X, y)
-        for name in _OPTIONAL:
-            vars(self).pop(name, None)
-        X, groups = self._split(X)
-        self.groups_ = list(groups)
-        members = self._pooled(groups)
-        random_state = own_random_state(self.random_state)
-        shared = self._fit_shared(X, y, members, random_state)
+        remove_attributes(self, "classes_", "clusters_", "labels_", "offsets_")
+        X, rows_by_group = self._split(X)
+        self.groups_ = list(rows_by_group)
+        merged = self._merge_small_groups(rows_by_group)
+        random_state = make_generator(self.random_state)
+        shared = self._fit_shared_steps(X, y, merged, random_state)
         self.estimators_ = {}
-        for names, rows in members:
-            copy = pass_random_state(clone(self._estimator()), random_state)
-            part, of_part = _rows_of(X, rows), _rows_of(y, rows)
-            try:
+        for names, rows in merged:
+            fitted = set_random_states(clone(self._get_estimator()), random_state)
+            X_group, y_group = take_rows(X, rows), take_rows(y, rows)
+            with self._note_groups(names):
                 if shared is None:
-                    copy.fit(part, of_part)
+                    fitted.fit(X_group, y_group)
                 else:
-                    rest = copy[self.shared_steps :]
-                    rest.fit(shared.transform(part), of_part)
-                    copy.steps = [*shared.steps, *rest.steps]
-            except Exception as exc:
-                self._note(exc, names)
-                raise
-            self.estimators_ |= dict.fromkeys(names, copy)
-        if _is("clusterer")(self):
-            self._number_clusters(X, members)
-        elif _is("classifier")(self):
-            classes = [copy.classes_ for copy in self.estimators_.values()]
+                    own = fitted[self.shared_steps :]
+                    own.fit(shared.transform(X_group), y_group)
+                    fitted.steps = [*shared.steps, *own.steps]
+            self.estimators_ |= dict.fromkeys(names, fitted)
+        if _is_type("clusterer")(self):
+            self._number_clusters(X, merged)
+        elif _is_type("classifier")(self):
+            classes = [fitted.classes_ for fitted in self.estimators_.values()]
             if isinstance(classes[0], list):
                 raise ValueError(
-                    "classifiers learn one label per sample here, got y with several"
+                    "y must contain one label per sample, got several outputs"
                 )
             self.classes_ = np.unique(np.concatenate(classes))
         return self
 
-    @available_if(_is("clusterer"))
-    @restore_on_error
+    @available_if(_is_type("clusterer"))
     def fit_predict(self, X, y=None):
         """Fit, and return the clusters of the training samples.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The samples.
+            Training samples.
         y : object, default=None
             Ignored by clusterers.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            `labels_`.
+            The attribute `labels_`.
         """
         return self.fit(X, y).labels_
 
-    @available_if(_has("predict"))
+    @available_if(sub_estimator_has("predict"))
     def predict(self, X):
-        """Ask the copy of each sample's group.
+        """Predict each sample with the clone of its group.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The samples.
+            Samples.
 
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            Of clusterers, a cluster each, or -1: noise.
+            Predictions; for clusterers, clusters, and -1 for noise.
 
         Raises
         ------
         ValueError
-            If there are samples of a group that `fit` has not seen.
+            If a group was not in `fit` and ``handle_unknown="error"``.
         """
-        return self._ask(X, "predict")
+        return self._call("predict", X)
 
-    @available_if(_has("predict_proba"))
+    @available_if(sub_estimator_has("predict_proba"))
     def predict_proba(self, X):
         """Predict the probabilities of classes or clusters.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The samples.
+            Samples.
 
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
-            Columns as in `classes_` or `clusters_`; 0 for those that a sample's group
-            does not have.
+            Probabilities; columns as in `classes_` or `clusters_`, 0 for those that a
+            sample's group does not have.
         """
-        return self._ask(X, "predict_proba")
+        return self._call("predict_proba", X)
 
-    @available_if(_has("transform"))
+    @available_if(sub_estimator_has("transform"))
     def transform(self, X):
-        """Transform each sample with the copy of its group.
+        """Transform each sample with the clone of its group.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The samples.
+            Samples.
 
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out)
-            The copies must give equally many columns. NaN where a group has no copy.
+            Transformed samples; NaN for groups without a clone. All clones must return
+            the same number of columns.
         """
-        return self._ask(X, "transform")
+        return self._call("transform", X)
 
-    @available_if(_has("transform"))
+    @available_if(sub_estimator_has("transform"))
     @restore_on_error
     def fit_transform(self, X, y=None):
-        """Fit, and transform the same samples.
+        """Fit, and transform the training samples.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The samples.
+            Training samples.
         y : array-like of shape (n_samples,), default=None
-            What the copies learn beside them.
+            Targets of the samples.
 
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out)
-            What `transform` gives.
+            Transformed samples.
         """
         return self.fit(X, y).transform(X)
 
-    @available_if(_is("classifier", "regressor"))
+    @available_if(_is_type("classifier", "regressor"))
     def score(self, X, y, sample_weight=None):
-        """Give the accuracy of a classifier, or the R² of a regressor.
+        """Return the accuracy of a classifier, or R² of a regressor.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The samples.
+            Samples.
         y : array-like of shape (n_samples,)
-            Their classes or values.
+            True classes or values.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
 
         Returns
         -------
         score : float
-            Share of the samples that are classified as in `y`, or share of the variance
-            that is explained.
+            Accuracy or R².
         """
-        measure = accuracy_score if _is("classifier")(self) else r2_score
-        return measure(y, self.predict(X), sample_weight=sample_weight)
+        metric = accuracy_score if _is_type("classifier")(self) else r2_score
+        return metric(y, self.predict(X), sample_weight=sample_weight)
 
-    def parts_of(self, X):
-        """Split samples into what each fitted copy answers for.
+    def split_by_group(self, X):
+        """Split samples by group, with the fitted clone of each group.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The samples.
+            Samples.
 
         Returns
         -------
-        parts : list of tuple
-            Per group that X has and that has a copy: the copy; its samples, without
-            the column of groups; their rows in X (a slice or an array of indices); and
-            what is added to the numbers of the copy's clusters (0 where it finds none).
+        groups : list of tuple
+            For each group in X that has a clone: the clone; the samples of the group,
+            without the column of groups; their rows in X (a slice or an array of
+            indices); the number added to the clone's cluster numbers (0 if it is not a
+            clusterer).
 
         Raises
         ------
         ValueError
-            If there are samples of a group that `fit` has not seen.
+            If a group was not in `fit` and ``handle_unknown="error"``.
         """
         check_is_fitted(self)
-        X, groups = self._split(self._checked(X, reset=False))
+        X, rows_by_group = self._split(self._validate_X(X, reset=False))
         known = set(self.groups_)
-        strangers = [name for name in groups if name not in known]
-        if strangers and self.handle_unknown == "error":
+        unknown = [name for name in rows_by_group if name not in known]
+        if unknown and self.handle_unknown == "error":
             raise ValueError(
-                f"the column {self.group!r} of X has groups that fit has not seen: "
-                f"{shortened(strangers, MOST_GROUPS)}; it has seen "
-                f"{shortened(self.groups_, 4 * MOST_GROUPS)}"
+                f"the column {self.group!r} of X contains groups that were not in fit: "
+                f"{list_names(unknown)}; the groups in fit are "
+                f"{list_names(self.groups_, limit=20)}"
             )
         offsets = getattr(self, "offsets_", {})
         return [
             (
                 self.estimators_[name],
-                X if rows is None else _safe_indexing(X, rows),
+                take_rows(X, rows),
                 slice(None) if rows is None else rows,
                 offsets.get(name, 0),
             )
-            for name, rows in groups.items()
+            for name, rows in rows_by_group.items()
             if name in self.estimators_
         ]
 
-    def _estimator(self):
-        """Return what is copied."""
+    def _get_estimator(self):
+        """Return the estimator to clone, or the default."""
         return InductiveClusterer() if self.estimator is None else self.estimator
 
-    def _checked(self, X, *, reset):
-        """Return X as rows; with `group`, columns of a frame are the copies' matter."""
+    def _validate_X(self, X, *, reset):
+        """Validate X, except for the columns of a DataFrame with a column of groups."""
         if is_frame(X) and len(X) == 0:
             raise ValueError(
                 f"Found a DataFrame with 0 samples, but {type(self).__name__} needs 1"
@@ -391,182 +378,167 @@ class GroupedEstimator(BaseEstimator):
         return X
 
     def _split(self, X):
-        """Return X without the column of groups, and the rows of each group."""
+        """Return X without the column of groups, and {group: rows or None for all}."""
         if self.group is None:
             return X, {None: None}
         (position,) = find_columns(X, [self.group], "group")
         names, codes = encode_groups(X, position, member="sample")
         if is_frame(X):
-            rest = X.drop(columns=X.columns[position])
+            X = X.drop(columns=X.columns[position])
         else:
-            rest = np.delete(X, position, axis=1)
+            X = np.delete(X, position, axis=1)
         order = np.argsort(codes, kind="stable")
         rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
-        return rest, dict(zip(names.tolist(), rows, strict=True))
+        return X, dict(zip(names.tolist(), rows, strict=True))
 
-    def _pooled(self, groups):
-        """Return the names and the rows of what gets a copy each."""
+    def _merge_small_groups(self, rows_by_group):
+        """Return names and rows of the groups of each clone, after `handle_small`."""
         if self.group is None:
             return [([None], None)]
-        small = [
-            name for name in self.groups_ if len(groups[name]) < self.min_group_size
-        ]
-        kept = [([name], groups[name]) for name in self.groups_ if name not in small]
-        if not small:
-            return kept
-        counts = ", ".join(f"{name!r} ({len(groups[name])})" for name in small)
+        sizes = {name: len(rows) for name, rows in rows_by_group.items()}
+        small = [name for name, size in sizes.items() if size < self.min_group_size]
+        merged = [([k], rows) for k, rows in rows_by_group.items() if k not in small]
+        if not small or (self.handle_small == "noise" and merged):
+            return merged
+        counts = ", ".join(f"{name!r} ({sizes[name]})" for name in small)
+        least = f"fewer than min_group_size={self.min_group_size} samples"
+        if self.handle_small == "noise":
+            raise ValueError(f"all groups have {least}: {counts}")
         if self.handle_small == "pool":
-            rows = np.sort(np.concatenate([groups[name] for name in small]))
-            kept.append((small, rows))
-            small = [] if len(rows) >= self.min_group_size else small
-        if self.handle_small == "error" or (small and self.handle_small == "pool"):
-            pooled = " even if pooled" if self.handle_small == "pool" else ""
-            others = "" if pooled else ", pool them (handle_small='pool')"
-            raise ValueError(
-                f"groups of fewer than min_group_size={self.min_group_size} samples"
-                f"{pooled}: {counts}; leave them out, lower min_group_size{others}, or "
-                "call them noise (handle_small='noise')"
-            )
-        if not kept:
-            raise ValueError(
-                f"all groups have fewer than min_group_size={self.min_group_size} "
-                f"samples: {counts}"
-            )
-        return kept
+            rows = np.sort(np.concatenate([rows_by_group[name] for name in small]))
+            if len(rows) >= self.min_group_size:
+                return [*merged, (small, rows)]
+            pooled, advice = " even if pooled", ""
+        else:
+            pooled, advice = "", ", pool them (handle_small='pool')"
+        raise ValueError(
+            f"groups of {least}{pooled}: {counts}; leave them out, lower "
+            f"min_group_size{advice}, or label them as noise (handle_small='noise')"
+        )
 
-    def _note(self, exc, names):
-        """Add to what a copy raises which groups it is of."""
-        if self.group is not None:
-            listed = shortened(names, MOST_GROUPS)
-            exc.add_note(f"(of the groups {listed} in the column {self.group!r})")
+    @contextmanager
+    def _note_groups(self, names):
+        """Add the names of groups to exceptions."""
+        try:
+            yield
+        except Exception as exc:
+            if self.group is not None:
+                exc.add_note(
+                    f"(in the groups {list_names(names)} of the column {self.group!r})"
+                )
+            raise
 
-    def _fit_shared(self, X, y, members, random_state):
-        """Fit the steps that all copies share; return them as a pipeline, or None."""
+    def _fit_shared_steps(self, X, y, merged, random_state):
+        """Fit the steps that all clones share; return them as a pipeline, or None."""
         if self.shared_steps == 0:
             return None
-        estimator = self._estimator()
+        estimator = self._get_estimator()
         n_steps = len(getattr(estimator, "steps", ()))
         if self.shared_steps >= n_steps:
             raise ValueError(
                 f"shared_steps ({self.shared_steps}) must be less than the number of "
-                f"steps of the pipeline that is copied, and {type(estimator).__name__} "
-                f"has {n_steps}"
+                f"steps of the pipeline, and {type(estimator).__name__} has {n_steps}"
             )
-        shared = pass_random_state(clone(estimator), random_state)[: self.shared_steps]
+        shared = set_random_states(clone(estimator), random_state)[: self.shared_steps]
         rows = None
         if self.group is not None:
-            rows = np.sort(np.concatenate([rows for _, rows in members]))
-        return shared.fit(_rows_of(X, rows), _rows_of(y, rows))
+            rows = np.sort(np.concatenate([rows for _, rows in merged]))
+        return shared.fit(take_rows(X, rows), take_rows(y, rows))
 
-    def _number_clusters(self, X, members):
-        """Give clusters of different copies different numbers."""
-        self.offsets_, clusters, end = {}, [], 0
-        labels = None
-        for names, rows in members:
-            copy = self.estimators_[names[0]]
-            part = X if rows is None else _safe_indexing(X, rows)
-            found = np.asarray(_labels(copy, part))
+    def _number_clusters(self, X, merged):
+        """Set labels, clusters and offsets, with different numbers for each clone."""
+        self.offsets_, clusters, n_used, labels = {}, [], 0, None
+        for names, rows in merged:
+            fitted = self.estimators_[names[0]]
+            found = np.asarray(_get_labels(fitted, take_rows(X, rows)))
             if labels is None:
                 n_samples = len(found) if rows is None else X.shape[0]
                 labels = np.full(n_samples, NOISE, dtype=np.int64)
             here = slice(None) if rows is None else rows
-            labels[here] = np.where(found < 0, NOISE, found + end)
-            own = _clusters(copy, found)
-            self.offsets_ |= dict.fromkeys(names, end)
-            clusters.append(own + end)
-            end += int(own.max(initial=-1)) + 1
+            labels[here] = np.where(found < 0, NOISE, found + n_used)
+            own = _get_clusters(fitted, found)
+            self.offsets_ |= dict.fromkeys(names, n_used)
+            clusters.append(own + n_used)
+            n_used += int(own.max(initial=-1)) + 1
         self.labels_, self.clusters_ = labels, np.concatenate(clusters)
 
-    def _ask(self, X, method):
-        """Ask the copy of each sample's group, and put the answers together."""
+    def _call(self, method, X):
+        """Call a method of each group's clone, and join the results."""
         out, n_samples = None, _num_samples(X)
-        for copy, part, rows, offset in self.parts_of(X):
-            try:
-                answer = self._answer(copy, method, part, offset)
-            except Exception as exc:
-                self._note(exc, [k for k, v in self.estimators_.items() if v is copy])
-                raise
+        for fitted, X_group, rows, offset in self.split_by_group(X):
+            with self._note_groups(
+                [name for name, each in self.estimators_.items() if each is fitted]
+            ):
+                result = self._call_clone(fitted, method, X_group, offset)
             if out is None:
-                out = self._empty(method, n_samples, answer)
-            if answer.shape[1:] != out.shape[1:]:
+                fill_value = 0
+                if _is_type("clusterer")(self):
+                    fill_value = {"predict": NOISE, "transform": np.nan}.get(method, 0)
+                shape = (n_samples, *result.shape[1:])
+                out = np.full(shape, fill_value).astype(result.dtype)
+            if result.shape[1:] != out.shape[1:]:
                 raise ValueError(
-                    f"{method} gives {answer.shape[1]} columns for one group and "
+                    f"{method} gives {result.shape[1]} columns for one group and "
                     f"{out.shape[1]} for another"
                 )
-            # Names of another group may be longer than those of the first.
-            out = out.astype(np.result_type(out, answer), copy=False)
-            out[rows] = answer
-        if out is None:
-            if method == "transform":
-                raise ValueError(
-                    f"none of the {n_samples} samples is of a group that has a copy"
-                )
-            if method == "predict":
-                return np.full(n_samples, NOISE, dtype=np.int64)
-            return np.zeros((n_samples, len(self.clusters_)))
-        return out
-
-    def _empty(self, method, n_samples, answer):
-        """Return what noise is answered, for all samples."""
-        gap = 0
-        if _is("clusterer")(self):
-            gap = {"predict": NOISE, "transform": np.nan}.get(method, 0)
-        return np.full((n_samples, *answer.shape[1:]), gap).astype(answer.dtype)
-
-    def _answer(self, copy, method, X, offset):
-        """Return the answer of one copy, in terms of all."""
-        answer = getattr(copy, method)(X)
-        answer = answer.toarray() if issparse(answer) else np.asarray(answer)
-        if method == "transform" or not _is("clusterer", "classifier")(self):
-            return answer
+            # Strings of another group may be longer than those of the first.
+            out = out.astype(np.result_type(out, result), copy=False)
+            out[rows] = result
+        if out is not None:
+            return out
+        if method == "transform":
+            raise ValueError(f"no group of the {n_samples} samples has a fitted clone")
         if method == "predict":
-            if _is("clusterer")(self):
-                return np.where(answer < 0, NOISE, answer + offset)
-            return answer
-        if _is("clusterer")(self):
-            columns, own = self.clusters_, _clusters(copy) + offset
+            return np.full(n_samples, NOISE, dtype=np.int64)
+        return np.zeros((n_samples, len(self.clusters_)))
+
+    def _call_clone(self, fitted, method, X, offset):
+        """Return the result of a clone, in terms of all clusters or classes."""
+        result = getattr(fitted, method)(X)
+        result = result.toarray() if issparse(result) else np.asarray(result)
+        is_clusterer = _is_type("clusterer")(self)
+        if method == "predict" and is_clusterer:
+            return np.where(result < 0, NOISE, result + offset)
+        if method != "predict_proba" or not _is_type("clusterer", "classifier")(self):
+            return result
+        if is_clusterer:
+            columns, own = self.clusters_, _get_clusters(fitted) + offset
         else:
-            columns, own = self.classes_, copy.classes_
-        out = np.zeros((len(answer), len(columns)), dtype=answer.dtype)
-        out[:, np.searchsorted(columns, own)] = answer
+            columns, own = self.classes_, fitted.classes_
+        out = np.zeros((len(result), len(columns)), dtype=result.dtype)
+        out[:, np.searchsorted(columns, own)] = result
         return out
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        of_copy = get_tags(self._estimator())
+        tags, of_estimator = super().__sklearn_tags__(), get_tags(self._get_estimator())
         for name in (
             "estimator_type",
             "classifier_tags",
             "regressor_tags",
             "transformer_tags",
             "target_tags",
+            "input_tags",
             "non_deterministic",
         ):
-            setattr(tags, name, getattr(of_copy, name))
+            setattr(tags, name, getattr(of_estimator, name))
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_label = tags.target_tags.multi_output = False
-        tags.input_tags = of_copy.input_tags
         if self.group is not None:
             tags.input_tags.sparse = False
             tags.input_tags.string = True
         return tags
 
 
-def _rows_of(X, rows):
-    """Return some rows; all, if `rows` is None."""
-    return X if X is None or rows is None else _safe_indexing(X, rows)
+def _get_labels(fitted, X):
+    """Return the clusters of the training samples of a clone."""
+    if hasattr(fitted, "steps"):
+        return fitted.predict(X) if hasattr(fitted, "predict") else fitted[-1].labels_
+    return fitted.labels_ if hasattr(fitted, "labels_") else fitted.predict(X)
 
 
-def _labels(copy, X):
-    """Return the clusters of what a copy was fitted to."""
-    if hasattr(copy, "steps"):
-        return copy.predict(X) if hasattr(copy, "predict") else copy[-1].labels_
-    return copy.labels_ if hasattr(copy, "labels_") else copy.predict(X)
-
-
-def _clusters(copy, labels=None):
-    """Return the clusters of a fitted copy, as far as it or the labels tell."""
-    last = copy[-1] if hasattr(copy, "steps") else copy
+def _get_clusters(fitted, labels=None):
+    """Return the clusters of a clone, from its attributes or the given labels."""
+    last = fitted[-1] if hasattr(fitted, "steps") else fitted
     if hasattr(last, "clusters_"):
         return last.clusters_
     if hasattr(last, "labels_"):

@@ -1,4 +1,4 @@
-"""A pipeline from a table of synapses to their clusters."""
+"""Pipeline for the clustering of synapses."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -50,100 +50,102 @@ def make_synapse_pipeline(
     handle_unknown="error",
     random_state=None,
 ):
-    """Make a pipeline that finds clusters of synapses, and places new synapses in them.
+    """Make a pipeline that clusters synapses and predicts the clusters of new synapses.
 
-    Its steps: "select" the columns that are needed, whatever others there are; "align"
-    the neurons; "log": logarithms of areas and volumes; "remove" synapses of extreme
-    size from the training; "scale" each column by its quartiles; "weight" the columns;
-    "embed" what is no outlier; "cluster" the embedding and learn the clusters.
+    Steps: "select" the required columns; "align" the neurons; "log": logarithms of
+    areas and volumes; "remove" training synapses of extreme size; "scale" each column
+    by its quartiles; "weight" the columns; "embed" the inliers; "cluster" the embedding
+    and train a classifier on the clusters.
 
     Parameters
     ----------
     embedding : {"umap", "numap"} or transformer, default="umap"
-        "umap": umap-learn's UMAP. "numap": `celltyping.NUMAP`, which places new
-        synapses faster and each by itself. A transformer of your own is taken as it is.
+        Embedding. "umap": UMAP of umap-learn. "numap": `celltyping.NUMAP`, which embeds
+        new synapses faster and independently of each other.
     n_components : int, default=2
-        Dimensions of the embedding: 2, or 3 to look at it in space.
+        Number of dimensions of the embedding; not used with a transformer as
+        `embedding`, like the next two parameters.
     n_neighbors : int, default=20
-        Neighbours in the graph that is embedded.
+        Number of neighbours in the graph of the embedding.
     min_dist : float, default=0.1
-        How near neighbours come to each other in the embedding.
+        Minimum distance of neighbours in the embedding.
     clusterer : clusterer, default=None
-        None: hdbscan's HDBSCAN with the next three parameters.
+        Clusterer of the embedding. None: HDBSCAN of the package hdbscan, with the next
+        three parameters.
     min_cluster_size : int, default=15
-        Synapses of the smallest cluster.
+        Minimum number of synapses in a cluster.
     min_samples : int, default=3
-        The larger, the more synapses are noise.
+        Neighbour whose distance measures density; a larger number gives more noise.
     cluster_selection_epsilon : float, default=0.5
-        Clusters that are nearer to each other are one; in units of the embedding, so
-        set it anew with an embedding of your own. 0: hdbscan's own choice, which cuts
-        some clusters in pieces.
+        Distance in the embedding below which clusters are merged. Its units are those
+        of the embedding. 0: hdbscan's default, which splits some clusters.
     classifier : {"xgboost", "random_forest", "knn"} or classifier, default="xgboost"
-        Learns where in the embedding the clusters are. "knn": the 5 nearest synapses.
+        Classifier that is trained on the clusters in the embedding. "knn": the 5
+        nearest synapses.
     outlier_detector : estimator, default=None
-        Rejects synapses by their scaled features; see `OutlierFilteredTransformer`.
-        None: a one-class SVM with nu = 0.03.
+        Outlier detector of the scaled features; see `OutlierFilteredTransformer`.
+        None: a one-class SVM with ``nu=0.03``.
     group : str, default=None
-        A column such as "SynType" or "NeuronType": one pipeline for each of its values.
-        Neurons are aligned before, by all of their synapses. Pipelines do not see this
-        column, so to group by neurons pass ``neuron=None``: each group is one neuron
-        then.
+        Column such as "SynType" or "NeuronType", to fit a pipeline to each of its
+        values. The pipelines do not get this column, and neurons are aligned by the
+        synapses of all groups. To group by neurons, pass ``neuron=None``.
     handle_small : {"error", "noise", "pool"}, default="error"
-        What becomes of groups with too few synapses for the embedding or for a
-        cluster; see `GroupedEstimator`.
+        Treatment of groups with fewer synapses than the embedding or a cluster
+        requires; see `GroupedEstimator`.
     neuron : str, default="NeuronId"
-        Column that says which neuron a synapse is on. None: all are on one.
+        Column that contains each synapse's neuron. None: all synapses are of one
+        neuron.
     coordinates : sequence of str, default=("x", "y", "z")
-        Columns with the place of a synapse.
+        Columns of the synapses' coordinates.
     soma : sequence of str or None, default=("soma_x", "soma_y", "soma_z")
-        Columns with the place of the neuron's soma. None: neurons are centred at the
-        mean of their synapses.
+        Columns of the soma's coordinates. None: neurons are centred at the mean of
+        their synapses.
     morphology : sequence of str, default=("SynArea", "BoutonArea", "BoutonVolume")
-        Columns with sizes, all above 0. None or empty: places alone count.
+        Columns of sizes, which must be positive. None or empty: coordinates alone are
+        used.
     coordinate_weight : float, default=1.0
-        How much places count, after scaling.
+        Weight of the scaled coordinates.
     morphology_weight : float, default=0.25
-        How much sizes count, after scaling.
+        Weight of the scaled logarithms of sizes.
     register : bool, default=True
-        Whether neurons, once aligned by their principal axes, are turned until they lie
-        on each other. False for neurons that are not built alike.
+        Whether neurons are rotated onto each other after the alignment by principal
+        axes. Use False for neurons of different shapes.
     handle_unknown : {"error", "fit"}, default="error"
-        What becomes of new synapses of neurons that `fit` has not seen. "fit": they are
+        Treatment of new synapses of neurons that were not in `fit`. "fit": they are
         aligned by themselves, in each call.
     random_state : int, RandomState instance or None, default=None
-        Goes to every part. Pass an int for the same clusters in every run.
+        Seed for all steps. Pass an int for reproducible clusters.
 
     Returns
     -------
     pipeline : imblearn.pipeline.Pipeline or GroupedEstimator
-        Not fitted. `fit` takes a DataFrame. ``predict(frame)`` gives the cluster of
-        each row of any table with these columns, -1 for outliers, and
-        ``pipeline[:-1].transform(frame)`` its place in the embedding, NaN for
-        outliers. With `group` a `GroupedEstimator` of such pipelines, which are
-        its `estimators_`.
+        Unfitted pipeline for DataFrames. ``predict(frame)`` returns the cluster of each
+        row, -1 for outliers and noise; ``pipeline[:-1].transform(frame)`` returns the
+        embedding, NaN for outliers. With `group`, a `GroupedEstimator` whose
+        `estimators_` are such pipelines.
 
     Raises
     ------
     ValueError
-        If the name of an embedding or of a classifier is not known, a number is out of
-        range, or `group` is a column that each pipeline needs.
+        If the name of an embedding or of a classifier is unknown, a number is out of
+        range, or `group` is a column that the pipeline requires.
     ImportError
-        If what the extra "synapse" brings is missing.
+        If a package of the extra "synapse" is not installed.
 
     See Also
     --------
-    synapse_table : What a fitted pipeline says of each synapse, as a table.
-    celltyping.datasets.make_synapses : Synapses to try it on.
+    synapse_table : Table of the predictions of a fitted pipeline.
+    celltyping.datasets.make_synapses : Simulated synapses.
 
     Notes
     -----
-    The detector judges scaled features and not the embedding, which pulls even far
-    outliers into clusters. Synapses are removed in `fit` alone: `predict` answers for
-    every row. `labels_` of the last step, which `fit_predict` gives, are clusters of
-    the rows that were left.
+    Outliers are detected in the scaled features and not in the embedding, which puts
+    even far outliers into clusters. Synapses are removed only in `fit`; `predict`
+    returns a cluster for every row. `labels_` of the last step, which `fit_predict`
+    returns, are the clusters of the remaining rows.
 
-    A column that the pipeline does not name plays no part, also the kind of synapse
-    and the type of neuron: group by them if they shall.
+    Other columns, such as the types of synapses and neurons, are not used; `group` fits
+    a pipeline to each of these types.
 
     References
     ----------
@@ -168,25 +170,26 @@ def make_synapse_pipeline(
     """
     caller = "make_synapse_pipeline"
     imblearn = import_optional("imblearn.pipeline", extra="synapse", needed_by=caller)
-    _check_ranges(n_components, n_neighbors, min_cluster_size, min_samples)
-    coordinates = _listed(coordinates, "coordinates")
-    morphology, somas = _listed(morphology, "morphology"), _listed(soma, "soma")
-    named = [*coordinates, *somas, *morphology]
-    if group is not None and group in (neuron, *named):
+    _check_at_least("n_components", n_components, 1)
+    _check_at_least("n_neighbors", n_neighbors, 2)
+    _check_at_least("min_cluster_size", min_cluster_size, 2)
+    _check_at_least("min_samples", min_samples, 1)
+    coordinates = _as_list(coordinates, "coordinates")
+    morphology, soma = _as_list(morphology, "morphology"), _as_list(soma, "soma")
+    numeric = [*coordinates, *soma, *morphology]
+    if group is not None and group in (neuron, *numeric):
         raise ValueError(
-            f"group names the column {group!r}, which each pipeline needs; to "
-            "group by neurons, pass neuron=None"
+            f"group is the column {group!r}, which each pipeline requires; to group by "
+            "neurons, pass neuron=None"
         )
-    if isinstance(embedding, str):
-        embedding = _make_embedding(
-            embedding,
-            n_components=n_components,
-            n_neighbors=n_neighbors,
-            min_dist=min_dist,
-            random_state=random_state,
-        )
-    if isinstance(classifier, str):
-        classifier = _make_classifier(classifier, random_state)
+    embedding = _make_embedding(
+        embedding,
+        n_components=n_components,
+        n_neighbors=n_neighbors,
+        min_dist=min_dist,
+        random_state=random_state,
+    )
+    classifier = _make_classifier(classifier, random_state)
     if clusterer is None:
         hdbscan = import_optional("hdbscan", extra="synapse", needed_by=caller)
         clusterer = hdbscan.HDBSCAN(
@@ -194,50 +197,36 @@ def make_synapse_pipeline(
             min_samples=min_samples,
             cluster_selection_epsilon=cluster_selection_epsilon,
         )
-    steps = [
-        (
-            "select",
-            ColumnSelector([*([neuron] if neuron else []), *named], numeric=named),
-        ),
-        (
-            "align",
-            NeuronAligner(
-                neuron,
-                coordinates=coordinates,
-                soma=somas or None,
-                handle_unknown=handle_unknown,
-                handle_small="center",
-                register=register,
-            ),
-        ),
-    ]
-    scalers = [("coordinates", RobustScaler(), coordinates)]
-    weights = dict.fromkeys(coordinates, coordinate_weight)
-    if morphology:
-        logarithm = FunctionTransformer(log_sizes, feature_names_out="one-to-one")
-        steps.append(("log", _by_column([("log", logarithm, morphology)], True)))
-        steps.append(("remove", OutlierRowRemover(morphology)))
-        scalers.append(("morphology", RobustScaler(), morphology))
-        weights |= dict.fromkeys(morphology, morphology_weight)
-    steps += [
-        ("scale", _by_column(scalers, False)),
-        ("weight", ColumnWeighter(weights)),
-        (
-            "embed",
-            OutlierFilteredTransformer(
-                embedding,
-                outlier_detector=outlier_detector,
-                random_state=random_state,
-            ),
-        ),
-        (
-            "cluster",
-            InductiveClusterer(
-                clusterer, classifier=classifier, random_state=random_state
-            ),
-        ),
-    ]
-    pipeline = imblearn.Pipeline(steps)
+    columns = [*([neuron] if neuron else []), *numeric]
+    aligner = NeuronAligner(
+        neuron,
+        coordinates=coordinates,
+        soma=soma or None,
+        handle_unknown=handle_unknown,
+        handle_small="center",
+        register=register,
+    )
+    weights = {
+        **dict.fromkeys(coordinates, coordinate_weight),
+        **dict.fromkeys(morphology, morphology_weight),
+    }
+    embedder = OutlierFilteredTransformer(
+        embedding, outlier_detector=outlier_detector, random_state=random_state
+    )
+    inductive = InductiveClusterer(
+        clusterer, classifier=classifier, random_state=random_state
+    )
+    pipeline = imblearn.Pipeline(
+        [
+            ("select", ColumnSelector(columns, numeric=numeric)),
+            ("align", aligner),
+            *_make_size_steps(morphology),
+            ("scale", _make_scaler(coordinates, morphology)),
+            ("weight", ColumnWeighter(weights)),
+            ("embed", embedder),
+            ("cluster", inductive),
+        ]
+    )
     if group is None:
         return pipeline
     return GroupedEstimator(
@@ -245,32 +234,32 @@ def make_synapse_pipeline(
         group,
         min_group_size=max(n_neighbors + 1, min_cluster_size),
         handle_small=handle_small,
-        # "select" and "align": axes come from all synapses of a neuron.
+        # "select" and "align": axes are those of all synapses of a neuron.
         shared_steps=0 if neuron is None else 2,
     )
 
 
 def synapse_table(pipeline, X):
-    """Say to which cluster each synapse belongs, how surely, and which are outliers.
+    """Return cluster, probability and outlier flag of each synapse as a table.
 
     Parameters
     ----------
     pipeline : Pipeline or GroupedEstimator
-        Fitted; made by `make_synapse_pipeline`.
+        Fitted pipeline of `make_synapse_pipeline`.
     X : DataFrame of shape (n_synapses, n_columns)
-        Synapses, new ones or those of the training.
+        Synapses: new ones or those of the training.
 
     Returns
     -------
     table : DataFrame of shape (n_synapses, 3)
-        With the index of X. cluster: -1 for noise and outliers; probability: of this
-        cluster, NaN where there is none or the classifier gives none; outlier: whether
-        the synapse was rejected.
+        Table with the index of X. cluster: -1 for noise and outliers. probability: of
+        this cluster, NaN without a cluster or if the classifier has no `predict_proba`.
+        outlier: whether the outlier detector rejects the synapse.
 
     Raises
     ------
     TypeError
-        If `pipeline` does not end in an embedding and a clusterer.
+        If the last step of `pipeline` is not an `InductiveClusterer`.
 
     Examples
     --------
@@ -283,57 +272,36 @@ def synapse_table(pipeline, X):
     """
     pd = import_optional("pandas", extra="synapse", needed_by="synapse_table")
     check_is_fitted(pipeline)
-    n = len(X)
-    cluster = np.full(n, -1, dtype=np.int64)
-    probability, outlier = np.full(n, np.nan), np.zeros(n, dtype=bool)
+    n_synapses = len(X)
+    cluster = np.full(n_synapses, -1, dtype=np.int64)
+    probability = np.full(n_synapses, np.nan)
+    outlier = np.zeros(n_synapses, dtype=bool)
     if isinstance(pipeline, GroupedEstimator):
-        parts = pipeline.parts_of(X)
+        groups = pipeline.split_by_group(X)
     else:
-        parts = [(pipeline, X, slice(None), 0)]
-    for copy, part, rows, offset in parts:
-        last = copy[-1] if hasattr(copy, "steps") else None
+        groups = [(pipeline, X, slice(None), 0)]
+    for fitted, X_group, rows, offset in groups:
+        last = fitted[-1] if hasattr(fitted, "steps") else None
         if not isinstance(last, InductiveClusterer):
             raise TypeError(
-                "synapse_table needs a pipeline as make_synapse_pipeline makes it, got "
-                f"{type(copy).__name__}"
+                "synapse_table needs a pipeline of make_synapse_pipeline, got "
+                f"{type(fitted).__name__}"
             )
-        embedded = copy[:-1].transform(part)
+        embedded = fitted[:-1].transform(X_group)
         labels = last.predict(embedded)
-        placed, sure = labels >= 0, np.full(len(labels), np.nan)
+        is_clustered, proba = labels >= 0, np.full(len(labels), np.nan)
         if hasattr(last, "predict_proba"):
-            columns = np.searchsorted(last.clusters_, labels[placed])
-            sure[placed] = last.predict_proba(embedded)[placed, columns]
-        cluster[rows] = np.where(placed, labels + offset, -1)
-        probability[rows] = sure
+            columns = np.searchsorted(last.clusters_, labels[is_clustered])
+            proba[is_clustered] = last.predict_proba(embedded)[is_clustered, columns]
+        cluster[rows] = np.where(is_clustered, labels + offset, -1)
+        probability[rows] = proba
         outlier[rows] = np.isnan(np.asarray(embedded)).any(axis=1)
     columns = {"cluster": cluster, "probability": probability, "outlier": outlier}
     return pd.DataFrame(columns, index=X.index)
 
 
 def log_sizes(X):
-    """Return the natural logarithm of sizes.
-
-    Parameters
-    ----------
-    X : {array-like, DataFrame} of shape (n_synapses, n_sizes)
-        Areas or volumes.
-
-    Returns
-    -------
-    logarithms : {ndarray, DataFrame} of shape (n_synapses, n_sizes)
-        Of the same kind.
-
-    Raises
-    ------
-    ValueError
-        If a size is not above 0; the message names the columns.
-
-    Examples
-    --------
-    >>> from celltyping.pipelines._synapses import log_sizes
-    >>> log_sizes([[1.0]])
-    array([[0.]])
-    """
+    """Return the natural logarithm of sizes, or raise if a size is not positive."""
     low = np.asarray(X) <= 0
     if low.any():
         names = getattr(X, "columns", range(low.shape[1]))
@@ -343,13 +311,19 @@ def log_sizes(X):
             if n
         )
         raise ValueError(
-            f"areas and volumes must be above 0, and are not in the columns {counts}: "
-            "leave these synapses out, or the columns (morphology)"
+            f"areas and volumes must be positive, and are not in the columns {counts}: "
+            "leave out these synapses, or the columns (morphology)"
         )
     return np.log(X)
 
 
-def _listed(columns, parameter):
+def _check_at_least(name, value, minimum):
+    """Raise if a parameter is less than its minimum."""
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+
+
+def _as_list(columns, parameter):
     """Return names of columns as a list."""
     if isinstance(columns, str):
         raise ValueError(
@@ -359,74 +333,78 @@ def _listed(columns, parameter):
     return [] if columns is None else list(columns)
 
 
-def _by_column(transformers, keep_others):
-    """Make a ColumnTransformer that takes and gives DataFrames, names unchanged."""
+def _make_size_steps(morphology):
+    """Return the steps that take logarithms of sizes and remove extreme ones."""
+    if not morphology:
+        return []
+    logarithm = FunctionTransformer(log_sizes, feature_names_out="one-to-one")
+    return [
+        ("log", _make_columns([("log", logarithm, morphology)], "passthrough")),
+        ("remove", OutlierRowRemover(morphology)),
+    ]
+
+
+def _make_scaler(coordinates, morphology):
+    """Return a scaler by median and interquartile range that drops other columns."""
+    scalers = [("coordinates", RobustScaler(), coordinates)]
+    if morphology:
+        scalers.append(("morphology", RobustScaler(), morphology))
+    return _make_columns(scalers, "drop")
+
+
+def _make_columns(transformers, remainder):
+    """Return a ColumnTransformer that returns DataFrames with unchanged names."""
     return ColumnTransformer(
-        transformers,
-        remainder="passthrough" if keep_others else "drop",
-        verbose_feature_names_out=False,
+        transformers, remainder=remainder, verbose_feature_names_out=False
     ).set_output(transform="pandas")
 
 
-def _make_embedding(name, *, n_components, n_neighbors, min_dist, random_state):
-    """Make a transformer that embeds."""
-    options = {
-        "n_components": n_components,
-        "n_neighbors": n_neighbors,
-        "min_dist": min_dist,
-        "random_state": random_state,
-    }
-    if name == "numap":
-        # A few columns are learnt in half of the usual epochs; and new synapses are
-        # placed by those that are there.
+def _make_embedding(embedding, **options):
+    """Return the transformer, or make the one of that name with these options."""
+    if not isinstance(embedding, str):
+        return embedding
+    if embedding == "numap":
+        # For a few columns, half of the default epochs are enough, without fine-tuning,
+        # as anchors refine the positions of new synapses.
         return NUMAP(**options, n_anchors=10_000, max_epochs=20, fine_tune_epochs=0)
-    if name != "umap":
+    if embedding != "umap":
         raise ValueError(
-            f"embedding must be one of {EMBEDDINGS} or a transformer, got {name!r}"
+            f"embedding must be one of {EMBEDDINGS} or a transformer, got {embedding!r}"
         )
     with warnings.catch_warnings():
-        # It warns that its variant for Tensorflow is not there.
+        # umap warns that Tensorflow, for one of its variants, is not installed.
         warnings.simplefilter("ignore", ImportWarning)
         umap = import_optional(
             "umap", extra="synapse", needed_by="make_synapse_pipeline(embedding='umap')"
         )
-    # With a seed, UMAP runs on one thread, and warns if it is not told to.
-    return umap.UMAP(**options, n_jobs=-1 if random_state is None else 1)
+    # With a seed, UMAP uses one thread, and warns unless n_jobs is 1.
+    return umap.UMAP(**options, n_jobs=-1 if options["random_state"] is None else 1)
 
 
-def _make_classifier(name, random_state):
-    """Make a classifier."""
-    if name == "knn":
+def _make_classifier(classifier, random_state):
+    """Return the classifier, or make the one of that name."""
+    if not isinstance(classifier, str):
+        return classifier
+    if classifier == "knn":
+        # The default of InductiveClusterer: the 5 nearest samples.
         return None
-    if name == "random_forest":
+    if classifier == "random_forest":
         from sklearn.ensemble import RandomForestClassifier
 
         return RandomForestClassifier(random_state=random_state)
-    if name != "xgboost":
+    if classifier != "xgboost":
         raise ValueError(
-            f"classifier must be one of {CLASSIFIERS} or a classifier, got {name!r}"
+            f"classifier must be one of {CLASSIFIERS} or a classifier, got "
+            f"{classifier!r}"
         )
     xgboost = import_optional(
         "xgboost",
         extra="synapse",
         needed_by="make_synapse_pipeline(classifier='xgboost')",
     )
-    # "exact" splits half-way between clusters, "hist" right at the edge of one, where
-    # new synapses then fall on the wrong side. Threads share out columns, and there are
-    # two or three.
+    # "exact" splits midway between clusters, "hist" at the edge of one, so that new
+    # synapses get the wrong cluster. Threads work on different columns, and there are
+    # only two or three.
     return xgboost.XGBClassifier(
         tree_method="exact", n_jobs=1, random_state=random_state
     )
-
-
-def _check_ranges(n_components, n_neighbors, min_cluster_size, min_samples):
-    """Refuse numbers that are too small, before anything is made."""
-    least = {
-        "n_components": (n_components, 1),
-        "n_neighbors": (n_neighbors, 2),
-        "min_cluster_size": (min_cluster_size, 2),
-        "min_samples": (min_samples, 1),
-    }
-    for name, (value, minimum) in least.items():
-        if value < minimum:
-            raise ValueError(f"{name} must be at least {minimum}, got {value!r}")

@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 from sklearn.utils import check_array
 
-from celltyping._utils._tables import is_frame, raw_column, shortened
+from celltyping._utils._messages import list_names
+from celltyping._utils._tables import is_frame, raw_column
 from celltyping.plotting._common import (
     counted,
     figure_and_axes,
@@ -541,7 +542,7 @@ def _find(wanted, names, parameter, where):
     missing = [name for name in wanted if name not in names]
     if missing:
         raise ValueError(
-            f"{parameter} names {missing}, not among {where}: {shortened(names)}"
+            f"{parameter} names {missing}, not among {where}: {list_names(names)}"
         )
     if len(set(wanted)) < len(wanted):
         raise ValueError(f"{parameter} must name each column once, got {wanted}")
@@ -557,7 +558,7 @@ def _new_columns(X_new, columns, names, feature_names, by_name):
             if missing:
                 raise ValueError(
                     f"X_new must have the columns that are drawn of X, but it lacks "
-                    f"{missing}: it has {shortened(there)}"
+                    f"{missing}: it has {list_names(there)}"
                 )
             columns, names = [there.index(names[i]) for i in columns], there
     else:

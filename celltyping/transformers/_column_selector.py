@@ -1,4 +1,4 @@
-"""The columns that the next steps need, from any table that has them."""
+"""Selection of columns of a table."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -10,47 +10,48 @@ from sklearn.utils.validation import check_is_fitted
 from celltyping._utils._compat import _fit_context
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._tables import (
+    check_table,
     column_values,
     find_columns,
     is_frame,
-    read_array,
-    read_table,
     replace_columns,
+    validate_table,
 )
 
 
 class ColumnSelector(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Keep some columns of a table, in a given order, whatever else it holds.
+    """Select columns of a table, in a given order.
 
-    The first step of a pipeline that is to take any table with the columns it needs:
-    in another order than in `fit`, or beside other columns. That the numbers among
-    them are numbers is checked here, before work starts.
+    As the first step of a pipeline, it accepts tables with additional columns or with
+    another order of columns than in `fit`, and validates numeric columns.
 
     Parameters
     ----------
     columns : array-like of shape (n_columns,), default=None
-        The columns to keep, in this order: names of a DataFrame, indices of an array.
-        None: all of them, and then names and number must be those of `fit`.
+        Columns to select, in this order: names in a DataFrame, indices in an array.
+        None: all columns, which then must be those of `fit`.
     numeric : array-like of shape (n_numeric,), default=()
-        Those of `columns` that must hold finite numbers. They become floats.
+        Selected columns that must contain finite numbers. They are converted to
+        float64.
 
     Attributes
     ----------
     positions_ : ndarray of shape (n_columns,), dtype=intp
-        Index in the table of `fit` of each column that is kept.
+        Index of each selected column in the table of `fit`.
     n_features_in_ : int
-        Number of columns in `fit`.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Defined only if X has feature names that are all strings.
 
     See Also
     --------
-    celltyping.ColumnWeighter : Makes columns count more or less.
-    sklearn.compose.ColumnTransformer : Another transformer for each part of a table.
+    celltyping.ColumnWeighter : Weights of columns.
+    sklearn.compose.ColumnTransformer : A transformer for each group of columns.
 
     Notes
     -----
-    A DataFrame gives a DataFrame with the same index, an array an array of floats.
+    A DataFrame gives a DataFrame with the same index, an array an array of dtype
+    float64.
 
     Examples
     --------
@@ -67,8 +68,8 @@ class ColumnSelector(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> columns.transform(synapses[["x", "y"]])
     Traceback (most recent call last):
         ...
-    ValueError: columns names columns ['NeuronId'], which X does not have: it has \
-['x', 'y']
+    ValueError: columns names columns ['NeuronId'], which X does not have: its \
+columns are 'x', 'y'
     """
 
     _parameter_constraints = {
@@ -83,98 +84,97 @@ class ColumnSelector(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit(self, X, y=None):
-        """Look for the columns.
+        """Find the columns in the table.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The table.
+            Table.
         y : None, default=None
-            Not used; here for scikit-learn's conventions.
+            Ignored.
 
         Returns
         -------
         self : ColumnSelector
-            The fitted transformer.
+            Fitted transformer.
 
         Raises
         ------
         ValueError
-            If X does not have all columns, `numeric` names one that is not kept, or
-            such a column does not hold finite numbers.
+            If X lacks a column, `numeric` contains a column that is not selected, or
+            such a column does not contain finite numbers.
         """
-        X = read_table(self, X, reset=True)
+        X = validate_table(self, X, reset=True)
         positions = self._find(X)
-        self._take(X, positions)
+        self._select(X, positions)
         self.positions_ = np.array(positions, dtype=np.intp)
         return self
 
     def transform(self, X):
-        """Take the columns.
+        """Select the columns.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            A table with these columns. It is not changed.
+            Table with these columns. It is not changed.
 
         Returns
         -------
         X_new : {ndarray, DataFrame} of shape (n_samples, n_columns)
-            The columns.
+            Selected columns.
 
         Raises
         ------
         ValueError
-            If X does not have all columns, or one in `numeric` does not hold finite
+            If X lacks a column, or a column of `numeric` does not contain finite
             numbers.
         """
         check_is_fitted(self)
         if self.columns is None:
-            X = read_table(self, X, reset=False)
+            X = validate_table(self, X, reset=False)
         else:
-            X = read_array(X)
-        return self._take(X, self._find(X))
+            X = check_table(X)
+        return self._select(X, self._find(X))
 
     def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns that are kept.
+        """Get the names of the selected columns.
 
         Parameters
         ----------
         input_features : array-like of shape (n_features,), default=None
-            Names of the columns in `fit`. None: those of the DataFrame, or "x0", "x1",
-            and so on.
+            Input feature names. None: those of `fit`, or "x0", "x1", and so on.
 
         Returns
         -------
         names : ndarray of shape (n_columns,), dtype=object
-            The names.
+            Names of the selected columns.
         """
         return super().get_feature_names_out(input_features)[self.positions_]
 
     def _find(self, X):
-        """Return where in `X` the columns stand."""
+        """Return the positions of the selected columns in X."""
         if self.columns is None:
             return list(range(X.shape[1]))
         return find_columns(X, self.columns, "columns")
 
-    def _take(self, X, positions):
-        """Return the columns of `X` at `positions`, those in `numeric` as floats."""
-        kept = X.iloc[:, positions] if is_frame(X) else X[:, positions]
+    def _select(self, X, positions):
+        """Return the columns at these positions, those of `numeric` as float64."""
+        selected = X.iloc[:, positions] if is_frame(X) else X[:, positions]
         if len(self.numeric) == 0:
-            return kept
+            return selected
         numeric = find_columns(X, self.numeric, "numeric")
         others = [
             name
-            for name, at in zip(self.numeric, numeric, strict=True)
-            if at not in positions
+            for name, position in zip(self.numeric, numeric, strict=True)
+            if position not in positions
         ]
         if others:
             raise ValueError(
                 f"numeric names columns {others}, which columns={self.columns!r} does "
-                "not keep"
+                "not select"
             )
-        places = [positions.index(position) for position in numeric]
-        return replace_columns(kept, places, column_values(X, numeric))
+        in_selected = [positions.index(position) for position in numeric]
+        return replace_columns(selected, in_selected, column_values(X, numeric))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

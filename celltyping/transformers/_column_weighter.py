@@ -1,4 +1,4 @@
-"""Weights of columns: which of them count more where distances are measured."""
+"""Multiplication of columns by weights."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -8,50 +8,50 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._compat import _fit_context
+from celltyping._utils._messages import list_names
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._tables import (
+    check_table,
     column_names,
     column_values,
     find_columns,
-    read_array,
-    read_table,
     replace_columns,
+    validate_table,
 )
 
 
 class ColumnWeighter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Multiply columns by weights.
 
-    Distances, and so neighbours, clusters and embeddings, look at every column alike.
-    After scaling, a weight says how much a column is to count: 2 for coordinates and 1
-    for areas make place twice as important as size.
+    After scaling, all columns contribute equally to distances, and so to neighbours,
+    clusters and embeddings. Weights of 2 for coordinates and 1 for areas double the
+    contribution of the coordinates.
 
     Parameters
     ----------
     weights : dict or array-like of shape (n_features,), default=None
-        A dict gives weights to columns by their name, in an array by their index;
-        columns that are not named stay as they are, whatever they hold. Anything else
-        gives a weight to each column in turn. Weights are zero or more. None: nothing
-        is weighted.
+        Nonnegative weights. A dict contains weights by name of column, or by index for
+        an array; other columns stay as they are, and need not be numeric. Otherwise one
+        weight per column. None: all columns stay as they are.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_features,), dtype=float64
         Weight of each column.
     n_features_in_ : int
-        Number of columns in `fit`.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Defined only if X has feature names that are all strings.
 
     See Also
     --------
-    celltyping.ColumnSelector : Keeps some columns of a table.
-    sklearn.preprocessing.RobustScaler : Comes before, so that weights mean something.
+    celltyping.ColumnSelector : Selection of columns.
+    sklearn.preprocessing.RobustScaler : Scaling, the step before.
 
     Notes
     -----
-    A DataFrame gives a DataFrame with the same index, an array an array of floats.
-    A weight of zero keeps the column, but makes it constant.
+    A DataFrame gives a DataFrame with the same index, an array an array of dtype
+    float64. A weight of zero makes the column constant.
 
     Examples
     --------
@@ -72,48 +72,42 @@ class ColumnWeighter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit(self, X, y=None):
-        """Give each column its weight.
+        """Validate the weights.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The table.
+            Table.
         y : None, default=None
-            Not used; here for scikit-learn's conventions.
+            Ignored.
 
         Returns
         -------
         self : ColumnWeighter
-            The fitted transformer.
+            Fitted transformer.
 
         Raises
         ------
         ValueError
-            If a weight is negative, NaN, infinite or no number, a column that is named
-            is missing or does not hold finite numbers, or there is not one weight per
-            column.
+            If a weight is not a finite nonnegative number, a weighted column is missing
+            or does not contain finite numbers, or there is not one weight per column.
         """
-        X = read_table(self, X, reset=True)
-        n_features = X.shape[1]
-        if self.weights is None or (
-            isinstance(self.weights, dict) and len(self.weights) == 0
-        ):
-            positions, given = [], []
-        elif isinstance(self.weights, dict):
-            positions = find_columns(X, list(self.weights), "weights")
-            given = list(self.weights.values())
-        else:
-            positions, given = list(range(n_features)), list(self.weights)
-            if len(given) != n_features:
-                raise ValueError(
-                    f"weights has {len(given)} weights, but X has {n_features} columns"
-                )
+        X = validate_table(self, X, reset=True)
         names = column_names(X)
-        weights = np.ones(n_features)
-        for position, weight in zip(positions, given, strict=True):
-            weights[position] = _checked(weight, names[position])
+        weights = {} if self.weights is None else self.weights
+        if isinstance(weights, dict):
+            positions = find_columns(X, list(weights), "weights") if weights else []
+            given = weights.values()
+        else:
+            positions, given = range(len(names)), weights
+            if len(given) != len(names):
+                raise ValueError(
+                    f"weights has {len(given)} weights, but X has {len(names)} columns"
+                )
         column_values(X, positions)
-        self.weights_ = weights
+        self.weights_ = np.ones(len(names))
+        for position, weight in zip(positions, given, strict=True):
+            self.weights_[position] = _check_weight(weight, names[position])
         self._weighted = np.array(positions, dtype=np.intp)
         return self
 
@@ -123,20 +117,20 @@ class ColumnWeighter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The table. It is not changed.
+            Table. It is not changed.
 
         Returns
         -------
         X_new : {ndarray, DataFrame} of shape (n_samples, n_features)
-            The weighted table.
+            Weighted table.
 
         Raises
         ------
         ValueError
-            If a weighted column does not hold finite numbers.
+            If a weighted column does not contain finite numbers.
         """
         check_is_fitted(self)
-        X = read_table(self, X, reset=False)
+        X = validate_table(self, X, reset=False)
         values = column_values(X, self._weighted)
         values *= self.weights_[self._weighted]
         return replace_columns(X, self._weighted, values)
@@ -147,21 +141,20 @@ class ColumnWeighter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            A weighted table. It is not changed.
+            Weighted table. It is not changed.
 
         Returns
         -------
         X_original : {ndarray, DataFrame} of shape (n_samples, n_features)
-            The table as it was before.
+            Table before `transform`.
 
         Raises
         ------
         ValueError
-            If a weight is zero, which cannot be undone, or X has another number of
-            columns than in `fit`.
+            If a weight is zero, or the number of columns is not that of `fit`.
         """
         check_is_fitted(self)
-        X = read_array(X)
+        X = check_table(X)
         if X.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but {type(self).__name__} was fitted on "
@@ -171,8 +164,8 @@ class ColumnWeighter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if len(lost):
             names = column_names(X)
             raise ValueError(
-                f"a weight of 0 cannot be undone: weights={self.weights!r} has it for "
-                f"columns {[names[position] for position in lost]}"
+                f"a weight of 0 has no inverse: weights={self.weights!r} are 0 for the "
+                f"columns {list_names([names[position] for position in lost])}"
             )
         values = column_values(X, self._weighted)
         values /= self.weights_[self._weighted]
@@ -184,15 +177,15 @@ class ColumnWeighter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def _checked(weight, name):
-    """Return a weight as a float, or say what is wrong with it."""
+def _check_weight(weight, name):
+    """Return a weight as a float, or raise if it is negative or not finite."""
     try:
         number = float(weight)
     except (TypeError, ValueError):
         number = np.nan
     if not 0 <= number < np.inf:
         raise ValueError(
-            f"weights must be finite numbers of zero or more, got {weight!r} for "
-            f"column {name!r}"
+            f"weights must be finite and nonnegative, got {weight!r} for column "
+            f"{name!r}"
         )
     return number

@@ -1,4 +1,4 @@
-"""A transformer behind a filter of outliers."""
+"""Transformer with outlier detection; outliers become NaN."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -10,9 +10,14 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._utils._compat import HasMethods, _check_feature_names_in, _fit_context
+from celltyping._utils._compat import (
+    HasMethods,
+    _check_feature_names_in,
+    _fit_context,
+    _RoutingNotSupportedMixin,
+)
 from celltyping._utils._outlier_detectors import (
-    OutlierJudgeMixin,
+    OutlierDetectionMixin,
     default_detector,
     fit_detector,
     is_outlier,
@@ -21,50 +26,50 @@ from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sub_estimators import (
     check_rows,
     join_input_tags,
-    own_random_state,
-    pass_random_state,
-    take_rows,
+    make_generator,
+    remove_attributes,
+    set_random_states,
 )
+from celltyping._utils._tables import take_rows
 
 
 def _has_names(self):
-    """Tell whether names of the columns that come out are known."""
-    if hasattr(self, "transformer_"):
-        return hasattr(self.transformer_, "get_feature_names_out")
-    return self.transformer is None or hasattr(
-        self.transformer, "get_feature_names_out"
-    )
+    """Return whether the names of the output columns are available."""
+    transformer = getattr(self, "transformer_", self.transformer)
+    return transformer is None or hasattr(transformer, "get_feature_names_out")
 
 
-class OutlierFilteredTransformer(OutlierJudgeMixin, TransformerMixin, BaseEstimator):
-    """Transform inliers, and give outliers no place.
+class OutlierFilteredTransformer(
+    _RoutingNotSupportedMixin, OutlierDetectionMixin, TransformerMixin, BaseEstimator
+):
+    """Transform inliers; return NaN for outliers.
 
-    A detector learns from all training samples, a transformer from those that the
-    detector accepts. Outliers come out as rows of NaN: an embedding would pull even
-    the farthest sample into one of its clusters.
+    An outlier detector is fitted to all training samples, a transformer to those that
+    the detector accepts. Outliers become rows of NaN, because an embedding would put
+    even the farthest sample into one of its clusters.
 
     Parameters
     ----------
     transformer : transformer, default=None
-        Any transformer of scikit-learn's kind, such as a `NUMAP`. None: the columns
+        Any transformer with scikit-learn's interface, such as `NUMAP`. None: features
         stay as they are.
     outlier_detector : estimator, default=None
         As in `OutlierFilteredClassifier`. None: a one-class SVM with ``nu=0.03``.
     random_state : int, RandomState instance or None, default=None
-        Is passed to the parts, where they have no own.
+        Seed for sub-estimators whose `random_state` is None.
 
     Attributes
     ----------
     inlier_mask_ : ndarray of shape (n_samples,), dtype=bool
-        True for training samples that the transformer learnt from.
+        True for training samples of the transformer.
     outlier_detector_ : estimator
-        The fitted detector.
+        Fitted outlier detector.
     transformer_ : transformer
-        The fitted transformer. Defined only if there is one.
+        Fitted transformer. Defined only if `transformer` is not None.
     n_features_in_ : int
-        Number of columns of X.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Defined only if X has feature names that are all strings.
 
     See Also
     --------
@@ -72,10 +77,13 @@ class OutlierFilteredTransformer(OutlierJudgeMixin, TransformerMixin, BaseEstima
 
     Notes
     -----
-    What the transformer would make of an outlier is ``transformer_.transform(X)``.
-    NaN says the same as in :class:`sklearn.cluster.HDBSCAN`, for which a sample with a
-    missing value is noise, and in UMAP, which gives NaN to samples without neighbours.
-    `InductiveClusterer` takes such rows for noise, `EmbeddingDisplay` leaves them out.
+    The transformed values of outliers are available as ``transformer_.transform(X)``.
+    NaN has the same meaning as in :class:`sklearn.cluster.HDBSCAN`, which labels
+    samples with missing values as noise, and in UMAP, which returns NaN for samples
+    without neighbours. `InductiveClusterer` labels such rows as noise, and
+    `EmbeddingDisplay` leaves them out.
+
+    Metadata routing is not supported.
 
     Examples
     --------
@@ -100,28 +108,27 @@ class OutlierFilteredTransformer(OutlierJudgeMixin, TransformerMixin, BaseEstima
         self.outlier_detector = outlier_detector
         self.random_state = random_state
 
-    @restore_on_error
     def fit(self, X, y=None):
         """Fit the detector to all samples, and the transformer to the inliers.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The samples, as the parts want them.
+            Training samples, as the sub-estimators accept them.
         y : array-like of shape (n_samples,), default=None
-            What the transformer wants beside them, such as types.
+            Target of the transformer, such as types.
 
         Returns
         -------
         self : OutlierFilteredTransformer
-            The fitted transformer.
+            Fitted estimator.
 
         Raises
         ------
         ValueError
             If the detector rejects all samples.
         TypeError
-            If the detector cannot judge new samples.
+            If the detector has no `predict`.
         """
         self.fit_transform(X, y)
         return self
@@ -129,79 +136,77 @@ class OutlierFilteredTransformer(OutlierJudgeMixin, TransformerMixin, BaseEstima
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
     def fit_transform(self, X, y=None):
-        """Fit, and transform the same samples.
+        """Fit, and transform the training samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The samples.
+            Training samples.
         y : array-like of shape (n_samples,), default=None
-            What the transformer wants beside them.
+            Target of the transformer.
 
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out)
-            NaN for outliers.
+            Transformed samples; NaN for outliers.
         """
         X, y = indexable(check_rows(self, X, reset=True), y)
-        random_state = own_random_state(self.random_state)
+        random_state = make_generator(self.random_state)
         self.outlier_detector_ = fit_detector(self.outlier_detector, X, random_state)
         inlier = ~is_outlier(self.outlier_detector_, X)
         if not inlier.any():
             raise ValueError(
-                f"outlier_detector rejects all {len(inlier)} samples: none is left to "
-                "learn from; scale X, or let it reject less (nu, contamination)"
+                f"outlier_detector rejects all {len(inlier)} samples, so none is left "
+                "for training: scale X, or lower the fraction that it rejects (nu, "
+                "contamination)"
             )
         self.inlier_mask_ = inlier
-        placed = take_rows(X, inlier)
-        vars(self).pop("transformer_", None)
+        X, y = take_rows(X, inlier), take_rows(y, inlier)
+        remove_attributes(self, "transformer_")
         if self.transformer is not None:
-            transformer = pass_random_state(clone(self.transformer), random_state)
-            self.transformer_ = transformer
-            if y is not None:
-                y = take_rows(y, inlier)
-            if hasattr(transformer, "fit_transform"):
-                placed = transformer.fit_transform(placed, y)
+            self.transformer_ = set_random_states(clone(self.transformer), random_state)
+            if hasattr(self.transformer_, "fit_transform"):
+                X = self.transformer_.fit_transform(X, y)
             else:
-                placed = transformer.fit(placed, y).transform(placed)
-        placed = _dense(placed)
-        self._n_features_out, self._dtype = placed.shape[1], placed.dtype.str
-        return self._with_gaps(placed, inlier)
+                X = self.transformer_.fit(X, y).transform(X)
+        X = _to_dense(X)
+        self._n_features_out, self._dtype = X.shape[1], X.dtype.str
+        return self._insert_outliers(X, inlier)
 
     def transform(self, X):
-        """Transform samples; outliers become NaN.
+        """Transform samples; return NaN for outliers.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The samples.
+            Samples.
 
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out)
-            NaN for outliers.
+            Transformed samples; NaN for outliers.
         """
         check_is_fitted(self)
-        X = self._checked(X)
+        X = self._validate_X(X)
         inlier = ~is_outlier(self.outlier_detector_, X)
-        placed = take_rows(X, inlier)
+        X = take_rows(X, inlier)
         if hasattr(self, "transformer_") and inlier.any():
-            placed = self.transformer_.transform(placed)
-        return self._with_gaps(_dense(placed), inlier)
+            X = self.transformer_.transform(X)
+        return self._insert_outliers(_to_dense(X), inlier)
 
     @available_if(_has_names)
     def get_feature_names_out(self, input_features=None):
-        """Name the columns that come out, as the transformer does.
+        """Get the names of the output features from the transformer.
 
         Parameters
         ----------
         input_features : array-like of shape (n_features,), default=None
-            Names of the columns that go in. None: those in `fit`.
+            Input feature names. None: those of `fit`.
 
         Returns
         -------
         names : ndarray of shape (n_features_out,), dtype=object
-            The names.
+            Output feature names.
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
@@ -209,37 +214,33 @@ class OutlierFilteredTransformer(OutlierJudgeMixin, TransformerMixin, BaseEstima
             return names
         return self.transformer_.get_feature_names_out(names)
 
-    def _checked(self, X):
-        """Return X as rows, with as many columns and the names as in `fit`."""
-        return check_rows(self, X, reset=False)
-
-    def _with_gaps(self, placed, inlier):
-        """Return the rows of inliers where they belong, and NaN between."""
-        dtype = np.result_type(
-            placed.dtype if inlier.any() else self._dtype, np.float32
-        )
+    def _insert_outliers(self, X, inlier):
+        """Return the rows of X at the positions of inliers, and NaN at the others."""
+        any_inlier = inlier.any()
+        dtype = np.result_type(X.dtype if any_inlier else self._dtype, np.float32)
         out = np.full((len(inlier), self._n_features_out), np.nan, dtype=dtype)
-        out[inlier] = placed if inlier.any() else 0
+        if any_inlier:
+            out[inlier] = X
         return out
 
     def __sklearn_tags__(self):
         detector = self.outlier_detector
-        parts = [default_detector() if detector is None else detector]
+        sub_estimators = [default_detector() if detector is None else detector]
         preserves_dtype = ["float64", "float32"]
         if self.transformer is not None:
-            parts.append(self.transformer)
-            of_transformer = get_tags(self.transformer).transformer_tags
-            if of_transformer is not None:
+            sub_estimators.append(self.transformer)
+            transformer_tags = get_tags(self.transformer).transformer_tags
+            if transformer_tags is not None:
                 preserves_dtype = [
                     name
-                    for name in of_transformer.preserves_dtype
+                    for name in transformer_tags.preserves_dtype
                     if name in preserves_dtype
                 ]
-        tags = join_input_tags(super().__sklearn_tags__(), parts)
+        tags = join_input_tags(super().__sklearn_tags__(), sub_estimators)
         tags.transformer_tags.preserves_dtype = preserves_dtype
         return tags
 
 
-def _dense(X):
+def _to_dense(X):
     """Return a dense array."""
     return X.toarray() if issparse(X) else np.asarray(X)

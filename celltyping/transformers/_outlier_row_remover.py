@@ -1,4 +1,4 @@
-"""A sampler that drops training rows whose values are far from the others'."""
+"""Sampler that removes training rows with outlying values."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -10,49 +10,54 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 
 from celltyping._utils._compat import Interval, _fit_context
+from celltyping._utils._labels import as_array
 from celltyping._utils._restore import restore_on_error
-from celltyping._utils._tables import column_values, find_columns, read_table, take_rows
+from celltyping._utils._tables import (
+    column_values,
+    find_columns,
+    take_rows,
+    validate_table,
+)
 
 
 class OutlierRowRemover(BaseEstimator):
-    """Drop training rows that are far from the others in any of the named columns.
+    """Remove training rows with an outlying value in any of the columns.
 
-    A value is far if it is below Q1 - f (Q3 - Q1) or above Q3 + f (Q3 - Q1), with Q1
-    and Q3 the quartiles of its column and f `iqr_factor`: Tukey's fences, of which the
-    outer ones have f = 3 [1]_. A transformer may not drop rows, so this is a sampler:
-    in a pipeline of imbalanced-learn it works in `fit` alone, and `predict` gives one
-    answer for each row.
+    A value is outlying if it is below Q1 - f (Q3 - Q1) or above Q3 + f (Q3 - Q1), where
+    Q1 and Q3 are the quartiles of its column and f is `iqr_factor` (Tukey's fences; the
+    outer ones have f = 3 [1]_). Transformers must keep all rows, so this is a sampler:
+    in a pipeline of imbalanced-learn it removes rows only in `fit`, and `predict`
+    returns one prediction per row.
 
     Parameters
     ----------
     columns : array-like of shape (n_columns,), default=None
-        The columns to look at: names of a DataFrame, indices of an array. None: all
-        of them.
+        Columns with the values: names in a DataFrame, indices in an array. None: all
+        columns.
     iqr_factor : float, default=3.0
-        How many interquartile ranges beyond the quartiles a value may lie.
+        Maximum distance of a value from the quartiles, in interquartile ranges.
 
     Attributes
     ----------
     lower_ : ndarray of shape (n_columns,), dtype=float64
-        Least value of each column that stays; -inf where the quartiles are equal.
+        Lower bound of each column; -inf if its quartiles are equal.
     upper_ : ndarray of shape (n_columns,), dtype=float64
-        Largest value of each column that stays; inf where the quartiles are equal.
+        Upper bound of each column; inf if its quartiles are equal.
     sample_indices_ : ndarray of shape (n_kept,), dtype=intp
-        The rows that stay, in their order.
+        Indices of the remaining rows, sorted.
     n_features_in_ : int
-        Number of columns in `fit`.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Defined only if X has feature names that are all strings.
 
     See Also
     --------
-    celltyping.ColumnWeighter : Makes columns count more or less.
+    celltyping.OutlierFilteredTransformer : Outlier detection in several columns.
 
     Notes
     -----
-    A column in which half of the values are the same has no spread to measure by, if
-    its quartiles are equal: it removes nothing. Areas and volumes of synapses have
-    long tails; taking their logarithm before keeps more of the large ones.
+    A column with equal quartiles removes no rows. Areas and volumes of synapses are
+    skewed; their logarithms keep more of the large values.
 
     References
     ----------
@@ -89,77 +94,77 @@ class OutlierRowRemover(BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit(self, X, y=None):
-        """Learn between which values rows stay.
+        """Compute the bounds of each column.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The table.
+            Table.
         y : array-like of shape (n_samples,), default=None
-            Not used; here for the conventions of scikit-learn.
+            Ignored.
 
         Returns
         -------
         self : OutlierRowRemover
-            The fitted sampler.
+            Fitted sampler.
 
         Raises
         ------
         ValueError
-            If a column is missing or does not hold finite numbers, or no row is left.
+            If a column is missing or does not contain finite numbers, or no row
+            remains.
         """
-        self._learn(X)
+        self._fit(X)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit_resample(self, X, y=None):
-        """Learn between which values rows stay, and drop the others.
+        """Compute the bounds of each column, and remove rows beyond them.
 
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            The table. It is not changed.
+            Table. It is not changed.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            What belongs to the rows.
+            Targets of the rows.
 
         Returns
         -------
         X_resampled : {ndarray, DataFrame} of shape (n_kept, n_features)
-            The rows that stay.
+            Remaining rows.
         y_resampled : {ndarray, DataFrame, Series} of shape (n_kept,) or None
-            What belongs to them; None if `y` is.
+            Their targets; None if `y` is None.
 
         Raises
         ------
         ValueError
-            If a column is missing or does not hold finite numbers, `y` has another
-            length than X, or no row is left.
+            If a column is missing or does not contain finite numbers, `y` has another
+            length than X, or no row remains.
         """
-        X = self._learn(X)
-        if y is None:
-            return take_rows(X, self.sample_indices_), None
-        check_consistent_length(X, y)
+        X = self._fit(X)
+        if y is not None:
+            check_consistent_length(X, y)
+            y = y if hasattr(y, "iloc") else as_array(y)
         return take_rows(X, self.sample_indices_), take_rows(y, self.sample_indices_)
 
-    def _learn(self, X):
-        """Store the bounds and the rows within them; return the checked table."""
-        X = read_table(self, X, reset=True)
+    def _fit(self, X):
+        """Set the fitted attributes; return the validated table."""
+        X = validate_table(self, X, reset=True)
         if self.columns is None:
             positions = list(range(X.shape[1]))
         else:
             positions = find_columns(X, self.columns, "columns")
         values = column_values(X, positions)
         first, third = np.percentile(values, [25, 75], axis=0)
-        # Without spread there is nothing to measure by.
         reach = np.where(third > first, self.iqr_factor * (third - first), np.inf)
         lower, upper = first - reach, third + reach
         kept = np.flatnonzero(((values >= lower) & (values <= upper)).all(axis=1))
         if len(kept) == 0:
             raise ValueError(
-                f"no row is left of the {len(values)} in X: each is beyond the bounds "
-                f"of one of {len(positions)} columns; a larger iqr_factor than "
-                f"{self.iqr_factor} or fewer columns keep more"
+                f"none of the {len(values)} rows of X remains: each is beyond the "
+                f"bounds of one of {len(positions)} columns; increase iqr_factor "
+                f"({self.iqr_factor}) or use fewer columns"
             )
         self.lower_, self.upper_, self.sample_indices_ = lower, upper, kept
         return X

@@ -1,4 +1,4 @@
-"""Clouds of points that are alike, turned about their centres until they coincide."""
+"""Rotational registration of point sets (Gaussian-weighted Kabsch)."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -6,110 +6,80 @@
 import numpy as np
 from scipy.spatial.distance import cdist
 
-# Widths of the kernel, from coarse to fine, in units of the median distance from the
-# centre: turns of some 30 degrees are found at the beginning, and one in the end.
+# Kernel widths, from coarse to fine, in units of the median distance from the centre.
+# The first ones correct rotations of about 30 degrees, the last ones of about 1 degree.
 WIDTHS = np.geomspace(0.5, 0.08, 15)
 
-# So many points stand for all others. More of them turn hardly better, but slower.
-MOST_REFERENCES = 1000
+# Maximum number of reference points. More of them improve rotations hardly, and take
+# more time.
+MAX_REFERENCES = 1000
 
-# A point counts half if it finds as much weight as this share of the reference has
-# when all of it is at its place: points that find nothing like them have no say.
+# Kernel mass, relative to a full match, at which a point gets half weight; points
+# without a counterpart in the reference get almost none.
 BACKGROUND = 1e-3
 
 
 def pick_references(points):
-    """Return at most `MOST_REFERENCES` points, evenly from the table.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n_points, n_dimensions)
-        The points.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_references,), dtype=intp
-        Their rows; the same for the same number of points.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.transformers._registration import pick_references
-    >>> pick_references(np.zeros((3, 2))).tolist()
-    [0, 1, 2]
-    """
-    n_references = min(len(points), MOST_REFERENCES)
+    """Return the indices of at most `MAX_REFERENCES` points, evenly spaced."""
+    n_references = min(len(points), MAX_REFERENCES)
     return np.linspace(0, len(points) - 1, n_references).round().astype(np.intp)
 
 
-def find_turn(points, reference, width):
-    """Return the rotation about the origin that brings points nearer to a reference.
+def kabsch_rotation(points, reference, width):
+    """Return the rotation about the origin that moves points towards a reference.
 
     Parameters
     ----------
     points : ndarray of shape (n_points, n_dimensions)
-        The points.
+        Points.
     reference : ndarray of shape (n_references, n_dimensions)
-        Where they may belong.
+        Reference points.
     width : float
-        Standard deviation of the Gaussian kernel: how far a point looks around.
+        Standard deviation of the Gaussian kernel.
 
     Returns
     -------
     rotation : ndarray of shape (n_dimensions, n_dimensions)
-        ``points @ rotation`` are nearer. A proper rotation: nothing is mirrored.
+        Proper rotation (no reflection); ``points @ rotation`` are the rotated points.
 
     Notes
     -----
-    Each point's target is the mean of the reference, weighted by the kernel; the
-    rotation is the one with the least sum of squared distances to the targets, by
-    singular value decomposition (Kabsch). Points far from all of the reference weigh
-    little.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.transformers._registration import find_turn
-    >>> reference = np.array([[1.0, 0.0], [0.0, 2.0]])
-    >>> find_turn(np.array([[0.8, -0.6], [1.2, 1.6]]), reference, 0.3).round(1)
-    array([[ 0.8,  0.6],
-           [-0.6,  0.8]])
+    Each point's target is the kernel-weighted mean of the reference. The rotation has
+    the least weighted sum of squared distances to the targets, by singular value
+    decomposition (Kabsch).
     """
     kernel = np.exp(cdist(points, reference, "sqeuclidean") / (-2 * width**2))
-    found = kernel.sum(axis=1, keepdims=True)
-    targets = kernel @ reference / np.maximum(found, np.finfo(float).tiny)
-    weights = found / (found + BACKGROUND * len(reference))
+    mass = kernel.sum(axis=1, keepdims=True)
+    targets = kernel @ reference / np.maximum(mass, np.finfo(float).tiny)
+    weights = mass / (mass + BACKGROUND * len(reference))
     left, _, right = np.linalg.svd((weights * points).T @ targets)
     left[:, -1] *= np.sign(np.linalg.det(left @ right))
     return left @ right
 
 
 def register(offsets, codes, axes):
-    """Turn the axes of all clouds until the clouds lie on each other.
+    """Rotate all point sets onto each other.
+
+    Point sets are rotated in turn, the largest first, towards the points of all others,
+    with ever narrower kernels (compare coherent point drift [1]_).
 
     Parameters
     ----------
     offsets : ndarray of shape (n_points, n_dimensions)
-        The points, from the centre of their cloud.
+        Points, relative to the centre of their set.
     codes : ndarray of shape (n_points,), dtype=intp
-        Index of each point's cloud.
-    axes : ndarray of shape (n_clouds, n_dimensions, n_dimensions)
-        In its columns, the axes that each cloud has at first.
+        Index of each point's set.
+    axes : ndarray of shape (n_sets, n_dimensions, n_dimensions)
+        Initial axes of each set, in columns.
 
     Returns
     -------
-    axes : ndarray of shape (n_clouds, n_dimensions, n_dimensions)
-        The new axes; those of a cloud without points are the old ones.
+    axes : ndarray of shape (n_sets, n_dimensions, n_dimensions)
+        New axes; unchanged for sets without points.
     reference : ndarray of shape (n_references, n_dimensions)
-        Some points in their new places, for `register_to`.
+        Some of the rotated points, for `register_to`.
     size : float
         Median distance of a point from its centre, for `register_to`.
-
-    Notes
-    -----
-    Clouds are turned one after the other, the largest first, towards the points of all
-    others, first with a wide kernel and then with narrower ones (see [1]_ for a
-    relative of this).
 
     References
     ----------
@@ -126,41 +96,37 @@ def register(offsets, codes, axes):
     points = np.einsum("ij,ijk->ik", offsets, axes[codes])
     size = float(np.median(np.linalg.norm(offsets, axis=1)))
     references = order[pick_references(points)]
-    others = [references[codes[references] != cloud] for cloud in range(len(axes))]
+    others = [references[codes[references] != i] for i in range(len(axes))]
     for width in size * WIDTHS:
-        for cloud in np.argsort(-counts, kind="stable"):
-            rows = members[cloud]
-            if len(rows) == 0 or len(others[cloud]) == 0 or size == 0:
+        for i in np.argsort(-counts, kind="stable"):
+            rows = members[i]
+            if len(rows) == 0 or len(others[i]) == 0 or size == 0:
                 continue
-            axes[cloud] @= find_turn(points[rows], points[others[cloud]], width)
-            points[rows] = offsets[rows] @ axes[cloud]
+            axes[i] @= kabsch_rotation(points[rows], points[others[i]], width)
+            points[rows] = offsets[rows] @ axes[i]
     return axes, points[references], size
 
 
 def register_to(offsets, codes, axes, reference, size):
-    """Turn the axes of new clouds until these lie on a reference.
+    """Rotate new point sets onto a reference.
 
     Parameters
     ----------
-    offsets : ndarray of shape (n_points, n_dimensions)
-        The points, from the centre of their cloud.
-    codes : ndarray of shape (n_points,), dtype=intp
-        Index of each point's cloud.
-    axes : ndarray of shape (n_clouds, n_dimensions, n_dimensions)
-        In its columns, the axes that each cloud has at first.
+    offsets, codes, axes : ndarray
+        As in `register`.
     reference : ndarray of shape (n_references, n_dimensions)
-        What `register` gave.
+        Reference points of `register`.
     size : float
-        What `register` gave.
+        Median distance of `register`.
 
     Returns
     -------
-    axes : ndarray of shape (n_clouds, n_dimensions, n_dimensions)
-        The new axes.
+    axes : ndarray of shape (n_sets, n_dimensions, n_dimensions)
+        New axes.
     """
     axes = axes.copy()
-    for cloud in np.unique(codes):
-        own = offsets[codes == cloud]
+    for i in np.unique(codes):
+        points = offsets[codes == i]
         for width in size * WIDTHS if size > 0 else ():
-            axes[cloud] @= find_turn(own @ axes[cloud], reference, width)
+            axes[i] @= kabsch_rotation(points @ axes[i], reference, width)
     return axes

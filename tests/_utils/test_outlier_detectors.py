@@ -21,9 +21,9 @@ from sklearn.svm import OneClassSVM
 
 from celltyping._utils import _outlier_detectors
 from celltyping._utils._outlier_detectors import (
-    MOST_ROWS,
+    MAX_ROWS,
     NU,
-    OutlierJudgeMixin,
+    OutlierDetectionMixin,
     default_detector,
     fit_detector,
     is_outlier,
@@ -73,7 +73,7 @@ class Fitless(BaseEstimator):
         return np.ones(len(X), dtype=int)
 
 
-class Judge(OutlierJudgeMixin, BaseEstimator):
+class Judge(OutlierDetectionMixin, BaseEstimator):
     """The least that has `outlier_detector_`."""
 
     def __init__(self, outlier_detector=None):
@@ -83,7 +83,7 @@ class Judge(OutlierJudgeMixin, BaseEstimator):
         self.outlier_detector_ = fit_detector(self.outlier_detector, X, 0)
         return self
 
-    def _checked(self, X):
+    def _validate_X(self, X):
         return np.asarray(X)
 
 
@@ -176,14 +176,14 @@ def test_forms_of_rows(rows, form):
 def test_lof_needs_novelty(detector, rows):
     with (
         patch.object(LocalOutlierFactor, "fit") as fit,
-        pytest.raises(TypeError, match=r"LocalOutlierFactor has not: .*novelty=T"),
+        pytest.raises(TypeError, match=r"LocalOutlierFactor does not: .*novelty=T"),
     ):
         fit_detector(detector, rows, None)
     assert not fit.called, "refused before it costs anything"
 
 
 def test_a_detector_that_cannot_judge(rows):
-    with pytest.raises(TypeError, match=r"must have predict.*StandardScaler has not$"):
+    with pytest.raises(TypeError, match=r"must have predict.*StandardScaler does not$"):
         fit_detector(StandardScaler(), rows, None)
 
 
@@ -205,12 +205,12 @@ def test_default(rows):
 
 @pytest.fixture(scope="module")
 def many_rows():
-    return np.random.default_rng(0).normal(size=(MOST_ROWS + 500, 2))
+    return np.random.default_rng(0).normal(size=(MAX_ROWS + 500, 2))
 
 
 @pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_array])
 def test_default_learns_from_a_sample_of_many_rows(many_rows, form):
-    with patch.object(_outlier_detectors, "MOST_ROWS", 1000):
+    with patch.object(_outlier_detectors, "MAX_ROWS", 1000):
         fitted = fit_detector(None, form(many_rows), None)
     assert fitted.shape_fit_ == (1000, 2)
     rejected = is_outlier(fitted, form(many_rows))
@@ -218,7 +218,7 @@ def test_default_learns_from_a_sample_of_many_rows(many_rows, form):
 
 
 def test_sample_is_as_large_as_it_says(many_rows):
-    assert fit_detector(None, many_rows, None).shape_fit_ == (MOST_ROWS, 2)
+    assert fit_detector(None, many_rows, None).shape_fit_ == (MAX_ROWS, 2)
 
 
 def test_a_given_detector_learns_from_all_rows(many_rows):
@@ -230,7 +230,7 @@ def test_a_given_detector_learns_from_all_rows(many_rows):
 
 def test_which_rows_are_drawn(many_rows):
     def support(random_state):
-        with patch.object(_outlier_detectors, "MOST_ROWS", 1000):
+        with patch.object(_outlier_detectors, "MAX_ROWS", 1000):
             return fit_detector(None, many_rows, random_state).support_vectors_
 
     np.testing.assert_array_equal(support(None), support(None))
@@ -244,7 +244,7 @@ def test_which_rows_are_drawn(many_rows):
 def test_weights_follow_the_sample():
     X = np.random.default_rng(0).normal(size=(300, 2))
     weight = np.where(X[:, 0] > 0, 1.0, 1e-3)
-    with patch.object(_outlier_detectors, "MOST_ROWS", 200):
+    with patch.object(_outlier_detectors, "MAX_ROWS", 200):
         fitted = fit_detector(None, X, None, sample_weight=weight)
         plain = fit_detector(None, X, None)
     assert fitted.shape_fit_ == (200, 2)

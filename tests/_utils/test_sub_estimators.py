@@ -23,13 +23,13 @@ from sklearn.utils import get_tags
 
 from celltyping._utils._sub_estimators import (
     check_rows,
+    index_metadata,
     is_per_row,
     join_input_tags,
-    own_random_state,
-    pass_random_state,
-    sampled,
-    take_rows,
+    make_generator,
+    set_random_states,
 )
+from celltyping._utils._tables import take_rows
 from celltyping.datasets import make_connectome
 
 
@@ -57,18 +57,18 @@ class Untagged:
 # ------------------------------------------------------------------------------ seeds
 
 
-def test_own_random_state():
-    assert own_random_state(None) is None
+def test_make_generator():
+    assert make_generator(None) is None
     generator = np.random.RandomState(0)
-    assert own_random_state(generator) is generator
-    assert own_random_state(0).randint(1000) == generator.randint(1000)
+    assert make_generator(generator) is generator
+    assert make_generator(0).randint(1000) == generator.randint(1000)
 
 
 def test_seeds_reach_all_parts_that_have_none():
     pipeline = make_pipeline(
         PCA(), AdaBoostClassifier(RandomForestClassifier(), random_state=7)
     )
-    assert pass_random_state(pipeline, 0) is pipeline
+    assert set_random_states(pipeline, 0) is pipeline
     boost = pipeline[-1]
     assert boost.random_state == 7
     seeds = [pipeline[0].random_state, boost.estimator.random_state]
@@ -78,8 +78,8 @@ def test_seeds_reach_all_parts_that_have_none():
 
 def test_seeds_are_reproducible_and_go_on():
     def seeds(random_state):
-        forests = [pass_random_state(RandomForestClassifier(), random_state)]
-        forests.append(pass_random_state(KMeans(), random_state))
+        forests = [set_random_states(RandomForestClassifier(), random_state)]
+        forests.append(set_random_states(KMeans(), random_state))
         return [each.random_state for each in forests]
 
     assert seeds(3) == seeds(3)
@@ -90,13 +90,13 @@ def test_seeds_are_reproducible_and_go_on():
 
 
 def test_no_seed_without_random_state():
-    assert pass_random_state(KMeans(), None).random_state is None
+    assert set_random_states(KMeans(), None).random_state is None
 
 
 def test_nothing_to_seed():
     generator = np.random.RandomState(0)
     estimator = KNeighborsClassifier()
-    assert pass_random_state(estimator, generator) is estimator
+    assert set_random_states(estimator, generator) is estimator
     assert generator.randint(1000) == np.random.RandomState(0).randint(1000)
 
 
@@ -152,7 +152,7 @@ def test_bad_arrays(X, message):
 
 def test_missing_values_of_a_table_are_counted():
     table = pd.DataFrame({"x": [1, None, None], "y": [1, 2, 3], "z": [None, 1, 2]})
-    message = r"Meta does not take missing.* in the columns 'x' \(2\), 'z' \(1\)"
+    message = r"Meta does not accept missing.* in the columns 'x' \(2\), 'z' \(1\)"
     with pytest.raises(ValueError, match=message):
         check_rows(Meta(SVC()), table, reset=True)
     with pytest.raises(ValueError, match=message):
@@ -238,8 +238,8 @@ def test_is_per_row():
         assert not is_per_row(value, 2)
 
 
-@pytest.mark.parametrize("rows", [[2, 0, 0], np.array([True, False, True])])
-def test_sampled(rows):
+@pytest.mark.parametrize("rows", [np.array([2, 0, 0]), np.array([True, False, True])])
+def test_index_metadata(rows):
     given = {
         "weight": np.array([1, 2, 3]),
         "names": ["a", "b", "c"],
@@ -248,7 +248,7 @@ def test_sampled(rows):
         "text": "abc",
         "nothing": None,
     }
-    found = sampled(given, rows, 3)
+    found = index_metadata(given, rows, 3)
     positions = np.arange(3)[rows]
     assert list(found) == list(given)
     np.testing.assert_array_equal(found["weight"], given["weight"][positions])

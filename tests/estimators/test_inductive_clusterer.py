@@ -234,7 +234,7 @@ def test_no_cluster(maker, membership):
         options["copy"] = True
     model = InductiveClusterer(maker(**options), membership=membership)
     if membership == "clusterer" and maker is not hdbscan.HDBSCAN:
-        with pytest.raises(ValueError, match=r"needs a clusterer that has predict"):
+        with pytest.raises(ValueError, match=r"requires a clusterer with predict"):
             model.fit(X)
         return
     with pytest.warns(UserWarning, match="finds no cluster in 30 .*min_cluster_size"):
@@ -283,7 +283,7 @@ def test_one_cluster_of_hdbscan_itself(blobs):
     assert (model.predict(X) == 0).all()
     # There its approximate_predict calls everything noise.
     model.set_params(membership="clusterer")
-    with pytest.raises(ValueError, match="one cluster: take membership='classifier'"):
+    with pytest.raises(ValueError, match="one cluster: use membership='classifier'"):
         model.fit(X)
 
 
@@ -441,7 +441,9 @@ def test_methods_that_parts_lack(blobs):
     assert not hasattr(without.fit(blobs[0]), "predict_proba")
     assert hasattr(InductiveClusterer(), "predict_proba")
     assert not hasattr(InductiveClusterer(membership="clusterer"), "predict_proba")
-    with pytest.raises(ValueError, match="HDBSCAN has not: take membership='class"):
+    with pytest.raises(
+        ValueError, match="HDBSCAN does not have: use membership='class"
+    ):
         InductiveClusterer(membership="clusterer").fit(blobs[0])
     with pytest.raises(NotFittedError):
         InductiveClusterer().predict(blobs[0])
@@ -455,7 +457,9 @@ class Named(KMeans):
 
 
 def test_clusters_are_integers(blobs):
-    with pytest.raises(ValueError, match="with integers, and Named has labels such"):
+    with pytest.raises(
+        ValueError, match="must be integers, and Named returns labels such"
+    ):
         InductiveClusterer(Named(3)).fit(blobs[0])
 
 

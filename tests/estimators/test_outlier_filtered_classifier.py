@@ -179,7 +179,7 @@ def test_weight_of_what_is_no_class(blobs):
     model = OutlierFilteredClassifier(
         LogisticRegression(class_weight={"as": 1, "x": 2})
     )
-    message = r"class_weight has \['x'\], which are no classes; there are \['as', 'pv'"
+    message = r"contains \['x'\], which are not classes; the classes are \['as', 'pv"
     with pytest.raises(ValueError, match=message):
         model.fit(X, NAMES[codes])
 
@@ -245,7 +245,7 @@ def test_any_detector(blobs, detector):
 
 def test_lof_needs_novelty(blobs):
     model = OutlierFilteredClassifier(outlier_detector=LocalOutlierFactor())
-    with pytest.raises(TypeError, match=r"LocalOutlierFactor has not: .*novelty=True"):
+    with pytest.raises(TypeError, match=r"LocalOutlierFactor does not: .*novelty=True"):
         model.fit(*blobs)
 
 
@@ -273,14 +273,14 @@ def test_a_detector_that_keeps_everything_changes_nothing(name, form):
 
 def test_all_rows_rejected(blobs):
     model = OutlierFilteredClassifier(outlier_detector=Band(-np.inf))
-    message = "rejects all 120 samples of classes: .*scale X, or let it reject less"
+    message = "rejects all 120 samples that have a class, .*: scale X, or lower"
     with pytest.raises(ValueError, match=message):
         model.fit(*blobs)
     # None is left either if the inliers are outliers by their label.
     X, codes = blobs
     y = np.where(X[:, 0] > 4, codes, -1)
     model.set_params(outlier_detector=Band(4), outlier_label=-1)
-    with pytest.raises(ValueError, match="rejects all 40 samples of classes"):
+    with pytest.raises(ValueError, match="rejects all 40 samples that have a class"):
         model.fit(X, y)
 
 
@@ -290,7 +290,7 @@ def test_a_class_that_would_be_emptied_is_kept(blobs):
     model = OutlierFilteredClassifier(
         KNeighborsClassifier(1), outlier_detector=Band(30)
     )
-    message = r"rejects all samples of 1 of 3 classes, \['as'\]: the classifier learns"
+    message = r"rejects all samples of 1 of 3 classes, 'as': the classifier is fitted"
     with pytest.warns(UserWarning, match=message) as record:
         model.fit(X, NAMES[codes])
     assert [warning.filename for warning in record] == [__file__]
@@ -305,7 +305,7 @@ def test_many_classes_that_would_be_emptied():
     model = OutlierFilteredClassifier(
         KNeighborsClassifier(1), outlier_detector=Band(11.5)
     )
-    message = r"all samples of 14 of 20 classes, \[6, 7, 8, 9, 10\] and 9 more:"
+    message = r"all samples of 14 of 20 classes, 6, 7, 8, 9, 10, \.\.\. \(14 in all\):"
     with pytest.warns(UserWarning, match=message):
         model.fit(X, np.arange(40) // 2)
     assert model.score(X, np.arange(40) // 2) == 1
@@ -376,7 +376,7 @@ def test_all_rows_have_the_label(blobs, y):
 def test_label_of_another_kind(blobs, name, outlier, needed):
     X, codes = blobs
     model = OutlierFilteredClassifier(outlier_label=outlier)
-    message = f"outlier_label must be {needed}, as the classes in y are, got "
+    message = f"outlier_label must be {needed} like the classes in y, got "
     with pytest.raises(ValueError, match=message):
         model.fit(X, LABELS[name][0](codes))
 
@@ -453,9 +453,7 @@ def test_a_resampler_that_empties_a_class(blobs):
     model = OutlierFilteredClassifier(
         KNeighborsClassifier(1), outlier_detector=Band(), resampler=cleaner
     )
-    message = (
-        r"EditedNearestNeighbours.* leaves no sample of the classes \['pa'\]: none may"
-    )
+    message = r"EditedNearestNeighbours.* removes all samples of the classes 'pa', but"
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)
 
@@ -663,7 +661,7 @@ def test_weights_follow_a_resampler(recorded, resampler):
 def test_weights_cannot_follow_made_samples(recorded):
     model, _, detectors, X, codes, weight, _ = recorded
     model.set_params(resampler=SMOTE(k_neighbors=2), random_state=0)
-    with pytest.raises(ValueError, match="sample_weight: metadata of samples cannot f"):
+    with pytest.raises(ValueError, match="sample_weight: metadata per sample requires"):
         model.fit(X, codes, sample_weight=weight)
     model.fit(X, codes, metadata="any")
     model.estimator.set_fit_request(sample_weight=False)
@@ -809,7 +807,9 @@ def test_missing_values(blobs):
         ValueError, match="OutlierFilteredClassifier does not accept mi"
     ):
         OutlierFilteredClassifier().fit(X, codes)
-    with pytest.raises(ValueError, match=r"X has some in the columns 'y' \(12\)"):
+    with pytest.raises(
+        ValueError, match=r"X has missing values in the columns 'y' \(12\)"
+    ):
         OutlierFilteredClassifier().fit(table, codes)
     detector = make_pipeline(SimpleImputer(), OneClassSVM(nu=0.05))
     for estimator in (

@@ -195,7 +195,7 @@ def test_columns_of_a_table_by_name(table):
         X, labels, X_new=df.iloc[:5, 1:], features=["area", "x"], feature_names=NAMES
     )
     np.testing.assert_array_equal(by_place.X_new, display.X_new)
-    with pytest.raises(ValueError, match=r"X_new .* lacks \['x'\]: it has \['neuron',"):
+    with pytest.raises(ValueError, match=r"X_new .* lacks \['x'\]: it has 'neuron',"):
         FeaturePairsDisplay.from_predictions(
             df, X_new=df.drop(columns="x"), features=["area", "x"]
         )
@@ -264,7 +264,7 @@ def test_look(table):
         ),
         (lambda X: np.full_like(X, np.nan), {}, "X must have a row without NaN"),
         (lambda X: np.where(X > 5, np.inf, X), {}, "column 'feature 1' of X holds inf"),
-        (None, {"log": ["a"]}, r"log names \['a'\], not among the features: \['feat"),
+        (None, {"log": ["a"]}, r"log names \['a'\], not among the features: 'feat"),
         (None, {"log": "feature 1"}, "log must be a list of names, got 'feature 1'"),
         (None, {"log": ["feature 1"]}, "positive, got 'feature 1', which goes down to"),
         (None, {"features": ["x"]}, r"features names \['x'\], not among the columns"),

@@ -77,19 +77,22 @@ def test_numeric_columns_become_floats(synapses):
     [
         (
             {"columns": ["z", "x", "soma_z"]},
-            r"columns names columns \['z', 'soma_z'\], which X does not have: it has "
-            r"\['note', 'y', 'NeuronId', 'x'\]",
+            r"columns names columns \['z', 'soma_z'\], which X does not have: its "
+            r"columns are 'note', 'y', 'NeuronId', 'x'",
         ),
         ({"numeric": ["z"]}, r"numeric names columns \['z'\], which X does not have"),
         (
             {"columns": ["x"], "numeric": ["x", "y"]},
-            r"numeric names columns \['y'\], which columns=\['x'\] does not keep",
+            r"numeric names columns \['y'\], which columns=\['x'\] does not select",
         ),
         ({"columns": ["x", "x"]}, r"columns names \['x'\] more than once"),
-        ({"columns": []}, "columns must name one column or more"),
+        ({"columns": []}, "columns must name at least one column"),
         ({"columns": "x"}, "'columns' parameter of ColumnSelector must be an array"),
         ({"numeric": None}, "'numeric' parameter of ColumnSelector must be an array"),
-        ({"numeric": ["note"]}, "column 'note' of X holds '', which is no number"),
+        (
+            {"numeric": ["note"]},
+            "column 'note' of X contains '', which is not a number",
+        ),
     ],
 )
 def test_bad_parameters(synapses, parameters, message):
@@ -100,7 +103,7 @@ def test_bad_parameters(synapses, parameters, message):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("12,3", "column 'y' of X holds '12,3', which is no number"),
+        ("12,3", "column 'y' of X contains '12,3', which is not a number"),
         (None, "column 'y' of X contains NaN in 1 of 4 rows"),
         (np.inf, "column 'y' of X contains infinity in 1 of 4 rows"),
     ],
@@ -119,11 +122,11 @@ def test_bad_values(synapses, value, message):
 def test_a_new_table_without_a_column(synapses):
     columns = ColumnSelector(["NeuronId", "x", "y"]).fit(synapses)
     message = (
-        r"names columns \['NeuronId', 'y'\], which X does not have: it has \['x'\]"
+        r"names columns \['NeuronId', 'y'\], which X does not have: its columns are 'x'"
     )
     with pytest.raises(ValueError, match=message):
         columns.transform(synapses[["x"]])
-    with pytest.raises(ValueError, match="X is an array, and its 3 columns"):
+    with pytest.raises(ValueError, match="X is an array with 3 columns"):
         columns.transform(np.ones((2, 3)))
 
 

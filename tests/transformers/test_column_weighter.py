@@ -69,7 +69,7 @@ def test_columns_of_an_array_by_index():
 @pytest.mark.parametrize("form", [lambda w: {"y": w}, lambda w: [1, w]])
 def test_weights_that_cannot_be(form, weight):
     frame = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
-    message = f"zero or more, got {weight!r} for column 'y'"
+    message = f"finite and nonnegative, got {weight!r} for column 'y'"
     with pytest.raises(ValueError, match=message):
         ColumnWeighter(form(weight)).fit(frame)
 
@@ -79,12 +79,15 @@ def test_weights_that_cannot_be(form, weight):
     [
         (
             {"z": 2, "x": 1, "u": 0},
-            r"weights names columns \['z', 'u'\], which X does not have: it has "
-            r"\['NeuronId', 'x', 'area'\]",
+            r"weights names columns \['z', 'u'\], which X does not have: its "
+            r"columns are 'NeuronId', 'x', 'area'",
         ),
         ([1, 2], "weights has 2 weights, but X has 3 columns"),
         (2.0, "'weights' parameter of ColumnWeighter must be an instance of 'dict'"),
-        ({"NeuronId": 2}, "column 'NeuronId' of X holds 'cb1', which is no number"),
+        (
+            {"NeuronId": 2},
+            "column 'NeuronId' of X contains 'cb1', which is not a number",
+        ),
         ({"area": 2}, "column 'area' of X contains NaN in 1 of 3 rows"),
     ],
 )
@@ -95,7 +98,9 @@ def test_bad_parameters(synapses, weights, message):
 
 def test_bad_values_of_new_rows(synapses):
     weighter = ColumnWeighter({"x": 2}).fit(synapses)
-    with pytest.raises(ValueError, match="column 'x' of X holds '12,3', which is no"):
+    with pytest.raises(
+        ValueError, match="column 'x' of X contains '12,3', which is not"
+    ):
         weighter.transform(synapses.assign(x=["1", "12,3", "2"]))
 
 
@@ -103,7 +108,7 @@ def test_a_weight_of_zero_cannot_be_undone():
     weighter = ColumnWeighter({"y": 0})
     found = weighter.fit_transform(pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]}))
     assert found["y"].tolist() == [0, 0]
-    with pytest.raises(ValueError, match=r"a weight of 0 cannot be undone: .*\['y'\]"):
+    with pytest.raises(ValueError, match=r"a weight of 0 has no inverse: .*'y'"):
         weighter.inverse_transform(found)
 
 

@@ -192,7 +192,7 @@ def test_scores_only_where_the_detector_has_them(rows):
 
 def test_all_rows_rejected(rows):
     embedder = OutlierFilteredTransformer(outlier_detector=Band(-np.inf))
-    with pytest.raises(ValueError, match="rejects all 60 samples: none is left"):
+    with pytest.raises(ValueError, match="rejects all 60 samples, so none is left"):
         embedder.fit(rows)
 
 
@@ -202,7 +202,7 @@ def test_all_rows_rejected(rows):
         (
             {"outlier_detector": LocalOutlierFactor()},
             TypeError,
-            r"LocalOutlierFactor has not: it needs novelty=True",
+            r"LocalOutlierFactor does not: set novelty=True",
         ),
         (
             {"outlier_detector": 3},
@@ -310,7 +310,7 @@ def test_sparse_rows(form):
 def test_missing_values(table):
     table.iloc[3, 1] = np.nan
     for X, message in (
-        (table, r"X has some in the columns 'y' \(1\)"),
+        (table, r"X has missing values in the columns 'y' \(1\)"),
         (table.to_numpy(), "OutlierFilteredTransformer does not accept missing values"),
     ):
         with pytest.raises(ValueError, match=message):

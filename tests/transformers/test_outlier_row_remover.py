@@ -96,9 +96,9 @@ def test_arrays():
     [
         (
             {"columns": ["area", "SynArea"]},
-            r"columns names columns \['SynArea'\], which X does not have: it has \['N",
+            r"columns names columns \['SynArea'\], which X does not have: its columns",
         ),
-        ({}, "column 'NeuronId' of X holds 'cb1', which is no number"),
+        ({}, "column 'NeuronId' of X contains 'cb1', which is not a number"),
         ({"columns": "area"}, "'columns' parameter of OutlierRowRemover must be an"),
         ({"iqr_factor": -1}, "'iqr_factor' parameter of OutlierRowRemover must be a"),
         ({"iqr_factor": None}, "'iqr_factor' parameter of OutlierRowRemover must be"),
@@ -121,7 +121,9 @@ def test_bad_values(synapses):
 def test_no_row_is_left():
     # Each row is far in a column of its own.
     X = np.tile(np.arange(8.0)[:, np.newaxis], (1, 8)) + 1e6 * np.eye(8)
-    message = "no row is left of the 8 in X: each is beyond the bounds of one of 8 col"
+    message = (
+        "none of the 8 rows of X remains: each is beyond the bounds of one of 8 col"
+    )
     with pytest.raises(ValueError, match=message):
         OutlierRowRemover().fit(X)
     assert len(OutlierRowRemover(range(7)).fit(X).sample_indices_) == 1

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.transform import Rotation
 
 from celltyping.transformers._registration import (
-    MOST_REFERENCES,
-    find_turn,
+    MAX_REFERENCES,
+    kabsch_rotation,
     pick_references,
     register,
     register_to,
@@ -116,12 +116,12 @@ def test_nothing_to_turn():
 
 def test_far_from_everything_there_is_no_turn():
     reference = np.array([[1.0, 0, 0], [0, 2, 0], [0, 0, 3]])
-    assert_array_equal(find_turn(reference + 1e6, reference, 1.0), np.eye(3))
+    assert_array_equal(kabsch_rotation(reference + 1e6, reference, 1.0), np.eye(3))
 
 
 def test_references():
     assert_array_equal(pick_references(np.zeros((5, 2))), np.arange(5))
-    rows = pick_references(np.zeros((10 * MOST_REFERENCES, 2)))
-    assert len(np.unique(rows)) == MOST_REFERENCES
+    rows = pick_references(np.zeros((10 * MAX_REFERENCES, 2)))
+    assert len(np.unique(rows)) == MAX_REFERENCES
     assert rows[0] == 0
-    assert rows[-1] == 10 * MOST_REFERENCES - 1
+    assert rows[-1] == 10 * MAX_REFERENCES - 1
