@@ -1,4 +1,4 @@
-"""Docstrings say what is there: every parameter, its type and its default."""
+"""Docstrings of everything public: form, parameters, types, defaults, examples."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -9,7 +9,9 @@ import re
 
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
-from numpydoc.validate import Validator, validate
+from numpydoc.validate import validate
+
+from tests._public import load, public_callables, public_names
 
 # Codes of numpydoc.validate that are not asked for.
 NOT_ASKED = {
@@ -20,16 +22,9 @@ NOT_ASKED = {
 }
 
 
-def load(name):
-    """Return the class, function, method or property of that full name."""
-    return Validator._load_obj(name)
-
-
-def documented_parameters(public):
-    """Return {name: type} from the Parameters section of a docstring."""
-    kind = ClassDoc if inspect.isclass(public) else FunctionDoc
-    parsed = kind(public)
-    return {param.name: param.type for param in parsed["Parameters"]}
+def parse(public):
+    """Return the sections of a docstring."""
+    return ClassDoc(public) if inspect.isclass(public) else FunctionDoc(public)
 
 
 def defaults(public):
@@ -42,64 +37,93 @@ def defaults(public):
     }
 
 
-def test_docstring_is_valid(public_callable_name):
-    found = validate(public_callable_name)
-    errors = [
-        f"{code}: {message}"
-        for code, message in found["errors"]
+def states_default(text, default):
+    """Tell whether the type of a parameter ends with its default."""
+    stated = re.search(r"default=(.+)$", text)
+    if default is inspect.Parameter.empty or stated is None:
+        return default is inspect.Parameter.empty and stated is None
+    try:
+        value = ast.literal_eval(stated[1])
+    except (SyntaxError, ValueError):
+        return stated[1] == str(default)
+    return value == default and type(value) is type(default)
+
+
+def test_docstrings_are_valid():
+    wrong = [
+        f"{name}: {code}: {message}"
+        for name in public_callables()
+        for code, message in validate(name)["errors"]
         if code not in NOT_ASKED
     ]
-    assert not errors, f"{public_callable_name}: " + "; ".join(errors)
+    assert not wrong, "\n".join(wrong)
 
 
-def test_has_an_example(public_name):
-    public = load(public_name)
-    if not (inspect.isclass(public) or inspect.isroutine(public)):
-        pytest.skip("a constant")
-    assert ">>> " in (inspect.getdoc(public) or ""), f"{public_name} has no example"
+def test_classes_and_functions_have_an_example():
+    found = {name: load(name) for name in public_names()}
+    without = [
+        name
+        for name, public in found.items()
+        if inspect.isclass(public) or inspect.isroutine(public)
+        if ">>> " not in (inspect.getdoc(public) or "")
+    ]
+    assert not without, "\n".join(without)
 
 
-def test_default_in_docstring_is_the_one_in_the_signature(public_callable_name):
-    public = load(public_callable_name)
-    if not callable(public):
-        pytest.skip("a property")
-    types = documented_parameters(public)
-    for name, default in defaults(public).items():
-        stated = re.search(r"default=(.+)$", types[name])
-        where = f"{public_callable_name}: {name} : {types[name]}"
-        if default is inspect.Parameter.empty:
-            assert stated is None, f"{where} has no default in the signature"
-            continue
-        assert stated, f"{where} does not end with default={default!r}"
-        try:
-            value = ast.literal_eval(stated[1])
-        except (SyntaxError, ValueError):
-            assert stated[1] == str(default), f"{where}, but it is {default!r}"
-        else:
-            assert value == default, f"{where}, but it is {default!r}"
-            assert type(value) is type(default), f"{where}, but it is {default!r}"
+def test_defaults_are_those_of_the_signature():
+    wrong = []
+    for name in public_callables():
+        public = load(name)
+        if callable(public):
+            types = {param.name: param.type for param in parse(public)["Parameters"]}
+            wrong += [
+                f"{name}: {parameter} : {types.get(parameter)}, but it is {default!r}"
+                for parameter, default in defaults(public).items()
+                if not states_default(types.get(parameter, ""), default)
+            ]
+    assert not wrong, "\n".join(wrong)
 
 
-def test_constraints_are_those_of_the_signature(public_name):
-    public = load(public_name)
-    if inspect.isclass(public):
-        constraints = getattr(public, "_parameter_constraints", None)
-        if hasattr(public, "get_params"):
-            assert constraints is not None, f"{public_name} declares no constraints"
-    else:
-        constraints = getattr(public, "_skl_parameter_constraints", None)
-    if constraints is None:
-        pytest.skip("declares no constraints")
-    assert set(constraints) == set(defaults(public))
+@pytest.mark.parametrize(
+    ("text", "default", "expected"),
+    [
+        ("int, default=3", 3, True),
+        ("int, default=3", 4, False),
+        ("bool, default=1", True, False),
+        ("callable, default=max", "max", True),
+        ("int", 3, False),
+        ("int", inspect.Parameter.empty, True),
+        ("int, default=3", inspect.Parameter.empty, False),
+    ],
+)
+def test_a_wrong_default_is_found(text, default, expected):
+    assert states_default(text, default) == expected
 
 
-def test_types_are_valid_markup(public_callable_name):
+def test_constraints_are_those_of_the_signature():
+    wrong = []
+    for name in public_names():
+        public = load(name)
+        constraints = getattr(
+            public,
+            "_parameter_constraints",
+            getattr(public, "_skl_parameter_constraints", None),
+        )
+        if constraints is None:
+            # Estimators have to declare them; of the functions, those that check.
+            wrong += [name] if hasattr(public, "get_params") else []
+        elif set(constraints) != set(defaults(public)):
+            wrong.append(f"{name}: {list(constraints)} vs {list(defaults(public))}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_types_are_valid_markup():
     # `n_features_in_` without backticks is a link to nowhere; Sphinx would stop.
-    public = load(public_callable_name)
-    parsed = ClassDoc(public) if inspect.isclass(public) else FunctionDoc(public)
-    sections = ["Parameters", "Returns", "Yields"]
-    sections += ["Attributes"] if inspect.isclass(public) else []
-    for section in sections:
-        for entry in parsed[section]:
-            bare = re.search(r"(?<![`\w])\w+_(?![`\w])", entry.type)
-            assert bare is None, f"put backticks around {bare[0]} in {entry.name}"
+    wrong = []
+    for name in public_callables():
+        parsed = parse(load(name))
+        for section in ("Parameters", "Returns", "Yields", "Attributes"):
+            for entry in parsed.get(section, []):
+                for bare in re.findall(r"(?<![`\w])\w+_(?![`\w])", entry.type):
+                    wrong.append(f"{name}: put backticks around {bare} in {entry.name}")
+    assert not wrong, "\n".join(wrong)
