@@ -6,37 +6,63 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-COVERAGE_FLOOR ?= 90
+CONSTRAINTS ?= constraints.txt
+COVERAGE_FLOOR ?= 98
 # Each takes a gigabyte, and one thread.
 TEST_PROCESSES ?= 2
+# What `make check` runs: no common checks, networks, pipelines, plots or doctests.
+FAST_TESTS ?= tests/_kernels tests/_utils tests/connectome tests/datasets \
+	tests/metrics tests/model_selection tests/estimators/_ntac \
+	$(addprefix tests/test_,docstrings.py import.py layers.py package.py)
+# Where tests are marked pure_python: they run a second time without compilation, so
+# that coverage sees the lines of kernels.
+KERNEL_TESTS ?= tests/_kernels tests/estimators/_ntac
+# Estimators with networks are left out: torch is the version of constraints.txt.
+OLDEST_TESTS ?= $(FAST_TESTS) tests/test_common.py \
+	-k "not (NUMAP or GrEASE or ItClust)"
+OLDEST_PYTHON ?= python3.11
+OLDEST_VENV ?= .venv-oldest
 BENCHMARKS ?= $(sort $(wildcard benchmarks/bench_*.py))
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	--constraint constraints.txt
+	--constraint $(CONSTRAINTS)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test docs benchmark lint format clean
+.PHONY: help demo check test test-oldest docs benchmark lint format clean
 
 help:
-	@echo "make demo       type the neurons of a larval fly brain; results in demo_output/"
-	@echo "make test       what CI runs: ruff, tests with doctests and coverage, packages"
-	@echo "make docs       the website, in docs/_build/html"
-	@echo "make benchmark  compare with other programs, print tables"
-	@echo "make lint       ruff alone, changing nothing"
-	@echo "make format     let ruff format the code and sort the imports"
-	@echo "make clean      remove everything that make has made, .venv and results too"
+	@echo "make demo         type the neurons of a larval fly brain; results in demo_output/"
+	@echo "make check        ruff and the fast tests"
+	@echo "make test         what CI runs: ruff, tests with doctests and coverage, packages"
+	@echo "make test-oldest  fast tests and common checks with the lowest versions allowed"
+	@echo "make docs         the website, in docs/_build/html"
+	@echo "make benchmark    compare with other programs, print tables"
+	@echo "make lint         ruff alone, changing nothing"
+	@echo "make format       let ruff format the code and sort the imports"
+	@echo "make clean        remove everything that make has made, .venv and results too"
 
 demo: $(VENV)/.stamp-demo
 	$(BIN)/python examples/run_demo.py
 
+check: lint
+	$(PYTEST) $(FAST_TESTS)
+
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) \
-		--cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
+	$(PYTEST) --durations=20 --cov --cov-report=
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m pure_python $(KERNEL_TESTS) \
+		--cov --cov-append --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
 	rm -rf dist
 	PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m build --outdir dist .
 	$(BIN)/python .ci/check_distributions.py dist
+
+test-oldest:
+	$(MAKE) VENV=$(OLDEST_VENV) PYTHON=$(OLDEST_PYTHON) \
+		CONSTRAINTS=constraints-oldest.txt $(OLDEST_VENV)/.stamp-test
+	OMP_NUM_THREADS=1 $(OLDEST_VENV)/bin/python -m pytest \
+		--numprocesses $(TEST_PROCESSES) $(OLDEST_TESTS)
 
 docs: $(VENV)/.stamp-docs
 	$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html
@@ -55,7 +81,7 @@ format: $(VENV)/.stamp-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist demo_output .coverage
+	rm -rf $(VENV) $(OLDEST_VENV) build dist demo_output .coverage
 	rm -rf .pytest_cache .ruff_cache .hypothesis docs/_build docs/api
 	rm -rf docs/auto_examples docs/sg_execution_times.rst
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -74,7 +100,7 @@ $(VENV)/.stamp-venv:
 	touch $@
 
 # One stamp per dependency group of pyproject.toml: the package, editable, and the group.
-$(VENV)/.stamp-%: $(VENV)/.stamp-venv pyproject.toml constraints.txt
+$(VENV)/.stamp-%: $(VENV)/.stamp-venv pyproject.toml $(CONSTRAINTS)
 	@echo "Installing the group '$*' into $(VENV): minutes the first time"
-	$(PIP_INSTALL) --build-constraint constraints.txt --editable . --group $*
+	$(PIP_INSTALL) --build-constraint $(CONSTRAINTS) --editable . --group $*
 	touch $@

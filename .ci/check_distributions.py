@@ -32,6 +32,7 @@ IN_SDIST = [
     "CONTRIBUTING.md",
     "Makefile",
     "constraints.txt",
+    "constraints-oldest.txt",
     "pyproject.toml",
     "docs/conf.py",
     "tests/test_import.py",

@@ -17,8 +17,6 @@ from tests._public import public_names
 
 HEAVY = {
     "anndata",
-    "cupy",
-    "dask",
     "matplotlib",
     "networkx",
     "numba",

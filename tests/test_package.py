@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import celltyping
 
@@ -21,10 +22,18 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
+# Module: the package on PyPI that brings it, where the names differ.
+BROUGHT_AS = {
+    "imblearn": "imbalanced-learn",
+    "sklearn": "scikit-learn",
+    "skmisc": "scikit-misc",
+    "umap": "umap-learn",
+}
 
-def pins():
-    """Return {name: version} of constraints.txt."""
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+def pins(name="constraints.txt"):
+    """Return {name: version} of a file of constraints."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pinned = {}
     for line in lines:
         if line and not line.startswith("#"):
@@ -49,9 +58,17 @@ def test_changelog_has_the_version():
     assert re.search(rf"^## .*\b{re.escape(release)}\b", changelog, re.M)
 
 
-def test_extra_all_is_everything_but_gpu():
+def requirements():
+    """List what the package needs, and what its extras bring."""
+    lines = list(PROJECT["dependencies"])
+    for extra in set(EXTRAS) - {"all"}:
+        lines += EXTRAS[extra]
+    return [Requirement(line) for line in lines]
+
+
+def test_extra_all_is_everything():
     (everything,) = EXTRAS["all"]
-    assert Requirement(everything).extras == set(EXTRAS) - {"all", "gpu"}
+    assert Requirement(everything).extras == set(EXTRAS) - {"all"}
 
 
 def test_installed_extras_are_those_of_pyproject():
@@ -60,12 +77,6 @@ def test_installed_extras_are_those_of_pyproject():
 
 
 def test_optional_imports_name_extras_that_bring_them():
-    brought_as = {
-        "imblearn": "imbalanced-learn",
-        "sklearn": "scikit-learn",
-        "skmisc": "scikit-misc",
-        "umap": "umap-learn",
-    }
     calls = []
     for path in sorted((ROOT / "celltyping").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -80,7 +91,7 @@ def test_optional_imports_name_extras_that_bring_them():
     for where, module, extra in calls:
         package = module.partition(".")[0]
         brought = {canonicalize_name(Requirement(r).name) for r in EXTRAS[extra]}
-        assert canonicalize_name(brought_as.get(package, package)) in brought, (
+        assert canonicalize_name(BROUGHT_AS.get(package, package)) in brought, (
             f"{where}: the extra {extra!r} does not bring {package}"
         )
 
@@ -100,6 +111,27 @@ def test_what_make_installs_is_pinned(group):
         version = pinned.get(canonicalize_name(requirement.name))
         assert version is not None, f"constraints.txt does not pin {requirement.name}"
         assert requirement.specifier.contains(version), f"{requirement} vs {version}"
+
+
+def test_the_oldest_versions_are_the_lower_bounds():
+    oldest = pins("constraints-oldest.txt")
+    for requirement in requirements():
+        (bound,) = requirement.specifier
+        assert bound.operator == ">=", requirement
+        version = oldest[canonicalize_name(requirement.name)]
+        assert Version(version) == Version(bound.version), requirement
+
+
+def test_every_dependency_is_imported():
+    sources = [
+        path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / "celltyping").rglob("*.py"))
+    ]
+    names = {name: module for module, name in BROUGHT_AS.items()}
+    for requirement in requirements():
+        module = names.get(requirement.name, requirement.name.replace("-", "_"))
+        pattern = rf"(?:import |from |import_optional\(\s*\"){module}\b"
+        assert any(re.search(pattern, source) for source in sources), requirement
 
 
 @pytest.mark.parametrize(
