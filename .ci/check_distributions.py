@@ -1,4 +1,4 @@
-"""Check the wheel and the sdist that were just built: `check_distributions.py DIR`."""
+"""Completeness of the wheel and the sdist in a folder: `check_distributions.py DIR`."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -1,7 +1,7 @@
-"""The API page as data: what is public, section by section.
+"""Sections of the API reference and their public names.
 
-`conf.py` writes the pages from this dict, and a test holds it to the `__all__` of every
-public subpackage. A section is a subpackage; its names stand in the order of the page.
+`conf.py` writes the pages from this dict, and a test compares it with the `__all__` of
+every public subpackage. A section is a subpackage; its names are in the page's order.
 """
 
 # Authors: the celltyping developers
@@ -9,13 +9,13 @@ public subpackage. A section is a subpackage; its names stand in the order of th
 
 API_REFERENCE = {
     "celltyping.connectome": {
-        "title": "The connectome",
-        "description": "Who connects to whom, and how to read it from a file.",
+        "title": "Connectome",
+        "description": "Graph container for scikit-learn, and its reader.",
         "names": ["Connectome", "read_edges"],
     },
     "celltyping.estimators": {
         "title": "Estimators",
-        "description": "What gives a cell its type.",
+        "description": "Classifiers, clusterers and meta-estimators.",
         "names": [
             "NtacClassifier",
             "NtacClusterer",
@@ -27,7 +27,7 @@ API_REFERENCE = {
     },
     "celltyping.transformers": {
         "title": "Transformers",
-        "description": "What turns cells into another table.",
+        "description": "Preprocessing, embeddings and outlier removal.",
         "names": [
             "GeneFilter",
             "ExpressionNormalizer",
@@ -44,7 +44,7 @@ API_REFERENCE = {
     },
     "celltyping.pipelines": {
         "title": "Pipelines",
-        "description": "From a table as it was measured to types and clusters.",
+        "description": "Functions from raw tables to types and clusters.",
         "names": [
             "transfer_labels",
             "make_single_cell_pipeline",
@@ -55,12 +55,12 @@ API_REFERENCE = {
     },
     "celltyping.model_selection": {
         "title": "Model selection",
-        "description": "Choosing parameters where part of the types is unknown.",
+        "description": "Cross-validation of partly typed data.",
         "names": ["SeedShuffleSplit"],
     },
     "celltyping.metrics": {
         "title": "Metrics",
-        "description": "How good a typing is, and what an embedding keeps.",
+        "description": "Scores of types, clusters and embeddings.",
         "names": [
             "make_typed_scorer",
             "type_report",
@@ -79,7 +79,7 @@ API_REFERENCE = {
     },
     "celltyping.datasets": {
         "title": "Data sets",
-        "description": "Real and simulated data to try things on.",
+        "description": "Shipped and simulated data sets.",
         "names": [
             "load_larva_connectome",
             "load_blood_transfer",
@@ -89,7 +89,7 @@ API_REFERENCE = {
     },
     "celltyping.plotting": {
         "title": "Plots",
-        "description": "Displays: they hold what was computed and draw it on any axes.",
+        "description": "Displays, which store computed data and draw them.",
         "names": [
             "TypeAccuracyDisplay",
             "ConfusedTypesDisplay",

@@ -1,4 +1,4 @@
-"""Configuration of the website; `make docs` builds it, without network."""
+"""Sphinx configuration of the website (`make docs`, without network)."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -14,21 +14,21 @@ API_REFERENCE = runpy.run_path(DOCS / "api_reference.py")["API_REFERENCE"]
 
 sys.path.insert(0, str(DOCS))  # external_references, among the extensions below
 
-# -- What the pages say -----------------------------------------------------------
+# -- Project ---------------------------------------------------------------------
 
 project = "celltyping"
 author = "the celltyping developers"
 copyright = f"2026, {author}"
 version = release = celltyping.__version__
 
-# -- How they are made ------------------------------------------------------------
+# -- Extensions ------------------------------------------------------------------
 
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
-    "myst_parser",  # the texts of the repository's root are Markdown
+    "myst_parser",  # CHANGELOG.md and CONTRIBUTING.md
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "external_references",
@@ -39,8 +39,8 @@ default_role = "literal"
 nitpicky = True
 
 autosummary_generate = True
-autodoc_typehints = "none"  # types stand in the docstrings
-numpydoc_show_class_members = False  # the template for classes does
+autodoc_typehints = "none"  # docstrings have the types
+numpydoc_show_class_members = False  # the template of classes lists them
 numpydoc_xref_param_type = False
 
 extlinks = {
@@ -52,7 +52,7 @@ sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],
     "gallery_dirs": ["auto_examples"],
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"^(?!plot_)",  # the demo is no part of the gallery
+    "ignore_pattern": r"^(?!plot_)",  # leaves out run_demo.py
     "backreferences_dir": "api/backreferences",
     "doc_module": ("celltyping",),
     "abort_on_example_error": True,
@@ -62,7 +62,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
 }
 
-# -- How they look ----------------------------------------------------------------
+# -- HTML ------------------------------------------------------------------------
 
 html_theme = "pydata_sphinx_theme"
 html_title = "celltyping"
@@ -76,13 +76,7 @@ html_theme_options = {
 
 
 def write_api_pages(folder):
-    """Write one page per section of the API, and the page that lists them.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to; autosummary puts the pages of the objects below it.
-    """
+    """Write a page per section of the API and their index; autosummary adds objects."""
     folder.mkdir(exist_ok=True)
     index = [
         ".. _api:",
@@ -90,11 +84,9 @@ def write_api_pages(folder):
         "API",
         "===",
         "",
-        "What most scripts need can be imported from ``celltyping`` itself:",
+        "These names can also be imported from ``celltyping``:",
         "",
         "    " + ", ".join(sorted(celltyping._public)),
-        "",
-        "Everything can be imported from the part that it belongs to.",
         "",
         ".. toctree::",
         "   :maxdepth: 2",
@@ -121,7 +113,7 @@ def write_api_pages(folder):
 
 
 def write_if_new(path, lines):
-    """Write a page unless it stands there already, so that Sphinx can skip it."""
+    """Write a page unless it is unchanged, so that Sphinx can skip it."""
     text = "\n".join(lines) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")

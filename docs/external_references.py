@@ -1,9 +1,8 @@
-"""Links that Sphinx does not find by itself: other projects, short names.
+"""Sphinx extension that links to other projects and to short names without network.
 
-intersphinx needs the network at build time; this does not. A name of another project is
-turned into the address that this project's pages have followed for years. And what
-stands on the pages as ``celltyping.estimators.NtacClassifier`` may be called
-``celltyping.NtacClassifier`` in docstrings.
+intersphinx needs the network at build time. Here, names of other projects are turned
+into addresses by patterns, and docstrings may refer to
+``celltyping.estimators.NtacClassifier`` as ``celltyping.NtacClassifier``.
 """
 
 # Authors: the celltyping developers
