@@ -154,10 +154,10 @@ print(f"{together:.0%} of {len(pairs):,} pairs, {by_chance:.0%} by chance")
 # their cluster. The first clusters save much, later ones little. ``warm_start`` lets
 # the fit go on from the clusters that it has.
 
-from celltyping.plotting import ClusterCostDisplay
+from celltyping.plotting import ElbowDisplay
 
 ntac.set_params(n_clusters="auto").fit(connectome)
-_ = ClusterCostDisplay.from_estimator(ntac)
+_ = ElbowDisplay.from_estimator(ntac)
 
 # %%
 # The elbow is at about half the number of types. Nothing in this curve points to 59,

@@ -106,9 +106,9 @@ _ = TypeCompositionDisplay.from_estimator(
 # Why are ``LHN`` and ``LHN;CN`` confused? Because they have the same partners, in much
 # the same numbers, and neurons within either type differ widely.
 
-from celltyping.plotting import TypeEmbeddingDisplay
+from celltyping.plotting import TypeProfileDisplay
 
-_ = TypeEmbeddingDisplay.from_predictions(connectome, y, compare=("LHN", "LHN;CN"))
+_ = TypeProfileDisplay.from_predictions(connectome, y, compare=("LHN", "LHN;CN"))
 
 # %%
 # The wiring of types

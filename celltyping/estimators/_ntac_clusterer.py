@@ -139,7 +139,7 @@ class NtacClusterer(
     --------
     celltyping.NtacClassifier : When some types are known.
     celltyping.metrics.match_clusters : Which cluster is which type.
-    celltyping.plotting.ClusterCostDisplay : The cost path, with the elbow.
+    celltyping.plotting.ElbowDisplay : The cost path, with the elbow.
     celltyping.plotting.ClusterTypesDisplay : Where clusters split and merge types.
 
     Notes

@@ -1,12 +1,12 @@
-"""Displays: pictures of what was computed."""
+"""Displays of types, clusters, embeddings and connectivity."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from celltyping.plotting._cluster_cost import ClusterCostDisplay
 from celltyping.plotting._cluster_persistence import ClusterPersistenceDisplay
 from celltyping.plotting._cluster_types import ClusterTypesDisplay
 from celltyping.plotting._confused_types import ConfusedTypesDisplay
+from celltyping.plotting._elbow import ElbowDisplay
 from celltyping.plotting._embedding import EmbeddingDisplay
 from celltyping.plotting._feature_pairs import FeaturePairsDisplay
 from celltyping.plotting._marker_genes import MarkerGenesDisplay
@@ -14,13 +14,13 @@ from celltyping.plotting._transfer import TransferDisplay
 from celltyping.plotting._type_accuracy import TypeAccuracyDisplay
 from celltyping.plotting._type_composition import TypeCompositionDisplay
 from celltyping.plotting._type_connectivity import TypeConnectivityDisplay
-from celltyping.plotting._type_embedding import TypeEmbeddingDisplay
+from celltyping.plotting._type_profile import TypeProfileDisplay
 
 __all__ = [
-    "ClusterCostDisplay",
     "ClusterPersistenceDisplay",
     "ClusterTypesDisplay",
     "ConfusedTypesDisplay",
+    "ElbowDisplay",
     "EmbeddingDisplay",
     "FeaturePairsDisplay",
     "MarkerGenesDisplay",
@@ -28,5 +28,5 @@ __all__ = [
     "TypeAccuracyDisplay",
     "TypeCompositionDisplay",
     "TypeConnectivityDisplay",
-    "TypeEmbeddingDisplay",
+    "TypeProfileDisplay",
 ]

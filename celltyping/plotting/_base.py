@@ -64,6 +64,49 @@ class _Display:
         title_that_fits(self.ax_, title)
 
 
+class _PredictionsDisplay(_Display):
+    """Base class of the displays of true types against predictions."""
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, **options):
+        """Draw what a fitted estimator predicts.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted classifier or clusterer that predicts, or a pipeline that ends in
+            one.
+        X : {Connectome, array-like, sparse matrix} of shape (n_samples, n_features)
+            Neurons to predict for. To evaluate a classifier, neurons that it was not
+            trained on.
+        y : array-like of shape (n_samples,)
+            True types; some may be unknown.
+        **options : dict
+            Keyword arguments of `from_predictions` and of `plot`. The default of `name`
+            is the estimator's class.
+
+        Returns
+        -------
+        display : display instance
+            The display, drawn.
+
+        Examples
+        --------
+        >>> from sklearn.neighbors import KNeighborsClassifier
+        >>> from celltyping.plotting import ConfusedTypesDisplay
+        >>> X, y = [[0.0], [1.0], [5.0], [6.0]], ["KC", "KC", "PN", "?"]
+        >>> knn = KNeighborsClassifier(n_neighbors=1).fit(X[:3], y[:3])
+        >>> ConfusedTypesDisplay.from_estimator(knn, X, y).confusion_matrix
+        array([[2, 0],
+               [0, 1]])
+        """
+        own = inspect.signature(cls.from_predictions).parameters
+        plot_options = {key: options[key] for key in options if key not in own}
+        caller = cls._check_options("from_estimator", plot_options, estimator)
+        y_pred = predict_types(estimator, X, y, caller)
+        return cls.from_predictions(y, y_pred, **(options | plot_options))
+
+
 def get_axes(ax, figsize, needed_by, projection=None):
     """Return `ax`, or the axes of a new figure whose layout clips nothing."""
     plt = import_optional("matplotlib.pyplot", extra="plot", needed_by=needed_by)
@@ -74,22 +117,7 @@ def get_axes(ax, figsize, needed_by, projection=None):
 
 
 def style(defaults, given, artist):
-    """Return properties of an artist: defaults, overridden by those given.
-
-    Parameters
-    ----------
-    defaults : dict
-        Default properties.
-    given : dict or None
-        Properties given by the user, under their names or aliases ("c", "lw").
-    artist : str
-        Full name of the artist's class, which knows the aliases.
-
-    Returns
-    -------
-    properties : dict
-        One value per property.
-    """
+    """Override default properties of an artist by those given, perhaps as aliases."""
     from matplotlib import cbook
 
     module, _, name = artist.rpartition(".")
@@ -165,13 +193,6 @@ def get_fitted(estimator, attribute, caller, otherwise=""):
     -------
     value : object
         The attribute.
-
-    Raises
-    ------
-    TypeError
-        If it is a class, or lacks the attribute.
-    sklearn.exceptions.NotFittedError
-        If it lacks the attribute and is not fitted.
     """
     is_class = isinstance(estimator, type)
     if not is_class and hasattr(estimator, attribute):

@@ -1,45 +1,40 @@
-"""Which clusters are which types, and where types are split or merged."""
+"""Contingency matrix of types and clusters, ordered by their one-to-one match."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numbers
-
 import numpy as np
-from scipy import sparse
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from celltyping._utils._labels import as_array, encode_types, is_unlabeled
-from celltyping._utils._optional import import_optional
 from celltyping.metrics import match_clusters
-from celltyping.plotting._common import (
+from celltyping.plotting._base import (
     ORANGE,
+    _PredictionsDisplay,
+    check_at_least,
     counted,
-    figure_and_axes,
-    order_by_likeness,
-    predict_types,
-    pyplot,
-    style,
+    seriate,
     type_names,
 )
-from celltyping.plotting._text import (
-    LARGEST,
-    SMALLEST,
-    axes_size,
-    label_cells,
-    title_that_fits,
+from celltyping.plotting._matrix import (
+    OTHERS,
+    _MatrixDisplay,
+    add_others,
+    count_pairs,
+    divide_by_sums,
+    share_style,
 )
 
-OTHERS, NOISE = "(others)", "(noise)"
+NOISE = "(noise)"
 
 
-class ClusterTypesDisplay:
-    """Types against clusters, with the best one-to-one match down the diagonal.
+class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
+    """Contingency matrix of types and clusters, with matched ones on the diagonal.
 
-    A type whose neurons stand in several clusters of its row is split; a cluster with
-    neurons of several types in its column merges them. Types and clusters that belong
-    together stand side by side. Use `from_estimator` or `from_predictions` to make a
-    display. All parameters are stored as attributes.
+    A row with several clusters is a type that is split; a column with several types is
+    a cluster that merges them. Types and clusters that share neurons are adjacent. Use
+    `from_estimator` or `from_predictions` to make a display. All parameters are stored
+    as attributes.
 
     Parameters
     ----------
@@ -48,10 +43,9 @@ class ClusterTypesDisplay:
     clusters : ndarray of shape (n_clusters,)
         The clusters shown, in the order of the columns.
     counts : ndarray of shape (n_types, n_clusters), dtype=int
-        ``counts[i, j]`` neurons of type i are in cluster j.
+        Number of neurons of each type (rows) in each cluster (columns).
     matches : ndarray of shape (n_types,), dtype=int
-        Index in `clusters` of the cluster that is matched with each type; -1 if there
-        is none.
+        Index in `clusters` of the match of each type; -1 if it has none.
     n_to_others : ndarray of shape (n_types,), dtype=int, default=None
         Number of neurons of each type in clusters that are not shown. None: zeros.
     n_from_others : ndarray of shape (n_clusters,), dtype=int, default=None
@@ -59,9 +53,9 @@ class ClusterTypesDisplay:
     n_noise : ndarray of shape (n_types,), dtype=int, default=None
         Number of neurons of each type that are in no cluster. None: zeros.
     n_types_in_all : int, default=None
-        Number of types before the choice. None: that of `types`.
+        Number of types before the selection. None: that of `types`.
     n_clusters_in_all : int, default=None
-        Number of clusters before the choice. None: that of `clusters`.
+        Number of clusters before the selection. None: that of `clusters`.
 
     Attributes
     ----------
@@ -86,10 +80,10 @@ class ClusterTypesDisplay:
 
     Notes
     -----
-    Each cluster that is matched with no type stands beside the one of the type it has
-    most neurons of, and each type that is matched with no cluster below the one whose
-    cluster has most of its neurons. These groups are ordered by likeness, so that
-    those that share neurons are near each other.
+    The match is one-to-one and has the largest number of neurons in all. An unmatched
+    cluster stands beside the match of the type that it has most neurons of, an
+    unmatched type below the type whose match has most of its neurons. These groups are
+    seriated, so that those that share neurons are near each other.
 
     Examples
     --------
@@ -135,6 +129,7 @@ class ClusterTypesDisplay:
         *,
         ax=None,
         include_values=True,
+        cmap="Blues",
         colorbar=True,
         name=None,
         im_kw=None,
@@ -149,6 +144,8 @@ class ClusterTypesDisplay:
         include_values : bool, default=True
             Whether to write the numbers of neurons into the cells where they can be
             read.
+        cmap : str or matplotlib.colors.Colormap, default="Blues"
+            Colour map of the cells.
         colorbar : bool, default=True
             Whether to draw a colour bar.
         name : str, default=None
@@ -164,68 +161,40 @@ class ClusterTypesDisplay:
         display : ClusterTypesDisplay
             The display itself.
         """
-        counts, rows, columns = self._with_others()
-        n_rows, n_columns = counts.shape
-        # In inches: a fifth for each cell, and what the names and titles need.
-        width = float(np.clip(2.2 + 0.2 * n_columns, 4.5, 16)) + 0.8 * colorbar
-        height = float(np.clip(1.6 + 0.2 * n_rows, 3, 16))
-        self.figure_, ax = figure_and_axes(ax, "ClusterTypesDisplay", (width, height))
-        self.ax_ = ax
-        n_types, n_clusters = len(self.types), len(self.clusters)
-        share = np.zeros(counts.shape)
-        totals = counts[:n_types].sum(axis=1, keepdims=True)
-        np.divide(counts[:n_types], totals, out=share[:n_types], where=totals > 0)
-
-        im_kw = {"cmap": "Blues"} | (im_kw or {})
-        if "norm" not in im_kw:
-            im_kw = {"vmin": 0, "vmax": 1} | im_kw
-        self.image_ = ax.imshow(share, **im_kw)
+        counts, rows, columns = add_others(
+            self.counts,
+            type_names(self.types),
+            type_names(self.clusters),
+            {OTHERS: self.n_to_others, NOISE: self.n_noise},
+            self.n_from_others,
+        )
+        # In inches: a fifth for each cell, and room for the names and titles.
+        width = float(np.clip(2.2 + 0.2 * len(columns), 4.5, 16)) + 0.8 * colorbar
+        height = float(np.clip(1.6 + 0.2 * len(rows), 3, 16))
+        ax = self._start(ax, (width, height))
+        shares = divide_by_sums(counts, axis=1)
+        shares[len(self.types) :] = 0  # the total of the other types is unknown
         ax.set(xlabel="Cluster (framed: matched with the type)", ylabel="True type")
-        ax.hlines(np.arange(1, n_rows) - 0.5, -0.5, n_columns - 0.5, **_GRID)
-        ax.vlines(np.arange(1, n_columns) - 0.5, -0.5, n_rows - 0.5, **_GRID)
-        if n_rows > n_types:
-            ax.axhline(n_types - 0.5, color="0.3", linewidth=1)
-        if n_columns > n_clusters:
-            ax.axvline(n_clusters - 0.5, color="0.3", linewidth=1)
+        look = {"label": "Share of the type's samples", "aspect": 30, "pad": 0.03}
+        self._draw_matrix(
+            shares,
+            rows,
+            columns,
+            im_kw=share_style(cmap, im_kw),
+            colorbar=look if colorbar else None,
+        )
+        self._separate_others(len(self.types), len(self.clusters))
         self.frames_ = [
             _frame(ax, row, column)
             for row, column in enumerate(self.matches)
             if column >= 0
         ]
-        self.colorbar_ = None
-        if colorbar:
-            self.colorbar_ = self.figure_.colorbar(
-                self.image_,
-                ax=ax,
-                label="Share of the type's samples",
-                shrink=0.8,
-                aspect=30,
-                pad=0.03,
-            )
-        label_cells(ax, rows, columns)
-        title_that_fits(ax, self._title(name))
-        self.texts_ = []
-        if include_values:
-            self.texts_ = _write_counts(ax, counts, self.image_, text_kw)
+        self._finish(self._title(), name)
+        self.texts_ = self._write_counts(counts, text_kw) if include_values else []
         return self
 
-    def _with_others(self):
-        """Return the counts with all rows and columns there are, and their names."""
-        counts = np.asarray(self.counts)
-        rows, columns = type_names(self.types), type_names(self.clusters)
-        for more, name in ((self.n_to_others, OTHERS), (self.n_noise, NOISE)):
-            if more is not None and np.any(more):
-                counts = np.column_stack([counts, more])
-                columns.append(name)
-        if self.n_from_others is not None and np.any(self.n_from_others):
-            row = np.zeros(counts.shape[1], dtype=int)
-            row[: len(self.clusters)] = self.n_from_others
-            counts = np.vstack([counts, row])
-            rows.append(OTHERS)
-        return counts, rows, columns
-
-    def _title(self, name):
-        """Say how much is shown."""
+    def _title(self):
+        """Return the numbers of types and clusters."""
         n_types, n_clusters = len(self.types), len(self.clusters)
         n_left_out = (self.n_types_in_all or n_types) - n_types
         title = counted(n_types, "type")
@@ -233,104 +202,14 @@ class ClusterTypesDisplay:
             title = f"The {n_types} largest of {n_types + n_left_out} types"
             title += f" ({n_left_out} left out)"
         n_in_all = self.n_clusters_in_all or n_clusters
-        some = f"{n_clusters} of " if n_clusters < n_in_all else ""
-        title += f", {some}{counted(n_in_all, 'cluster')}"
-        return title if name is None else f"{name}: {title[0].lower()}{title[1:]}"
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator,
-        X,
-        y,
-        *,
-        max_types=30,
-        unlabeled_marker="auto",
-        ax=None,
-        include_values=True,
-        colorbar=True,
-        name=None,
-        im_kw=None,
-        text_kw=None,
-    ):
-        """Match the clusters that a fitted estimator predicts with types; draw it.
-
-        Parameters
-        ----------
-        estimator : estimator instance
-            Fitted clusterer that predicts, or a pipeline that ends in one.
-        X : {Connectome, array-like, sparse matrix} of shape (n_samples, n_features)
-            What it predicts for.
-        y : array-like of shape (n_samples,)
-            True types; neurons of unknown type are left out.
-        max_types : int, default=30
-            At most so many types are shown, the largest ones.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            What means unknown in `y`. By default "?", None and NaN among strings, -1
-            among integers.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        include_values : bool, default=True
-            Whether to write the numbers of neurons into the cells where they can be
-            read.
-        colorbar : bool, default=True
-            Whether to draw a colour bar.
-        name : str, default=None
-            Name of the method, for the title. None: that of the estimator's class.
-        im_kw : dict, default=None
-            Properties of the coloured cells.
-        text_kw : dict, default=None
-            Properties of the numbers.
-
-        Returns
-        -------
-        display : ClusterTypesDisplay
-            What was computed and drawn.
-
-        Examples
-        --------
-        >>> from sklearn.cluster import KMeans
-        >>> from celltyping.plotting import ClusterTypesDisplay
-        >>> X, y = [[0.0], [0.1], [5.0], [5.1]], ["KC", "KC", "PN", "?"]
-        >>> clusterer = KMeans(n_clusters=2, random_state=0).fit(X)
-        >>> display = ClusterTypesDisplay.from_estimator(clusterer, X, y)
-        >>> bool((display.clusters[display.matches] == display.clusters).all())
-        True
-        >>> display.counts
-        array([[2, 0],
-               [0, 1]])
-        """
-        caller = f"{cls.__name__}.from_estimator"
-        pyplot(caller)
-        return cls.from_predictions(
-            y,
-            predict_types(estimator, X, y, caller),
-            max_types=max_types,
-            unlabeled_marker=unlabeled_marker,
-            ax=ax,
-            include_values=include_values,
-            colorbar=colorbar,
-            name=type(estimator).__name__ if name is None else name,
-            im_kw=im_kw,
-            text_kw=text_kw,
-        )
+        shown = f"{n_clusters} of " if n_clusters < n_in_all else ""
+        return f"{title}, {shown}{counted(n_in_all, 'cluster')}"
 
     @classmethod
     def from_predictions(
-        cls,
-        y_true,
-        labels,
-        *,
-        max_types=30,
-        unlabeled_marker="auto",
-        ax=None,
-        include_values=True,
-        colorbar=True,
-        name=None,
-        im_kw=None,
-        text_kw=None,
+        cls, y_true, labels, *, max_types=30, unlabeled_marker="auto", **plot_options
     ):
-        """Match clusters with types, and draw it.
+        """Draw types against clusters.
 
         Parameters
         ----------
@@ -340,66 +219,48 @@ class ClusterTypesDisplay:
             Cluster of each neuron, of any kind. Noise (-1, "?", None or NaN) has a
             column of its own, the last one.
         max_types : int, default=30
-            At most so many types are shown, the largest ones, and the clusters that
-            have more neurons of one of them than of any other type or are matched with
-            one. A row and a column stand for all others, so that the numbers add up.
+            Maximum number of types shown, the largest ones. Shown are also the clusters
+            that are matched with one of them or have more neurons of it than of any
+            other type. A row and a column stand for all others, so that the counts add
+            up.
         unlabeled_marker : "auto" or scalar, default="auto"
-            What means unknown in `y_true`. By default "?", None and NaN among strings,
-            -1 among integers. None: true noise (-1) is a row of its own.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        include_values : bool, default=True
-            Whether to write the numbers of neurons into the cells where they can be
-            read.
-        colorbar : bool, default=True
-            Whether to draw a colour bar.
-        name : str, default=None
-            Name of the method, for the title.
-        im_kw : dict, default=None
-            Properties of the coloured cells.
-        text_kw : dict, default=None
-            Properties of the numbers.
+            Marker of unknown types in `y_true`. By default "?", None and NaN among
+            strings, -1 among integers. None: true noise (-1) is a row of its own.
+        **plot_options : dict
+            Keyword arguments of `plot`.
 
         Returns
         -------
         display : ClusterTypesDisplay
-            What was computed and drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
             If `max_types` is under 1, the lengths differ, or no type is known.
         """
-        caller = f"{cls.__name__}.from_predictions"
-        pyplot(caller)
-        if not isinstance(max_types, numbers.Integral) or max_types < 1:
-            raise ValueError(
-                f"max_types must be an integer of at least 1, got {max_types!r}"
-            )
+        caller = cls._check_options("from_predictions", plot_options)
+        check_at_least("max_types", max_types, 1)
         check_consistent_length(y_true, labels)
         types, codes = encode_types(
             y_true, unlabeled_marker, caller=caller, min_types=1
         )
         labels = column_or_1d(as_array(labels))
-        known = codes >= 0
-        clustered = known & ~is_unlabeled(labels)
+        clustered = (codes >= 0) & ~is_unlabeled(labels)
         clusters, columns = np.unique(labels[clustered], return_inverse=True)
-        table = sparse.coo_array(
-            (np.ones(len(columns), dtype=int), (codes[clustered], columns)),
-            shape=(len(types), len(clusters)),
-        ).tocsr()
+        table = count_pairs(codes[clustered], columns, len(types), len(clusters))
         matches = np.full(len(types), -1)
         matched = match_clusters(y_true, labels, unlabeled_marker=unlabeled_marker)
         matches[np.searchsorted(types, matched[1])] = np.searchsorted(
             clusters, matched[0]
         )
-        n_neurons = np.bincount(codes[known], minlength=len(types))
+        n_neurons = np.bincount(codes[codes >= 0], minlength=len(types))
         rows = np.argsort(-n_neurons, kind="stable")[:max_types]
-        columns = _clusters_of(table, matches, rows)
+        columns = _find_clusters(table, matches, rows)
         counts = table[rows][:, columns].toarray()
         position = np.full(len(clusters) + 1, -1)  # the last one is for no match
         position[columns] = np.arange(len(columns))
-        down, across = _side_by_side(counts, position[matches[rows]])
+        down, across = _order_by_match(counts, position[matches[rows]])
         rows, columns, counts = rows[down], columns[across], counts[down][:, across]
         position[columns] = np.arange(len(columns))
         n_noise = n_neurons[rows] - table[rows].sum(axis=1)
@@ -414,95 +275,69 @@ class ClusterTypesDisplay:
             n_types_in_all=len(types),
             n_clusters_in_all=len(clusters),
         )
-        return display.plot(
-            ax=ax,
-            include_values=include_values,
-            colorbar=colorbar,
-            name=name,
-            im_kw=im_kw,
-            text_kw=text_kw,
-        )
+        return display.plot(**plot_options)
 
 
-_GRID = {"color": "0.9", "linewidth": 0.5}
+def _find_clusters(table, matches, rows):
+    """Return the clusters that are mostly of the types in these rows, or their match.
 
-
-def _clusters_of(table, matches, rows):
-    """Choose the clusters that are mostly of the types in these rows, or their match.
-
-    A type without a match brings the cluster with most of its neurons, too.
+    A type without a match adds the cluster with most of its neurons.
     """
     if table.shape[1] == 0:
         return np.empty(0, dtype=np.intp)
-    mostly = np.asarray(table.argmax(axis=0)).ravel()
-    chosen = np.isin(mostly, rows)
+    main_type = np.asarray(table.argmax(axis=0)).ravel()
+    chosen = np.isin(main_type, rows)
     chosen[matches[rows][matches[rows] >= 0]] = True
     counts = table[rows].toarray()
-    lost = (matches[rows] < 0) & counts.any(axis=1)
-    chosen[counts[lost].argmax(axis=1)] = True
+    unmatched = (matches[rows] < 0) & counts.any(axis=1)
+    chosen[counts[unmatched].argmax(axis=1)] = True
     return np.flatnonzero(chosen)
 
 
-def _side_by_side(counts, matches):
-    """Order types and clusters so that those that belong together are neighbours.
+def _order_by_match(counts, matches):
+    """Order types and clusters so that groups of them are adjacent.
 
-    A group is a type and its cluster, then other clusters with more of the type than
+    A group is a type and its matched cluster, other clusters with more of the type than
     of others, and other types with more neurons in that cluster than in others.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_types, n_clusters), dtype=int
+        Contingency table.
+    matches : ndarray of shape (n_types,), dtype=int
+        Column matched with each row; -1 if there is none.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_types,), dtype=intp
+        Order of the types.
+    columns : ndarray of shape (n_clusters,), dtype=intp
+        Order of the clusters.
     """
     n_types, n_clusters = counts.shape
-    matched = np.flatnonzero(matches >= 0)
     leads_row, leads_column = matches >= 0, np.zeros(n_clusters, dtype=bool)
+    matched = np.flatnonzero(leads_row)
     leads_column[matches[matched]] = True
     group_of_row, group_of_column = np.arange(n_types), counts.argmax(axis=0)
     group_of_column[matches[matched]] = matched
-    lost = ~leads_row & counts.any(axis=1)
-    if lost.any():
-        group_of_row[lost] = group_of_column[counts[lost].argmax(axis=1)]
+    unmatched = ~leads_row & counts.any(axis=1)
+    if unmatched.any():
+        group_of_row[unmatched] = group_of_column[counts[unmatched].argmax(axis=1)]
 
     between = np.zeros((n_types, n_types), dtype=int)
     np.add.at(between, (group_of_row[:, None], group_of_column[None, :]), counts)
-    place = np.argsort(order_by_likeness(between + between.T))
-    down = np.lexsort((-counts.sum(axis=1), ~leads_row, place[group_of_row]))
+    rank = np.argsort(seriate(between + between.T))
+    rows = np.lexsort((-counts.sum(axis=1), ~leads_row, rank[group_of_row]))
     shared = counts[group_of_column, np.arange(n_clusters)]
-    across = np.lexsort((-shared, ~leads_column, place[group_of_column]))
-    return down, across
+    columns = np.lexsort((-shared, ~leads_column, rank[group_of_column]))
+    return rows, columns
 
 
 def _frame(ax, row, column):
     """Draw a frame around a cell."""
-    patches = import_optional("matplotlib.patches", extra="plot", needed_by="plotting")
-    return ax.add_patch(
-        patches.Rectangle(
-            (column - 0.5, row - 0.5),
-            1,
-            1,
-            fill=False,
-            edgecolor=ORANGE,
-            linewidth=1.3,
-            zorder=3,
-            clip_on=False,  # at the border, half of the line lies outside
-        )
-    )
+    from matplotlib.patches import Rectangle
 
-
-def _write_counts(ax, counts, image, text_kw):
-    """Write the numbers that are not 0 into their cells, where they can be read."""
-    width, height = axes_size(ax)
-    cell = min(width / counts.shape[1], height / counts.shape[0])
-    given = style({}, text_kw, "matplotlib.text.Text")
-    texts = []
-    for row, column in np.argwhere(counts):
-        number = str(counts[row, column])
-        size = min(cell / max(0.8 * len(number), 1.4), LARGEST)
-        if size < SMALLEST and "fontsize" not in given:
-            continue
-        red, green, blue, _ = image.cmap(image.norm(image.get_array()[row, column]))
-        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-        properties = {
-            "horizontalalignment": "center",
-            "verticalalignment": "center",
-            "fontsize": size,
-            "color": "white" if dark else "0.15",
-        }
-        texts.append(ax.text(column, row, number, **(properties | given)))
-    return texts
+    look = {"fill": False, "edgecolor": ORANGE, "linewidth": 1.3, "zorder": 3}
+    # At the border of the axes, half of the line lies outside.
+    corner = (column - 0.5, row - 0.5)
+    return ax.add_patch(Rectangle(corner, 1, 1, clip_on=False, **look))

@@ -98,7 +98,7 @@ class EmbeddingDisplay:
 
     See Also
     --------
-    TypeEmbeddingDisplay : The mean wiring of two types.
+    TypeProfileDisplay : The mean wiring of two types.
 
     Notes
     -----

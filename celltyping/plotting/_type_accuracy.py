@@ -3,45 +3,37 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numbers
-
 import numpy as np
 from scipy.stats import norm
 
 from celltyping.metrics import type_report
-from celltyping.plotting._common import (
+from celltyping.plotting._base import (
     BLUE,
     GREY,
+    _PredictionsDisplay,
+    check_at_least,
     counted,
-    figure_and_axes,
-    predict_types,
-    pyplot,
     style,
     type_names,
 )
-from celltyping.plotting._text import (
-    legend_below,
-    name_points,
-    plain_log_ticks,
-    title_that_fits,
-)
+from celltyping.plotting._text import legend_below, name_points, plain_log_ticks
 
 
-class TypeAccuracyDisplay:
+class TypeAccuracyDisplay(_PredictionsDisplay):
     """Accuracy within each type against the number of its neurons.
 
-    Small types are harder: they have few seeds, and an accuracy over all neurons hides
-    them. Use `from_estimator` or `from_predictions` to make a display. All parameters
-    are stored as attributes.
+    Small types have few seeds, and an accuracy over all neurons hides them. Use
+    `from_estimator` or `from_predictions` to make a display. All parameters are stored
+    as attributes.
 
     Parameters
     ----------
     types : ndarray of shape (n_types,)
         The types.
     n_neurons : ndarray of shape (n_types,), dtype=int
-        Number of judged neurons that are of the type.
+        Number of judged neurons of each type.
     n_correct : ndarray of shape (n_types,), dtype=int
-        Number of them that were given their type.
+        Number of them whose predicted type is right.
 
     Attributes
     ----------
@@ -50,9 +42,9 @@ class TypeAccuracyDisplay:
     overall_accuracy : float
         Accuracy over all neurons.
     mean_accuracy : float
-        Mean over the types, each of which counts the same (balanced accuracy).
+        Unweighted mean over the types (balanced accuracy).
     points_ : matplotlib.collections.PathCollection
-        The points, one per type.
+        The types.
     intervals_ : matplotlib.collections.LineCollection or None
         The confidence intervals.
     lines_ : list of matplotlib.lines.Line2D
@@ -67,7 +59,7 @@ class TypeAccuracyDisplay:
     See Also
     --------
     celltyping.metrics.type_report : The same as a table.
-    ConfusedTypesDisplay : Which types are taken for which.
+    ConfusedTypesDisplay : Confusion matrix of the types with the most errors.
 
     Examples
     --------
@@ -98,14 +90,14 @@ class TypeAccuracyDisplay:
 
     @property
     def mean_accuracy(self):
-        """Mean of the types' accuracies."""
+        """Unweighted mean over the types."""
         return float(np.mean(self.accuracy))
 
     def plot(
         self,
         *,
         ax=None,
-        n_names=10,
+        max_names=10,
         confidence=0.95,
         name=None,
         point_kw=None,
@@ -117,8 +109,8 @@ class TypeAccuracyDisplay:
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None: a new figure.
-        n_names : int, default=10
-            How many types are named, those with the most errors first.
+        max_names : int, default=10
+            Maximum number of types that are named, those with the most errors.
         confidence : float or None, default=0.95
             Level of the confidence interval (Wilson's) that is drawn for each type.
             None: no intervals.
@@ -137,19 +129,16 @@ class TypeAccuracyDisplay:
         Raises
         ------
         ValueError
-            If `n_names` is negative or `confidence` is not between 0 and 1.
+            If `max_names` is negative or `confidence` is not between 0 and 1.
         """
-        if not isinstance(n_names, numbers.Integral) or n_names < 0:
-            raise ValueError(
-                f"n_names must be an integer of at least 0, got {n_names!r}"
-            )
+        check_at_least("max_names", max_names, 0)
         if confidence is not None and not 0 < confidence < 1:
             raise ValueError(
                 f"confidence must be between 0 and 1, or None, got {confidence!r}"
             )
-        self.figure_, ax = figure_and_axes(ax, "TypeAccuracyDisplay", (7.5, 5))
-        self.ax_ = ax
-        sizes = _spread(self.n_neurons, self.accuracy)
+        ax = self._start(ax, (7.5, 5))
+        accuracy, levels = self.accuracy, (self.overall_accuracy, self.mean_accuracy)
+        sizes = _spread_ties(self.n_neurons, accuracy)
         ax.set_xscale("log")
         ax.set_xlim(min(sizes.min() * 0.8, 0.9), sizes.max() * 1.4)
         ax.set_ylim(-0.05, 1.05)
@@ -161,30 +150,16 @@ class TypeAccuracyDisplay:
             self.intervals_ = ax.vlines(
                 sizes, low, high, color=GREY, alpha=0.3, linewidth=1, zorder=1
             )
-            self.intervals_.set_label(f"{confidence:.0%} interval of a type")
-        properties = {"s": 30, "color": BLUE, "edgecolor": "white", "linewidth": 0.5}
-        self.points_ = ax.scatter(
-            sizes,
-            self.accuracy,
-            **style(
-                properties | {"zorder": 3},
-                point_kw,
-                "matplotlib.collections.PathCollection",
-            ),
-        )
-        properties = {"color": "0.15", "linewidth": 1.2, "zorder": 2}
-        properties = style(properties, line_kw, "matplotlib.lines.Line2D")
+            self.intervals_.set_label(f"{100 * confidence:g} % interval of a type")
+        look = {"s": 30, "color": BLUE, "edgecolor": "white", "linewidth": 0.5}
+        look = style(look, point_kw, "matplotlib.collections.PathCollection")
+        self.points_ = ax.scatter(sizes, accuracy, **{"zorder": 3} | look)
+        look = {"color": "0.15", "linewidth": 1.2, "zorder": 2}
+        look = style(look, line_kw, "matplotlib.lines.Line2D")
+        dashed = {"linestyle": (0, (4, 3))} | look
         self.lines_ = [
-            ax.axhline(
-                self.overall_accuracy,
-                label=f"all neurons {self.overall_accuracy:.3f}",
-                **properties,
-            ),
-            ax.axhline(
-                self.mean_accuracy,
-                label=f"mean over types {self.mean_accuracy:.3f}",
-                **({"linestyle": (0, (4, 3))} | properties),
-            ),
+            ax.axhline(levels[0], label=f"all neurons {levels[0]:.3f}", **look),
+            ax.axhline(levels[1], label=f"mean over types {levels[1]:.3f}", **dashed),
         ]
         ax.set(
             xlabel="Judged neurons of the type (log scale)",
@@ -192,110 +167,19 @@ class TypeAccuracyDisplay:
         )
         ax.spines[["top", "right"]].set_visible(False)
         legend_below(ax, [*self.lines_, self.intervals_])
-        title_that_fits(ax, self._title(name))
-        errors = np.asarray(self.n_neurons) - np.asarray(self.n_correct)
-        worst = np.argsort(-errors, kind="stable")[:n_names]
-        self.names_ = name_points(
-            ax,
-            sizes,
-            self.accuracy,
-            type_names(self.types),
-            worst,
-            levels=(self.overall_accuracy, self.mean_accuracy),
-        )
-        return self
-
-    def _title(self, name):
-        """Say how much is shown."""
         neurons = counted(np.sum(self.n_neurons), "judged neuron")
-        title = f"{counted(len(self.types), 'type')}, {neurons}"
-        return title if name is None else f"{name}: {title}"
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator,
-        X,
-        y,
-        *,
-        unlabeled_marker="auto",
-        ax=None,
-        n_names=10,
-        confidence=0.95,
-        name=None,
-        point_kw=None,
-        line_kw=None,
-    ):
-        """Judge a fitted classifier type by type, and draw it.
-
-        Parameters
-        ----------
-        estimator : estimator instance
-            Fitted classifier, or a pipeline that ends in one.
-        X : {Connectome, array-like, sparse matrix} of shape (n_samples, n_features)
-            What it predicts for: neurons that it was not trained on.
-        y : array-like of shape (n_samples,)
-            True types; neurons of unknown type are left out.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            What means unknown in `y`. By default "?", None and NaN among strings, -1
-            among integers.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        n_names : int, default=10
-            How many types are named, those with the most errors first.
-        confidence : float or None, default=0.95
-            Level of the confidence interval that is drawn for each type. None: no
-            intervals.
-        name : str, default=None
-            Name of the method, for the title. None: that of the estimator's class.
-        point_kw : dict, default=None
-            Properties of the points.
-        line_kw : dict, default=None
-            Properties of the two lines.
-
-        Returns
-        -------
-        display : TypeAccuracyDisplay
-            What was computed and drawn.
-
-        Examples
-        --------
-        >>> from sklearn.neighbors import KNeighborsClassifier
-        >>> from celltyping.plotting import TypeAccuracyDisplay
-        >>> X, y = [[0.0], [1.0], [5.0], [6.0]], ["KC", "KC", "PN", "?"]
-        >>> knn = KNeighborsClassifier(n_neighbors=1).fit(X[:3], y[:3])
-        >>> TypeAccuracyDisplay.from_estimator(knn, X, y).overall_accuracy
-        1.0
-        """
-        caller = f"{cls.__name__}.from_estimator"
-        pyplot(caller)
-        return cls.from_predictions(
-            y,
-            predict_types(estimator, X, y, caller),
-            unlabeled_marker=unlabeled_marker,
-            ax=ax,
-            n_names=n_names,
-            confidence=confidence,
-            name=type(estimator).__name__ if name is None else name,
-            point_kw=point_kw,
-            line_kw=line_kw,
-        )
+        self._finish(f"{counted(len(self.types), 'type')}, {neurons}", name)
+        n_errors = np.asarray(self.n_neurons) - np.asarray(self.n_correct)
+        worst = np.argsort(-n_errors, kind="stable")[:max_names]
+        names = type_names(self.types)
+        self.names_ = name_points(ax, sizes, accuracy, names, worst, levels=levels)
+        return self
 
     @classmethod
     def from_predictions(
-        cls,
-        y_true,
-        y_pred,
-        *,
-        unlabeled_marker="auto",
-        ax=None,
-        n_names=10,
-        confidence=0.95,
-        name=None,
-        point_kw=None,
-        line_kw=None,
+        cls, y_true, y_pred, *, unlabeled_marker="auto", **plot_options
     ):
-        """Judge predictions type by type, and draw it.
+        """Draw the accuracy of predictions within each type.
 
         Parameters
         ----------
@@ -304,47 +188,29 @@ class TypeAccuracyDisplay:
         y_pred : array-like of shape (n_samples,)
             Predicted types.
         unlabeled_marker : "auto" or scalar, default="auto"
-            What means unknown. By default "?", None and NaN among strings, -1 among
-            integers.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        n_names : int, default=10
-            How many types are named, those with the most errors first.
-        confidence : float or None, default=0.95
-            Level of the confidence interval that is drawn for each type. None: no
-            intervals.
-        name : str, default=None
-            Name of the method, for the title.
-        point_kw : dict, default=None
-            Properties of the points.
-        line_kw : dict, default=None
-            Properties of the two lines.
+            Marker of unknown types. By default "?", None and NaN among strings, -1
+            among integers.
+        **plot_options : dict
+            Keyword arguments of `plot`.
 
         Returns
         -------
         display : TypeAccuracyDisplay
-            What was computed and drawn.
+            The display, drawn.
         """
-        pyplot(f"{cls.__name__}.from_predictions")
+        cls._check_options("from_predictions", plot_options)
         report = type_report(y_true, y_pred, unlabeled_marker=unlabeled_marker)
-        there = report.n_true > 0  # a type that is only predicted has no accuracy
+        occurs = report.n_true > 0  # a type that is only predicted has no accuracy
         display = cls(
-            types=report.type[there],
-            n_neurons=report.n_true[there],
-            n_correct=report.n_correct[there],
+            types=report.type[occurs],
+            n_neurons=report.n_true[occurs],
+            n_correct=report.n_correct[occurs],
         )
-        return display.plot(
-            ax=ax,
-            n_names=n_names,
-            confidence=confidence,
-            name=name,
-            point_kw=point_kw,
-            line_kw=line_kw,
-        )
+        return display.plot(**plot_options)
 
 
 def _wilson_interval(n_correct, n_neurons, confidence):
-    """Return the ends of Wilson's interval for a share; good for few neurons too."""
+    """Return the ends of Wilson's intervals for shares; good for few neurons too."""
     n = np.asarray(n_neurons, dtype=float)
     share = np.asarray(n_correct) / n
     z = norm.ppf((1 + confidence) / 2)
@@ -353,15 +219,13 @@ def _wilson_interval(n_correct, n_neurons, confidence):
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def _spread(sizes, accuracy):
+def _spread_ties(sizes, accuracy):
     """Move types of the same size and accuracy apart sideways, by 6 % a step."""
     spread = np.asarray(sizes, dtype=float).copy()
-    _, group = np.unique(
-        np.column_stack([sizes, accuracy]), axis=0, return_inverse=True
-    )
+    points = np.column_stack([sizes, accuracy])
+    _, group = np.unique(points, axis=0, return_inverse=True)
     group = group.ravel()
-    for one in np.flatnonzero(np.bincount(group) > 1):
-        members = np.flatnonzero(group == one)
-        steps = np.arange(len(members)) - (len(members) - 1) / 2
-        spread[members] *= 1.06**steps
+    for code in np.flatnonzero(np.bincount(group) > 1):
+        members = np.flatnonzero(group == code)
+        spread[members] *= 1.06 ** (np.arange(len(members)) - (len(members) - 1) / 2)
     return spread

@@ -3,32 +3,31 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numbers
-
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from celltyping._utils._labels import as_array, encode_types
-from celltyping.plotting._common import (
+from celltyping._utils._messages import list_names
+from celltyping.plotting._base import (
     BLUE,
     GREY,
     ORANGE,
+    _PredictionsDisplay,
+    check_at_least,
     counted,
-    figure_and_axes,
-    predict_types,
-    pyplot,
+    percent,
     style,
     type_names,
 )
-from celltyping.plotting._text import label_rows, title_that_fits
+from celltyping.plotting._text import label_rows
 
 
-class TypeCompositionDisplay:
+class TypeCompositionDisplay(_PredictionsDisplay):
     """Histogram of the true types inside one predicted type.
 
-    The predictions may also be clusters, whose numbers have nothing to do with the
-    names of the types. Use `from_estimator` or `from_predictions` to make a display.
-    All parameters are stored as attributes.
+    The predictions may also be clusters, with numbers unrelated to the names of the
+    types. Use `from_estimator` or `from_predictions` to make a display. All parameters
+    are stored as attributes.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ class TypeCompositionDisplay:
     types : ndarray of shape (n_types,)
         The true types inside it, the most frequent first.
     counts : ndarray of shape (n_types,), dtype=int
-        Number of neurons of each.
+        Number of neurons of each true type.
     n_unknown : int, default=0
         Number of neurons inside it whose true type is unknown; they have no bar.
 
@@ -91,39 +90,30 @@ class TypeCompositionDisplay:
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None: a new figure.
         max_types : int, default=20
-            At most so many types have a bar of their own; the rest share one.
+            Maximum number of types with a bar of their own; the rest share one.
         name : str, default=None
             Name of the method, for the title.
         bar_kw : dict, default=None
             Properties of the bars, see `matplotlib.patches.Rectangle`. Without a
-            colour, the bar of the predicted type itself is blue, others are orange, and
-            the bar of the rest is grey.
+            colour, the bar of the predicted type is blue, those of other types are
+            orange, and that of the rest is grey.
 
         Returns
         -------
         display : TypeCompositionDisplay
             The display itself.
-
-        Raises
-        ------
-        ValueError
-            If `max_types` is under 1.
         """
-        if not isinstance(max_types, numbers.Integral) or max_types < 1:
-            raise ValueError(
-                f"max_types must be an integer of at least 1, got {max_types!r}"
-            )
-        own = np.asarray(self.types[:max_types]) == self.predicted_type
+        check_at_least("max_types", max_types, 1)
+        is_own = np.asarray(self.types[:max_types]) == self.predicted_type
         counts = list(self.counts[:max_types])
         names = type_names(self.types[:max_types])
-        colors = [BLUE if is_own else ORANGE for is_own in own]
+        colors = np.where(is_own, BLUE, ORANGE).tolist()
         if len(self.types) > max_types:
             counts.append(int(np.sum(self.counts[max_types:])))
             names.append(f"({len(self.types) - max_types} more)")
             colors.append(GREY)
-        figsize = (6.5, float(np.clip(1.3 + 0.26 * len(names), 2.8, 12)))
-        self.figure_, ax = figure_and_axes(ax, "TypeCompositionDisplay", figsize)
-        self.ax_ = ax
+        height = float(np.clip(1.3 + 0.26 * len(names), 2.8, 12))
+        ax = self._start(ax, (6.5, height))
         self.bars_ = ax.barh(
             range(len(names)),
             counts,
@@ -132,7 +122,7 @@ class TypeCompositionDisplay:
         total = np.sum(self.counts)
         self.texts_ = ax.bar_label(
             self.bars_,
-            [f" {count:,} ({_percent(count / total)})" for count in counts],
+            [f" {count:,} ({percent(count / total)})" for count in counts],
             fontsize="small",
         )
         ax.set_ylim(len(names) - 0.4, -0.6)  # the most frequent type on top
@@ -141,99 +131,18 @@ class TypeCompositionDisplay:
         ax.set(xlabel="Neurons", ylabel="True type")
         ax.spines[["top", "right"]].set_visible(False)
         label_rows(ax, names)
-        title_that_fits(ax, self._title(name))
-        return self
-
-    def _title(self, name):
-        """Say what is inside which type."""
         title = f"Predicted {type_names([self.predicted_type])[0]}: "
-        title += f"{counted(np.sum(self.counts), 'neuron')} of known type"
+        title += f"{counted(total, 'neuron')} of known type"
         if self.n_unknown:
             title += f", {self.n_unknown:,} of unknown"
-        return title if name is None else f"{name}: {title[0].lower()}{title[1:]}"
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator,
-        X,
-        y,
-        *,
-        predicted_type,
-        unlabeled_marker="auto",
-        ax=None,
-        max_types=20,
-        name=None,
-        bar_kw=None,
-    ):
-        """Count the true types inside a type that a fitted estimator predicts.
-
-        Parameters
-        ----------
-        estimator : estimator instance
-            Fitted classifier or clusterer, or a pipeline that ends in one.
-        X : {Connectome, array-like, sparse matrix} of shape (n_samples, n_features)
-            What it predicts for.
-        y : array-like of shape (n_samples,)
-            True types; neurons of unknown type have no bar.
-        predicted_type : str or int
-            The predicted type, or the cluster, to look into.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            What means unknown in `y`. By default "?", None and NaN among strings, -1
-            among integers.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        max_types : int, default=20
-            At most so many types have a bar of their own; the rest share one.
-        name : str, default=None
-            Name of the method, for the title. None: that of the estimator's class.
-        bar_kw : dict, default=None
-            Properties of the bars.
-
-        Returns
-        -------
-        display : TypeCompositionDisplay
-            What was computed and drawn.
-
-        Examples
-        --------
-        >>> from sklearn.cluster import KMeans
-        >>> from celltyping.plotting import TypeCompositionDisplay
-        >>> X, y = [[0.0], [0.1], [5.0], [5.1]], ["KC", "KC", "PN", "?"]
-        >>> clusterer = KMeans(n_clusters=2, random_state=0).fit(X)
-        >>> display = TypeCompositionDisplay.from_estimator(
-        ...     clusterer, X, y, predicted_type=clusterer.labels_[0]
-        ... )
-        >>> display.types.tolist(), display.counts.tolist()
-        (['KC'], [2])
-        """
-        caller = f"{cls.__name__}.from_estimator"
-        pyplot(caller)
-        return cls.from_predictions(
-            y,
-            predict_types(estimator, X, y, caller),
-            predicted_type=predicted_type,
-            unlabeled_marker=unlabeled_marker,
-            ax=ax,
-            max_types=max_types,
-            name=type(estimator).__name__ if name is None else name,
-            bar_kw=bar_kw,
-        )
+        self._finish(title, name)
+        return self
 
     @classmethod
     def from_predictions(
-        cls,
-        y_true,
-        y_pred,
-        *,
-        predicted_type,
-        unlabeled_marker="auto",
-        ax=None,
-        max_types=20,
-        name=None,
-        bar_kw=None,
+        cls, y_true, y_pred, *, predicted_type, unlabeled_marker="auto", **plot_options
     ):
-        """Count the true types inside one predicted type.
+        """Draw the true types inside one predicted type.
 
         Parameters
         ----------
@@ -242,44 +151,35 @@ class TypeCompositionDisplay:
         y_pred : array-like of shape (n_samples,)
             Predicted types, or clusters.
         predicted_type : str or int
-            The predicted type, or the cluster, to look into.
+            The predicted type, or the cluster.
         unlabeled_marker : "auto" or scalar, default="auto"
-            What means unknown in `y_true`. By default "?", None and NaN among strings,
-            -1 among integers.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        max_types : int, default=20
-            At most so many types have a bar of their own; the rest share one.
-        name : str, default=None
-            Name of the method, for the title.
-        bar_kw : dict, default=None
-            Properties of the bars.
+            Marker of unknown types in `y_true`. By default "?", None and NaN among
+            strings, -1 among integers.
+        **plot_options : dict
+            Keyword arguments of `plot`.
 
         Returns
         -------
         display : TypeCompositionDisplay
-            What was computed and drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If the lengths differ, nothing is predicted to be of that type, or no neuron
-            inside it has a known type.
+            If the lengths differ, the type is never predicted, or no neuron inside it
+            has a known type.
         """
-        caller = f"{cls.__name__}.from_predictions"
-        pyplot(caller)
+        caller = cls._check_options("from_predictions", plot_options)
         check_consistent_length(y_true, y_pred)
         classes, codes = encode_types(
             y_true, unlabeled_marker, caller=caller, min_types=1
         )
-        y_pred = column_or_1d(as_array(y_pred))
-        inside = np.fromiter(
-            (value == predicted_type for value in y_pred), dtype=bool, count=len(y_pred)
-        )
+        y_pred = column_or_1d(as_array(y_pred)).tolist()
+        inside = np.array([value == predicted_type for value in y_pred], dtype=bool)
         if not inside.any():
             raise ValueError(
-                f"nothing is predicted to be of type {predicted_type!r}; there are "
-                f"{_some(y_pred)}"
+                f"no neuron is predicted to be of type {predicted_type!r}; predicted "
+                f"types are {list_names(list(dict.fromkeys(y_pred)))}"
             )
         known = codes[inside & (codes >= 0)]
         n_unknown = int(inside.sum()) - len(known)
@@ -296,16 +196,4 @@ class TypeCompositionDisplay:
             counts=counts[ranked],
             n_unknown=n_unknown,
         )
-        return display.plot(ax=ax, max_types=max_types, name=name, bar_kw=bar_kw)
-
-
-def _percent(share):
-    """Write a share that is not 0."""
-    return "<1%" if share < 0.005 else f"{share:.0%}"
-
-
-def _some(values):
-    """List some of the values that occur, for a message."""
-    names = list(dict.fromkeys(values.tolist()))
-    more = f", ... ({len(names)} types)" if len(names) > 5 else ""
-    return ", ".join(map(repr, names[:5])) + more
+        return display.plot(**plot_options)

@@ -4,36 +4,30 @@
 # SPDX-License-Identifier: MIT
 
 import numpy as np
-from scipy import sparse
 from sklearn.utils import check_consistent_length
 
 from celltyping._utils._labels import encode_types
-from celltyping._utils._optional import import_optional
-from celltyping.plotting._common import (
+from celltyping._utils._sparse import one_hot
+from celltyping.plotting._base import (
     check_connectome,
+    check_option,
     counted,
-    figure_and_axes,
-    order_by_likeness,
     predict_types,
-    pyplot,
+    seriate,
     type_names,
     with_known,
 )
-from celltyping.plotting._text import axes_size, label_cells, title_that_fits
+from celltyping.plotting._matrix import _MatrixDisplay, divide_by_sums
 
-ORDERS = ("similarity", "size", "name")
-WHAT = {
+COLORBAR_LABELS = {
     "none": "Synapses",
     "pre": "Share of the presynaptic type's outputs",
     "post": "Share of the postsynaptic type's inputs",
 }
 
-# Cells of that many points or less would be hidden by the lines between them.
-FINEST_GRID = 3
 
-
-class TypeConnectivityDisplay:
-    """Synapses from each type to each type.
+class TypeConnectivityDisplay(_MatrixDisplay):
+    """Number of synapses from each type to each type.
 
     Use `from_estimator` or `from_predictions` to make a display. All parameters are
     stored as attributes.
@@ -43,8 +37,8 @@ class TypeConnectivityDisplay:
     types : ndarray of shape (n_types,)
         The types, in the order of rows and columns.
     synapses : ndarray of shape (n_types, n_types)
-        ``synapses[i, j]`` synapses go from neurons of type i (presynaptic) to neurons
-        of type j (postsynaptic).
+        Number of synapses from neurons of each presynaptic type (rows) to neurons of
+        each postsynaptic type (columns).
     n_neurons : ndarray of shape (n_types,), dtype=int
         Number of neurons of each type.
 
@@ -61,16 +55,16 @@ class TypeConnectivityDisplay:
 
     See Also
     --------
-    TypeEmbeddingDisplay : The partners of two types, with their spread.
+    TypeProfileDisplay : The partners of two types, with their spread.
     celltyping.TypeProfile : Synapses with each type, neuron by neuron.
 
     Notes
     -----
     Only synapses between two neurons of known type count, also in the shares: a type's
-    outputs are those to typed neurons that are in view.
+    outputs are those to typed neurons in view.
 
     A matrix of more than some hundred types cannot be read, and takes memory that grows
-    with the square of their number. Pass a view of the connectome that shows fewer.
+    with the square of their number. Pass a view of the connectome with fewer types.
 
     Examples
     --------
@@ -101,6 +95,7 @@ class TypeConnectivityDisplay:
         cmap="magma_r",
         colorbar=True,
         name=None,
+        im_kw=None,
     ):
         """Draw the display.
 
@@ -109,88 +104,51 @@ class TypeConnectivityDisplay:
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None: a new figure.
         normalize : {"none", "pre", "post"}, default="none"
-            What a colour stands for: "none", the number of synapses; "pre", the share
-            of the row's type's outputs; "post", the share of the column's type's
-            inputs.
+            Values that the colours show: numbers of synapses, shares of the presynaptic
+            type's outputs, or shares of the postsynaptic type's inputs.
         scale : {"log", "linear"}, default="log"
-            Scale of the colours. Where there is no synapse, a cell is white.
+            Scale of the colours. Cells without a synapse are white.
         cmap : str or matplotlib.colors.Colormap, default="magma_r"
-            Colours.
+            Colour map of the cells.
         colorbar : bool, default=True
             Whether to draw a colour bar.
         name : str, default=None
-            Where the types come from, for the title.
+            Source of the types, for the title.
+        im_kw : dict, default=None
+            Properties of the coloured cells, see `matplotlib.axes.Axes.imshow`.
 
         Returns
         -------
         display : TypeConnectivityDisplay
             The display itself.
-
-        Raises
-        ------
-        ValueError
-            If `normalize` or `scale` is something else.
         """
-        if normalize not in WHAT:
-            raise ValueError(
-                f"normalize must be one of {', '.join(map(repr, WHAT))}, got "
-                f"{normalize!r}"
-            )
-        if scale not in ("log", "linear"):
-            raise ValueError(f"scale must be 'log' or 'linear', got {scale!r}")
-        n_types = len(self.types)
-        side = float(np.clip(2.4 + 0.16 * n_types, 4.5, 16))
-        self.figure_, ax = figure_and_axes(
-            ax, "TypeConnectivityDisplay", (side + 0.8 * colorbar, side)
-        )
-        self.ax_ = ax
-        values = self._shares(normalize)
-        shown = np.ma.masked_equal(values, 0)
-        self.image_ = ax.imshow(shown, cmap=cmap, norm=_norm(shown, scale))
-        ax.set_facecolor("white")
-        ax.set(
-            xlabel="Postsynaptic type",
-            ylabel="Presynaptic type",
-        )
-        self.colorbar_ = None
-        if colorbar:
-            self.colorbar_ = self.figure_.colorbar(
-                self.image_,
-                ax=ax,
-                label=f"{WHAT[normalize]} ({scale} scale)",
-                shrink=0.8,
-            )
+        check_option("normalize", normalize, COLORBAR_LABELS)
+        check_option("scale", scale, ("log", "linear"))
         names = type_names(self.types)
-        label_cells(ax, names, names)
-        title_that_fits(ax, self._title(name))
-        if axes_size(ax)[0] / n_types > FINEST_GRID:
-            # Faint lines lead the eye from a cell to its two names.
-            lines = np.arange(1, n_types) - 0.5
-            look = {"color": "0.9", "linewidth": 0.3, "zorder": 2}
-            ax.hlines(lines, -0.5, n_types - 0.5, **look)
-            ax.vlines(lines, -0.5, n_types - 0.5, **look)
-        return self
-
-    def _shares(self, normalize):
-        """Return synapse counts or shares."""
-        synapses = np.asarray(self.synapses, dtype=float)
-        if normalize == "none":
-            return synapses
-        totals = synapses.sum(axis={"pre": 1, "post": 0}[normalize], keepdims=True)
-        shares = np.zeros_like(synapses)
-        np.divide(synapses, totals, out=shares, where=totals > 0)
-        return shares
-
-    def _title(self, name):
-        """Say how much is shown."""
-        title = ", ".join(
-            [
-                counted(len(self.types), "type"),
-                counted(np.sum(self.n_neurons), "neuron"),
-                counted(np.sum(self.synapses), "synapse"),
-            ]
+        side = float(np.clip(2.4 + 0.16 * len(names), 4.5, 16))
+        ax = self._start(ax, (side + 0.8 * colorbar, side))
+        values = np.asarray(self.synapses, dtype=float)
+        if normalize != "none":
+            values = divide_by_sums(values, axis=1 if normalize == "pre" else 0)
+        shown = np.ma.masked_equal(values, 0)
+        ax.set_facecolor("white")
+        ax.set(xlabel="Postsynaptic type", ylabel="Presynaptic type")
+        look = {"label": f"{COLORBAR_LABELS[normalize]} ({scale} scale)"}
+        self._draw_matrix(
+            shown,
+            names,
+            names,
+            im_kw={"cmap": cmap, "norm": _norm(shown, scale)} | (im_kw or {}),
+            colorbar=look if colorbar else None,
+            line=0.3,
         )
-        return title if name is None else f"{name}: {title}"
+        title = [
+            counted(len(names), "type"),
+            counted(np.sum(self.n_neurons), "neuron"),
+            counted(np.sum(self.synapses), "synapse"),
+        ]
+        self._finish(", ".join(title), name)
+        return self
 
     @classmethod
     def from_estimator(
@@ -201,12 +159,7 @@ class TypeConnectivityDisplay:
         *,
         order="similarity",
         unlabeled_marker="auto",
-        ax=None,
-        normalize="none",
-        scale="log",
-        cmap="magma_r",
-        colorbar=True,
-        name=None,
+        **plot_options,
     ):
         """Draw the connectivity of the types that a fitted estimator predicts.
 
@@ -215,33 +168,20 @@ class TypeConnectivityDisplay:
         estimator : estimator instance
             Fitted classifier or clusterer that predicts for a connectome.
         X : Connectome
-            The neurons to show and the synapses between them.
+            The neurons and the synapses between them.
         y : array-like of shape (n_neurons,), default=None
-            Types that are known; they take the place of the predictions. None: none.
+            Types; known ones replace the predictions.
         order : {"similarity", "size", "name"}, default="similarity"
             Order of the types; see `from_predictions`.
         unlabeled_marker : "auto" or scalar, default="auto"
-            What means unknown. By default "?", None and NaN among strings, -1 among
-            integers.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        normalize : {"none", "pre", "post"}, default="none"
-            What a colour stands for: the number of synapses, the share of the
-            presynaptic type's outputs or of the postsynaptic type's inputs.
-        scale : {"log", "linear"}, default="log"
-            Scale of the colours.
-        cmap : str or matplotlib.colors.Colormap, default="magma_r"
-            Colours.
-        colorbar : bool, default=True
-            Whether to draw a colour bar.
-        name : str, default=None
-            Where the types come from, for the title. None: the name of the
-            estimator's class.
+            Marker of unknown types; see `from_predictions`.
+        **plot_options : dict
+            Keyword arguments of `plot`. The default of `name` is the estimator's class.
 
         Returns
         -------
         display : TypeConnectivityDisplay
-            What was computed and drawn.
+            The display, drawn.
 
         Examples
         --------
@@ -253,8 +193,7 @@ class TypeConnectivityDisplay:
         >>> sorted(display.types)
         ['KC', 'PN']
         """
-        caller = f"{cls.__name__}.from_estimator"
-        pyplot(caller)
+        caller = cls._check_options("from_estimator", plot_options, estimator)
         check_connectome(X, caller)
         types = predict_types(estimator, X, y, caller)
         return cls.from_predictions(
@@ -262,12 +201,7 @@ class TypeConnectivityDisplay:
             with_known(types, y, unlabeled_marker),
             order=order,
             unlabeled_marker=unlabeled_marker,
-            ax=ax,
-            normalize=normalize,
-            scale=scale,
-            cmap=cmap,
-            colorbar=colorbar,
-            name=type(estimator).__name__ if name is None else name,
+            **plot_options,
         )
 
     @classmethod
@@ -278,105 +212,66 @@ class TypeConnectivityDisplay:
         *,
         order="similarity",
         unlabeled_marker="auto",
-        ax=None,
-        normalize="none",
-        scale="log",
-        cmap="magma_r",
-        colorbar=True,
-        name=None,
+        **plot_options,
     ):
-        """Count the synapses from type to type, and draw them.
+        """Draw the connectivity of types.
 
         Parameters
         ----------
         connectome : Connectome
-            The neurons to show and the synapses between them.
+            The neurons and the synapses between them.
         types : array-like of shape (n_neurons,)
-            Their types, true or predicted; neurons of unknown type are left out.
+            True or predicted types; neurons of unknown type are left out.
         order : {"similarity", "size", "name"}, default="similarity"
-            Order of the types: "similarity", types with like partners side by side;
-            "size", the type with most neurons first; "name", sorted.
+            Order of the types: "similarity", by seriation of their inputs and outputs;
+            "size", by number of neurons, the largest first; "name", sorted.
         unlabeled_marker : "auto" or scalar, default="auto"
-            What means unknown. By default "?", None and NaN among strings, -1 among
-            integers.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        normalize : {"none", "pre", "post"}, default="none"
-            What a colour stands for: the number of synapses, the share of the
-            presynaptic type's outputs or of the postsynaptic type's inputs.
-        scale : {"log", "linear"}, default="log"
-            Scale of the colours.
-        cmap : str or matplotlib.colors.Colormap, default="magma_r"
-            Colours.
-        colorbar : bool, default=True
-            Whether to draw a colour bar.
-        name : str, default=None
-            Where the types come from, for the title.
+            Marker of unknown types. By default "?", None and NaN among strings, -1
+            among integers.
+        **plot_options : dict
+            Keyword arguments of `plot`.
 
         Returns
         -------
         display : TypeConnectivityDisplay
-            What was computed and drawn.
+            The display, drawn.
 
         Raises
         ------
         TypeError
             If `connectome` is not a `Connectome`.
         ValueError
-            If `order` is something else, the lengths differ, or no type is known.
+            If `order` is not allowed, the lengths differ, or no type is known.
         """
-        caller = f"{cls.__name__}.from_predictions"
-        pyplot(caller)
+        caller = cls._check_options("from_predictions", plot_options)
         check_connectome(connectome, caller)
-        if order not in ORDERS:
-            raise ValueError(
-                f"order must be one of {', '.join(map(repr, ORDERS))}, got {order!r}"
-            )
+        check_option("order", order, ("similarity", "size", "name"))
         check_consistent_length(connectome, types)
         classes, codes = encode_types(
             types, unlabeled_marker, caller=caller, min_types=1
         )
-        known = np.flatnonzero(codes >= 0)
-        members = sparse.csr_array(
-            (np.ones(len(known)), (known, codes[known])),
-            shape=(len(codes), len(classes)),
-        )
+        members = one_hot(codes, len(classes))
         synapses = (members.T @ connectome.adjacency @ members).toarray()
-        n_neurons = np.bincount(codes[known], minlength=len(classes))
+        n_neurons = np.bincount(codes[codes >= 0], minlength=len(classes))
+        ranked = np.arange(len(classes))
         if order == "similarity":
-            ranked = order_by_likeness(_partner_shares(synapses))
+            shares = [divide_by_sums(synapses, 1), divide_by_sums(synapses.T, 1)]
+            ranked = seriate(np.hstack(shares))
         elif order == "size":
             ranked = np.argsort(-n_neurons, kind="stable")
-        else:
-            ranked = np.arange(len(classes))
         display = cls(
             types=classes[ranked],
             synapses=synapses[ranked][:, ranked],
             n_neurons=n_neurons[ranked],
         )
-        return display.plot(
-            ax=ax,
-            normalize=normalize,
-            scale=scale,
-            cmap=cmap,
-            colorbar=colorbar,
-            name=name,
-        )
+        return display.plot(**plot_options)
 
 
-def _partner_shares(synapses):
-    """Return each type's inputs and outputs, both as shares, in one row."""
-    parts = []
-    for part in (synapses, synapses.T):
-        totals = part.sum(axis=1, keepdims=True)
-        parts.append(part / np.where(totals > 0, totals, 1))
-    return np.hstack(parts)
+def _norm(values, scale):
+    """Return the norm of the colours: from the least value above 0, or from 0."""
+    from matplotlib.colors import LogNorm, Normalize
 
-
-def _norm(shown, scale):
-    """Return the scale of the colours: from the least value there is, or from 0."""
-    colors = import_optional("matplotlib.colors", extra="plot", needed_by="plotting")
-    least, most = (shown.min(), shown.max()) if shown.count() else (1, 10)
+    least, most = (values.min(), values.max()) if values.count() else (1, 10)
     if scale == "linear":
-        return colors.Normalize(0, most)
-    return colors.LogNorm(least, most if most > least else 10 * least)
+        return Normalize(0, most)
+    return LogNorm(least, most if most > least else 10 * least)

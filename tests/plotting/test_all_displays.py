@@ -4,101 +4,223 @@
 # SPDX-License-Identifier: MIT
 
 import inspect
+from copy import deepcopy
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from sklearn.utils import Bunch
 
-from celltyping import plotting
+from celltyping import Connectome, plotting
+from celltyping.plotting._base import _Display
 
 DISPLAYS = [getattr(plotting, name) for name in plotting.__all__]
+DISPLAYS = [display for display in DISPLAYS if issubclass(display, _Display)]
 
-# What the methods that need it are asked for.
+# Data of `from_estimator` after the estimator, and of the method without one.
+DATA = {
+    "ClusterPersistenceDisplay": ("", "y strength persistence"),
+    "ClusterTypesDisplay": ("X y", "y pred"),
+    "ConfusedTypesDisplay": ("X y", "y pred"),
+    "ElbowDisplay": ("", "n_clusters cost"),
+    "EmbeddingDisplay": ("", "embedding"),
+    "LabelFlowDisplay": ("", "y pred"),
+    "PairPlotDisplay": ("X", "X pred"),
+    "TypeAccuracyDisplay": ("X y", "y pred"),
+    "TypeCompositionDisplay": ("X y", "y pred"),
+    "TypeConnectivityDisplay": ("connectome", "connectome pred"),
+    "TypeProfileDisplay": ("connectome", "connectome pred"),
+}
+
+# What both methods are asked for, and options that change what is stored.
 NEEDED = {
-    plotting.TypeEmbeddingDisplay: {"compare": ("PN", "KC")},
-    plotting.TypeCompositionDisplay: {"predicted_type": "PN"},
-    plotting.EmbeddingDisplay: {"color": ["KC", "PN", "LHN", "?"] * 10},
+    "TypeProfileDisplay": {"compare": (0, 1)},
+    "TypeCompositionDisplay": {"predicted_type": 1},
+}
+OPTIONS = {
+    "ClusterPersistenceDisplay": {"max_clusters": 2},
+    "ClusterTypesDisplay": {"max_types": 2, "unlabeled_marker": 3},
+    "ConfusedTypesDisplay": {"max_types": 2, "unlabeled_marker": 3},
+    "TypeAccuracyDisplay": {"unlabeled_marker": 3},
+    "TypeCompositionDisplay": {"unlabeled_marker": 3},
+    "TypeConnectivityDisplay": {"order": "size", "unlabeled_marker": 3},
+    "TypeProfileDisplay": {"max_partners": 1, "unlabeled_marker": 3},
 }
 
-# What an estimator has, so that only the method without one asks for it.
-KNOWN_TO_THE_ESTIMATOR = {
-    plotting.ClusterCostDisplay: {"chosen"},
-    plotting.EmbeddingDisplay: {"new_embedding", "axis_names", "loss_curve"},
-    plotting.FeaturePairsDisplay: {"X_new", "new_color"},
-    plotting.TransferDisplay: {"start_name", "end_name", "unlabeled_marker"},
-}
+
+class Data:
+    """Neurons, their types and predictions, and a fitted estimator."""
+
+    def __init__(self, n_types, name):
+        """Draw data; types are called by a prefix and a number, or by -1."""
+        rng = np.random.RandomState(0)
+        self.types = np.array([f"{name}{code}" for code in range(n_types)])
+        codes = np.arange(3 * n_types) % n_types
+        self.y = self.types[codes].astype(object)
+        self.pred = self.y.copy()
+        self.pred[::4] = self.types[rng.randint(n_types, size=len(self.pred[::4]))]
+        self.y[:2] = "?"
+        self.connectome = Connectome(rng.poisson(1, (len(codes), len(codes))))
+        self.X = rng.rand(len(codes), 3)
+        self.embedding = rng.rand(len(codes), 2)
+        self.strength = rng.rand(len(codes))
+        self.persistence = np.linspace(0, 1, n_types)
+        self.n_clusters, self.cost = (
+            np.array([1, 2, 4, 8]),
+            np.array([0.9, 0.5, 0.4, 0.3]),
+        )
+        self.estimator = Fitted(self, codes)
+
+    def arguments(self, display, *, of_estimator):
+        """Return the positional arguments of a method that makes a display."""
+        names = DATA[display.__name__][0 if of_estimator else 1].split()
+        first = [self.estimator] if of_estimator else []
+        return first + [getattr(self, name) for name in names]
+
+    def options(self, display, table):
+        """Return the options of a table, with types in the place of their codes."""
+
+        def name(code):
+            return self.types[code] if isinstance(code, int) else code
+
+        options = dict(table.get(display.__name__, {}))
+        for option in {"compare", "predicted_type", "unlabeled_marker"} & set(options):
+            codes = options[option]
+            is_tuple = isinstance(codes, tuple)
+            options[option] = tuple(map(name, codes)) if is_tuple else name(codes)
+        return options
 
 
-def from_data(display):
+class Fitted:
+    """An estimator with the attributes that displays read."""
+
+    def __init__(self, data, codes):
+        """Take the attributes from the data."""
+        self.pred = data.pred
+        self.labels_, self.probabilities_ = data.y, data.strength
+        self.cluster_persistence_ = data.persistence
+        self.embedding_ = data.embedding
+        self.cost_path_ = Bunch(n_clusters=data.n_clusters, cost=data.cost)
+        self.n_clusters_ = 2
+        self.classes_ = data.types
+        self.trajectory_ = Bunch(labels=np.array([codes, codes[::-1]]))
+        self.cluster_confidence_ = data.persistence
+
+    def predict(self, X):
+        """Return the predictions."""
+        return self.pred
+
+
+def without_estimator(display):
     """Return the method that makes a display without an estimator."""
-    if display is plotting.ClusterCostDisplay:
-        return display.from_path
-    if display is plotting.MarkerGenesDisplay:
-        return display.from_expression
-    return display.from_predictions
+    (method,) = {"from_path", "from_embedding", "from_predictions"} & set(dir(display))
+    return getattr(display, method)
 
 
-def draw(display, wiring, **options):
-    """Draw a display of the connectome's types, or of what else it is made for."""
-    connectome, types = wiring
-    method = from_data(display)
-    data = (types, types)
-    if "connectome" in inspect.signature(method).parameters:
-        data = (connectome, types)
-    elif display is plotting.ClusterCostDisplay:
-        data = ([1, 2, 4, 8], [0.9, 0.5, 0.4, 0.3])
-    elif display is plotting.ClusterPersistenceDisplay:
-        data = (types, [0.5] * len(types), [0.1, 0.4, 0.9])
-    elif display is plotting.FeaturePairsDisplay:
-        data = (connectome.adjacency[:, :3].toarray(), types)
-    elif display is plotting.EmbeddingDisplay:
-        data = (connectome.adjacency[:, :2].toarray(),)
-    elif display is plotting.MarkerGenesDisplay:
-        data = (np.log1p(connectome.adjacency), types, range(40))
-    return method(*data, **NEEDED.get(display, {}), **options)
+def draw(display, data, *, of_estimator=False, **options):
+    """Make a display by one of its two methods."""
+    method = display.from_estimator if of_estimator else without_estimator(display)
+    arguments = data.arguments(display, of_estimator=of_estimator)
+    return method(*arguments, **(data.options(display, NEEDED) | options))
 
 
-def options_of(method):
-    """Return {name: default} of a method's keyword-only parameters."""
+def stored(display):
+    """Return the parameters of a display that it stores."""
     return {
-        name: parameter.default
-        for name, parameter in inspect.signature(method).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        name: getattr(display, name)
+        for name in inspect.signature(type(display)).parameters
     }
 
 
-@pytest.mark.parametrize("display", DISPLAYS)
-def test_both_ways_have_the_options_of_plot(display):
-    without = options_of(from_data(display))
-    plot = options_of(display.plot)
-    assert {name: without[name] for name in plot} == plot
-    for name in KNOWN_TO_THE_ESTIMATOR.get(display, ()):
-        del without[name]
-    assert options_of(display.from_estimator) == without
+@pytest.fixture
+def data():
+    """Give data of four types."""
+    return Data(4, "KC")
 
 
-@pytest.mark.parametrize("display", DISPLAYS)
-def test_what_is_stored_is_enough_to_draw_again(display, wiring):
-    first = draw(display, wiring)
-    stored = inspect.signature(display).parameters
-    again = display(**{name: getattr(first, name) for name in stored})
+both_methods = pytest.mark.parametrize("of_estimator", [False, True])
+every_display = pytest.mark.parametrize("display", DISPLAYS)
+
+
+@every_display
+def test_from_estimator_takes_what_the_estimator_has(display, data):
+    options = data.options(display, OPTIONS)
+    drawn = draw(display, data, of_estimator=True, **options)
+    assert drawn.ax_.get_title().startswith("Fitted: ")
+    if display.__name__ in OPTIONS:
+        expected = stored(draw(display, data, **options))
+        for name, value in stored(drawn).items():
+            np.testing.assert_array_equal(value, expected[name])
+
+
+@both_methods
+@every_display
+def test_plot_options_reach_plot(display, data, of_estimator):
+    # A figure without pyplot will do.
+    ax = Figure().subplots()
+    drawn = draw(display, data, of_estimator=of_estimator, ax=ax, name="NTAC")
+    assert drawn.ax_ is ax
+    assert ax.get_title().startswith("NTAC: ")
+    assert drawn.plot() is drawn
+    assert drawn.ax_ is not ax
+
+
+@both_methods
+@every_display
+def test_unknown_options_are_refused_first(display, data, of_estimator):
+    data.estimator.predict = None
+    with pytest.raises(TypeError, match="unexpected keyword arguments 'colour'; those"):
+        draw(display, data, of_estimator=of_estimator, colour="red")
+
+
+@both_methods
+@every_display
+def test_without_matplotlib(display, data, of_estimator, no_matplotlib):
+    method = display.from_estimator if of_estimator else without_estimator(display)
+    message = rf"{display.__name__}\.{method.__name__} needs matplotlib"
+    with pytest.raises(ImportError, match=message):
+        draw(display, data, of_estimator=of_estimator)
+
+
+@every_display
+def test_what_is_stored_is_enough_to_draw_again(display, data):
+    first = draw(display, data)
+    again = display(**stored(first))
     assert not hasattr(again, "ax_")
     assert again.plot() is again
     assert again.ax_.get_title() == first.ax_.get_title()
 
 
-@pytest.mark.parametrize("display", DISPLAYS)
-def test_draws_into_a_subfigure(display, wiring, pyplot):
+@every_display
+def test_nothing_given_is_changed(display, data):
+    given = data.arguments(display, of_estimator=False)
+    before = deepcopy(given)
+    drawn = draw(display, data)
+    drawn.plot()
+    for now, then in zip(given, before, strict=True):
+        if not isinstance(now, Connectome):
+            np.testing.assert_array_equal(now, then)
+
+
+@every_display
+def test_nothing_is_clipped(display, clipped):
+    data = Data(30, "a type with a name ")
+    assert clipped(draw(display, data, name="A method with a name").figure_) == []
+
+
+@every_display
+def test_draws_into_a_subfigure(display, data, pyplot):
     figure = pyplot.figure(figsize=(10, 4), layout="constrained")
     part = figure.subfigures(1, 2)[1]
-    drawn = draw(display, wiring, ax=part.subplots())
+    drawn = draw(display, data, ax=part.subplots())
     assert drawn.figure_ is part
     figure.draw_without_rendering()
 
 
-@pytest.mark.parametrize("display", DISPLAYS)
-def test_draws_on_small_axes(display, wiring, pyplot):
+@every_display
+def test_draws_on_small_axes(display, data, pyplot):
     figure, axes = pyplot.subplots(2, 2, figsize=(5, 4), layout="constrained")
-    drawn = draw(display, wiring, ax=axes[0, 1])
+    drawn = draw(display, data, ax=axes[0, 1])
     figure.draw_without_rendering()
     width, height = drawn.ax_.get_window_extent().size
     assert min(width, height) > 20

@@ -6,11 +6,10 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from celltyping.plotting import TypeAccuracyDisplay
-from celltyping.plotting._type_accuracy import _spread, _wilson_interval
+from celltyping.plotting._type_accuracy import _spread_ties, _wilson_interval
 
 
 def test_numbers(predictions):
@@ -61,40 +60,10 @@ def test_a_type_that_is_only_predicted_has_no_point():
     assert display.types.tolist() == ["KC"]
 
 
-def test_from_estimator_is_from_predictions(predictions, oracle):
-    y_true, y_pred = predictions
-    display = TypeAccuracyDisplay.from_estimator(
-        oracle(y_pred), np.zeros((30, 1)), y_true, n_names=1, confidence=None
-    )
-    assert display.overall_accuracy == pytest.approx(20 / 27)
-    assert display.ax_.get_title().startswith("Oracle: ")
-    assert len(display.names_) == 1
-    assert display.intervals_ is None
-    named = TypeAccuracyDisplay.from_estimator(
-        oracle(y_pred), np.zeros((30, 1)), y_true, name="NTAC", unlabeled_marker="KC"
-    )
-    assert named.ax_.get_title().startswith("NTAC: ")
-    assert "KC" not in named.types
-
-
-def test_draws_on_the_axes_given(predictions, pyplot):
-    _, ax = pyplot.subplots()
-    display = TypeAccuracyDisplay.from_predictions(*predictions, ax=ax)
-    assert display.ax_ is ax
-    assert len(pyplot.get_fignums()) == 1
-    assert display.plot() is display
-    assert display.ax_ is not ax
-
-
-def test_draws_without_pyplot_on_a_figure(predictions):
-    ax = Figure().subplots()
-    assert TypeAccuracyDisplay.from_predictions(*predictions, ax=ax).ax_ is ax
-
-
-def test_n_names(predictions):
-    display = TypeAccuracyDisplay.from_predictions(*predictions, n_names=2)
+def test_max_names(predictions):
+    display = TypeAccuracyDisplay.from_predictions(*predictions, max_names=2)
     assert [text.get_text() for text in display.names_] == ["PN", "KC"]
-    assert display.plot(n_names=0).names_ == []
+    assert display.plot(max_names=0).names_ == []
 
 
 def test_confidence(predictions):
@@ -104,7 +73,7 @@ def test_confidence(predictions):
     narrow = [np.ptp(line[:, 1]) for line in display.intervals_.get_segments()]
     assert (np.array(narrow) < wide).all()
     legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert legend[-1] == "50% interval of a type"
+    assert legend[-1] == "50 % interval of a type"
 
 
 def test_styles(predictions):
@@ -117,18 +86,6 @@ def test_styles(predictions):
     assert {line.get_linestyle() for line in display.lines_} == {":"}
 
 
-def test_nothing_is_clipped(predictions, clipped):
-    assert clipped(TypeAccuracyDisplay.from_predictions(*predictions).figure_) == []
-
-
-def test_nothing_given_is_changed(predictions):
-    y_true, y_pred = predictions
-    before = y_true.copy(), y_pred.copy()
-    TypeAccuracyDisplay.from_predictions(y_true, y_pred)
-    assert (y_true == before[0]).all()
-    assert (y_pred == before[1]).all()
-
-
 @pytest.mark.parametrize(("n_correct", "n"), [(0, 1), (1, 1), (3, 7), (50, 50)])
 def test_wilson_interval_is_scipys(n_correct, n):
     expected = binomtest(n_correct, n).proportion_ci(0.9, method="wilson")
@@ -138,17 +95,16 @@ def test_wilson_interval_is_scipys(n_correct, n):
 
 
 def test_types_at_the_same_place_are_moved_apart():
-    spread = _spread([10, 5, 10, 10], [0.5, 0.5, 0.5, 0.6])
+    spread = _spread_ties([10, 5, 10, 10], [0.5, 0.5, 0.5, 0.6])
     assert spread[1] == 5
     assert spread[3] == 10
     assert spread[0] != spread[2]
     assert spread[0] * spread[2] == pytest.approx(100)
 
 
-@pytest.mark.parametrize("n_names", [-1, 1.5])
-def test_bad_n_names(predictions, n_names):
-    with pytest.raises(ValueError, match=rf"n_names must be .* got {n_names}"):
-        TypeAccuracyDisplay.from_predictions(*predictions, n_names=n_names)
+def test_bad_max_names(predictions):
+    with pytest.raises(ValueError, match=r"max_names must be .* at least 0, got -1"):
+        TypeAccuracyDisplay.from_predictions(*predictions, max_names=-1)
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 95])
@@ -167,13 +123,3 @@ def test_bad_lengths():
 def test_no_known_type():
     with pytest.raises(ValueError, match="all 2 types in y_true are unknown"):
         TypeAccuracyDisplay.from_predictions(["?", "?"], ["KC", "PN"])
-
-
-def test_without_matplotlib(predictions, oracle, no_matplotlib):
-    y_true, y_pred = predictions
-    with pytest.raises(
-        ImportError, match=r"TypeAccuracyDisplay\.from_predictions needs"
-    ):
-        TypeAccuracyDisplay.from_predictions(y_true, y_pred)
-    with pytest.raises(ImportError, match=r"TypeAccuracyDisplay\.from_estimator needs"):
-        TypeAccuracyDisplay.from_estimator(oracle(y_pred), y_pred, y_true)

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from celltyping.plotting import TypeCompositionDisplay
-from celltyping.plotting._common import BLUE, GREY, ORANGE
+from celltyping.plotting._base import BLUE, GREY, ORANGE
 
 
 def test_counts(predictions):
@@ -24,7 +24,7 @@ def test_draws_the_numbers(predictions):
     display = TypeCompositionDisplay.from_predictions(*predictions, predicted_type="PN")
     assert [bar.get_width() for bar in display.bars_] == [5, 2, 1]
     texts = [text.get_text().strip() for text in display.texts_]
-    assert texts == ["5 (62%)", "2 (25%)", "1 (12%)"]
+    assert texts == ["5 (62 %)", "2 (25 %)", "1 (12 %)"]
     ax = display.ax_
     assert [label.get_text() for label in ax.get_yticklabels()] == ["PN", "KC", "LHN"]
     assert ax.get_xlabel() == "Neurons"
@@ -64,7 +64,7 @@ def test_small_shares_are_not_nothing():
         y_true, ["KC"] * 1000, predicted_type="KC"
     )
     texts = [text.get_text().strip() for text in display.texts_]
-    assert texts == ["999 (100%)", "1 (<1%)"]
+    assert texts == ["999 (> 99 %)", "1 (< 1 %)"]
 
 
 def test_clusters_against_names():
@@ -93,41 +93,8 @@ def test_bar_kw(predictions):
     assert {bar.get_linewidth() for bar in display.bars_} == {2}
 
 
-def test_from_estimator_is_from_predictions(predictions, oracle, pyplot):
-    y_true, y_pred = predictions
-    _, ax = pyplot.subplots()
-    display = TypeCompositionDisplay.from_estimator(
-        oracle(y_pred),
-        np.zeros((30, 1)),
-        y_true,
-        predicted_type="PN",
-        unlabeled_marker="LHN",
-        max_types=1,
-        ax=ax,
-        bar_kw={"alpha": 0.5},
-    )
-    assert display.ax_ is ax
-    assert display.types.tolist() == ["PN", "KC", "?"]
-    assert len(display.bars_) == 2
-    assert display.bars_[0].get_alpha() == 0.5
-    assert ax.get_title().startswith("Oracle: predicted PN")
-    named = TypeCompositionDisplay.from_estimator(
-        oracle(y_pred), np.zeros((30, 1)), y_true, predicted_type="PN", name="NTAC"
-    )
-    assert named.ax_.get_title().startswith("NTAC: predicted PN")
-
-
-def test_nothing_is_clipped(predictions, clipped):
-    y_true, y_pred = predictions
-    names = np.array([f"a type of neurons, {name}" for name in y_true])
-    display = TypeCompositionDisplay.from_predictions(
-        names, y_pred, predicted_type="PN", name="A method with a long name"
-    )
-    assert clipped(display.figure_) == []
-
-
 def test_nothing_predicted(predictions):
-    with pytest.raises(ValueError, match="'GNG'; there are 'KC', 'PN', 'LHN', 'CN'"):
+    with pytest.raises(ValueError, match=r"'GNG'; .* are 'KC', 'PN', 'LHN', 'CN'"):
         TypeCompositionDisplay.from_predictions(*predictions, predicted_type="GNG")
 
 
@@ -138,11 +105,10 @@ def test_only_unknown_ones_inside():
         )
 
 
-@pytest.mark.parametrize("max_types", [0, 1.5])
-def test_bad_max_types(predictions, max_types):
-    with pytest.raises(ValueError, match=f"max_types must be .* got {max_types}"):
+def test_bad_max_types(predictions):
+    with pytest.raises(ValueError, match=r"max_types must be .* at least 1, got 0"):
         TypeCompositionDisplay.from_predictions(
-            *predictions, predicted_type="KC", max_types=max_types
+            *predictions, predicted_type="KC", max_types=0
         )
 
 
@@ -150,16 +116,4 @@ def test_bad_lengths():
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 1\]"):
         TypeCompositionDisplay.from_predictions(
             ["KC", "PN"], ["KC"], predicted_type="KC"
-        )
-
-
-def test_without_matplotlib(predictions, oracle, no_matplotlib):
-    y_true, y_pred = predictions
-    with pytest.raises(
-        ImportError, match=r"Display\.from_predictions needs matplotlib"
-    ):
-        TypeCompositionDisplay.from_predictions(y_true, y_pred, predicted_type="KC")
-    with pytest.raises(ImportError, match=r"Display\.from_estimator needs matplotlib"):
-        TypeCompositionDisplay.from_estimator(
-            oracle(y_pred), y_pred, y_true, predicted_type="KC"
         )

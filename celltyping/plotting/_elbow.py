@@ -1,35 +1,33 @@
-"""The cost of so many clusters, and the number chosen."""
+"""Elbow plot: the cost against the number of clusters."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numbers
-
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._elbow import find_elbow
-from celltyping.plotting._common import (
+from celltyping.plotting._base import (
     BLUE,
     GREY,
     ORANGE,
+    _Display,
+    check_at_least,
     counted,
-    figure_and_axes,
-    pyplot,
+    get_fitted,
     style,
 )
-from celltyping.plotting._text import legend_below, plain_log_ticks, title_that_fits
+from celltyping.plotting._text import legend_below, plain_log_ticks
 
-# The chord is a curve on a logarithmic axis; of so many pieces it looks smooth.
+# Number of pieces of the chord, which is a curve on a logarithmic axis.
 CHORD_PIECES = 200
 
 
-class ClusterCostDisplay:
-    """Cost of so many clusters, with the number chosen.
+class ElbowDisplay(_Display):
+    """Elbow plot: the cost against the number of clusters, with the number chosen.
 
     The cost falls with the number of clusters, quickly at first. Its elbow, the point
-    farthest below the chord from the first point to the last one, is a choice between
-    too few clusters and too many. Use `from_estimator` or `from_path` to make a
+    farthest below the chord from the first point to the last one, is a compromise
+    between too few clusters and too many. Use `from_estimator` or `from_path` to make a
     display. All parameters are stored as attributes.
 
     Parameters
@@ -37,7 +35,7 @@ class ClusterCostDisplay:
     n_clusters : ndarray of shape (n_points,), dtype=int
         Numbers of clusters, ascending.
     cost : ndarray of shape (n_points,)
-        The cost of so many clusters.
+        Cost of each number of clusters.
     chosen : int
         The number chosen.
 
@@ -50,10 +48,10 @@ class ClusterCostDisplay:
     mark_ : matplotlib.lines.Line2D
         The thin vertical line at the number chosen.
     depth_ : matplotlib.collections.LineCollection or None
-        The vertical line from the cost of the number chosen to the chord. None if the
-        path does not reach this number.
+        The vertical line from the cost of the number chosen to the chord. None if this
+        number lies outside the path.
     point_ : matplotlib.collections.PathCollection or None
-        The cost of the number chosen. None if the path does not reach this number.
+        The cost of the number chosen. None if this number lies outside the path.
     ax_ : matplotlib.axes.Axes
         Axes with the plot.
     figure_ : matplotlib.figure.Figure
@@ -61,17 +59,17 @@ class ClusterCostDisplay:
 
     See Also
     --------
-    ClusterTypesDisplay : Which clusters are which types.
+    ClusterTypesDisplay : Contingency matrix of types and clusters.
 
     Notes
     -----
-    Between two points of the path, the cost is taken to fall in a straight line.
-    Beyond its ends it is not known, so that a number chosen there has a line alone.
+    Between two points of the path, the cost is interpolated linearly. Outside the path
+    it is unknown, so that a number chosen there is marked by a line alone.
 
     Examples
     --------
-    >>> from celltyping.plotting import ClusterCostDisplay
-    >>> display = ClusterCostDisplay.from_path([1, 2, 3, 4, 5], [10, 5, 2, 1.5, 1])
+    >>> from celltyping.plotting import ElbowDisplay
+    >>> display = ElbowDisplay.from_path([1, 2, 3, 4, 5], [10, 5, 2, 1.5, 1])
     >>> display.chosen
     3
     """
@@ -89,8 +87,8 @@ class ClusterCostDisplay:
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None: a new figure.
         log : bool, default=False
-            Whether the numbers of clusters stand on a logarithmic axis. The chord,
-            which is straight on a linear one, is a curve there.
+            Whether the axis of the number of clusters is logarithmic. The chord, which
+            is straight on a linear axis, is a curve there.
         name : str, default=None
             Name of the method, for the title.
         line_kw : dict, default=None
@@ -101,22 +99,18 @@ class ClusterCostDisplay:
 
         Returns
         -------
-        display : ClusterCostDisplay
+        display : ElbowDisplay
             The display itself.
         """
-        self.figure_, ax = figure_and_axes(ax, "ClusterCostDisplay", (6.5, 4.2))
-        self.ax_ = ax
+        ax = self._start(ax, (6.5, 4.2))
         n_clusters = np.asarray(self.n_clusters)
         cost = np.asarray(self.cost, dtype=float)
         if log:
             ax.set_xscale("log")
             plain_log_ticks(ax.xaxis)
-        properties = {"color": BLUE, "linewidth": 1.5, "marker": ".", "markersize": 5}
-        (self.line_,) = ax.plot(
-            n_clusters,
-            cost,
-            **style(properties | {"zorder": 3}, line_kw, "matplotlib.lines.Line2D"),
-        )
+        look = {"color": BLUE, "linewidth": 1.5, "marker": ".", "markersize": 5}
+        look = style(look | {"zorder": 3}, line_kw, "matplotlib.lines.Line2D")
+        (self.line_,) = ax.plot(n_clusters, cost, **look)
         ends = [0, -1]
         across = np.linspace(*n_clusters[ends], CHORD_PIECES + 1)
         (self.chord_,) = ax.plot(
@@ -128,10 +122,10 @@ class ClusterCostDisplay:
             zorder=2,
             label="chord from first to last",
         )
-        chosen = {"label": f"{counted(self.chosen, 'cluster')} chosen"}
+        label = f"{counted(self.chosen, 'cluster')} chosen"
         look = {"color": ORANGE, "zorder": 2}
         self.mark_ = ax.axvline(
-            self.chosen, linewidth=0.8, linestyle=":", **look, **chosen
+            self.chosen, linewidth=0.8, linestyle=":", label=label, **look
         )
         self.depth_ = self.point_ = None
         if n_clusters[0] <= self.chosen <= n_clusters[-1]:
@@ -140,33 +134,23 @@ class ClusterCostDisplay:
             self.depth_ = ax.vlines(
                 self.chosen, height, on_chord, linewidth=1.2, **look
             )
-            properties = {"s": 55, "edgecolor": "white", "linewidth": 0.8}
-            properties |= {"color": ORANGE, "zorder": 4}
-            kind = "matplotlib.collections.PathCollection"
-            self.point_ = ax.scatter(
-                [self.chosen], [height], **style(properties | chosen, point_kw, kind)
-            )
+            look = {"s": 55, "edgecolor": "white", "linewidth": 0.8, "label": label}
+            look |= {"color": ORANGE, "zorder": 4}
+            look = style(look, point_kw, "matplotlib.collections.PathCollection")
+            self.point_ = ax.scatter([self.chosen], [height], **look)
         ax.set(
             xlabel=f"Number of clusters{' (log scale)' if log else ''}",
             ylabel="Mean distance to cluster mean",
         )
         ax.spines[["top", "right"]].set_visible(False)
         legend_below(ax, [self.point_ or self.mark_, self.chord_])
-        title_that_fits(ax, self._title(name))
+        first, last = n_clusters[ends]
+        numbers = f"{first:,} to " if first < last else ""
+        self._finish(f"Cost of {numbers}{counted(last, 'cluster')}", name)
         return self
 
-    def _title(self, name):
-        """Say which numbers of clusters there are."""
-        first, last = self.n_clusters[0], self.n_clusters[-1]
-        title = f"Cost of {counted(last, 'cluster')}"
-        if first < last:
-            title = f"Cost of {first:,} to {last:,} clusters"
-        return title if name is None else f"{name}: {title[0].lower()}{title[1:]}"
-
     @classmethod
-    def from_estimator(
-        cls, estimator, *, ax=None, log=False, name=None, line_kw=None, point_kw=None
-    ):
+    def from_estimator(cls, estimator, **plot_options):
         """Draw the cost path of a fitted clusterer.
 
         Parameters
@@ -174,21 +158,13 @@ class ClusterCostDisplay:
         estimator : estimator instance
             Fitted clusterer with `cost_path_`, which holds the arrays `n_clusters` and
             `cost`, and with `n_clusters_`.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        log : bool, default=False
-            Whether the numbers of clusters stand on a logarithmic axis.
-        name : str, default=None
-            Name of the method, for the title. None: that of the estimator's class.
-        line_kw : dict, default=None
-            Properties of the line of the cost.
-        point_kw : dict, default=None
-            Properties of the point of the number chosen.
+        **plot_options : dict
+            Keyword arguments of `plot`. The default of `name` is the estimator's class.
 
         Returns
         -------
-        display : ClusterCostDisplay
-            What was read and drawn.
+        display : ElbowDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -201,76 +177,43 @@ class ClusterCostDisplay:
         --------
         >>> from sklearn.base import BaseEstimator
         >>> from sklearn.utils import Bunch
-        >>> from celltyping.plotting import ClusterCostDisplay
+        >>> from celltyping.plotting import ElbowDisplay
         >>> class Clusterer(BaseEstimator):
         ...     def fit(self, X):
         ...         self.cost_path_ = Bunch(n_clusters=[1, 2, 3], cost=[0.9, 0.4, 0.3])
         ...         self.n_clusters_ = 2
         ...         return self
-        >>> display = ClusterCostDisplay.from_estimator(Clusterer().fit([[0.0]]))
+        >>> display = ElbowDisplay.from_estimator(Clusterer().fit([[0.0]]))
         >>> display.chosen, display.cost.tolist()
         (2, [0.9, 0.4, 0.3])
         """
-        caller = f"{cls.__name__}.from_estimator"
-        pyplot(caller)
-        check_is_fitted(estimator)
-        path = getattr(estimator, "cost_path_", None)
-        if path is None:
-            raise TypeError(
-                f"{caller} needs a fitted clusterer that has cost_path_, got "
-                f"{type(estimator).__name__}"
-            )
+        caller = cls._check_options("from_estimator", plot_options, estimator)
+        path = get_fitted(estimator, "cost_path_", caller)
         return cls.from_path(
-            path.n_clusters,
-            path.cost,
-            chosen=estimator.n_clusters_,
-            ax=ax,
-            log=log,
-            name=type(estimator).__name__ if name is None else name,
-            line_kw=line_kw,
-            point_kw=point_kw,
+            path.n_clusters, path.cost, chosen=estimator.n_clusters_, **plot_options
         )
 
     @classmethod
-    def from_path(
-        cls,
-        n_clusters,
-        cost,
-        *,
-        chosen=None,
-        ax=None,
-        log=False,
-        name=None,
-        line_kw=None,
-        point_kw=None,
-    ):
-        """Draw the cost of so many clusters.
+    def from_path(cls, n_clusters, cost, *, chosen=None, **plot_options):
+        """Draw the cost of several numbers of clusters.
 
         Parameters
         ----------
         n_clusters : array-like of shape (n_points,)
             Numbers of clusters: integers from 1 on, ascending.
         cost : array-like of shape (n_points,)
-            The cost of so many clusters.
+            Cost of each number of clusters.
         chosen : int, default=None
             The number to mark. None: the elbow, the point farthest below the chord
-            from the first point to the last one; of fewer than 3 points, the last one.
-            It is measured on linear axes, whatever `log` is.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        log : bool, default=False
-            Whether the numbers of clusters stand on a logarithmic axis.
-        name : str, default=None
-            Name of the method, for the title.
-        line_kw : dict, default=None
-            Properties of the line of the cost.
-        point_kw : dict, default=None
-            Properties of the point of the number chosen.
+            from the first point to the last one on linear axes; of fewer than 3 points,
+            the last one.
+        **plot_options : dict
+            Keyword arguments of `plot`.
 
         Returns
         -------
-        display : ClusterCostDisplay
-            What was computed and drawn.
+        display : ElbowDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -278,24 +221,18 @@ class ClusterCostDisplay:
             If the numbers of clusters are no ascending integers, the costs are not as
             many finite numbers, or `chosen` is under 1.
         """
-        pyplot(f"{cls.__name__}.from_path")
-        n_clusters, cost = _checked_path(n_clusters, cost)
+        cls._check_options("from_path", plot_options)
+        n_clusters, cost = _check_path(n_clusters, cost)
         if chosen is None:
             chosen = find_elbow(n_clusters, cost)
-        if not isinstance(chosen, numbers.Integral) or chosen < 1:
-            raise ValueError(
-                f"chosen must be an integer of at least 1, or None, got {chosen!r}"
-            )
+        check_at_least("chosen", chosen, 1)
         display = cls(n_clusters=n_clusters, cost=cost, chosen=int(chosen))
-        return display.plot(
-            ax=ax, log=log, name=name, line_kw=line_kw, point_kw=point_kw
-        )
+        return display.plot(**plot_options)
 
 
-def _checked_path(n_clusters, cost):
-    """Return both as arrays of their own, if they are a path."""
-    n_clusters = np.array(n_clusters)
-    cost = np.array(cost, dtype=float)
+def _check_path(n_clusters, cost):
+    """Return copies of both as arrays, if they are a path."""
+    n_clusters, cost = np.array(n_clusters), np.array(cost, dtype=float)
     if n_clusters.ndim != 1 or n_clusters.dtype.kind not in "iu":
         raise ValueError(
             "n_clusters must be a one-dimensional array of integers, got "

@@ -1,0 +1,138 @@
+"""Matrices of counts: heat map, grid, numbers, rows and columns for the rest."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import numpy as np
+
+from celltyping._utils._sparse import one_hot
+from celltyping.plotting._base import _Display, style
+from celltyping.plotting._text import LARGEST, SMALLEST, axes_size, label_cells
+
+OTHERS = "(others)"
+
+# Size in points up to which the lines between cells would hide them.
+FINEST_GRID = 3
+
+
+def count_pairs(rows, columns, n_rows, n_columns):
+    """Return the sparse contingency table of two codes; negative ones count nowhere."""
+    table = one_hot(rows, n_rows).T @ one_hot(columns, n_columns)
+    return table.astype(int).tocsr()
+
+
+def divide_by_sums(counts, axis):
+    """Return each count's share of the sum along an axis; 0 of nothing."""
+    counts = np.asarray(counts, dtype=float)
+    totals = counts.sum(axis=axis, keepdims=True)
+    return np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+
+
+def add_others(counts, rows, columns, more_columns, more_row):
+    """Append columns and a row for what is not shown, if they are not empty.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_rows, n_columns), dtype=int
+        The counts shown.
+    rows, columns : list of str
+        Names of the rows and columns.
+    more_columns : dict of {str: array-like of shape (n_rows,) or None}
+        Name and counts of each column to append.
+    more_row : array-like of shape (n_columns,) or None
+        Counts of the row to append.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_all_rows, n_all_columns), dtype=int
+        All counts; 0 where an appended row meets an appended column.
+    rows, columns : list of str
+        All names.
+    """
+    counts, rows, n_columns = np.asarray(counts), list(rows), len(columns)
+    columns = list(columns)
+    for name, column in more_columns.items():
+        if column is not None and np.any(column):
+            counts = np.column_stack([counts, column])
+            columns.append(name)
+    if more_row is not None and np.any(more_row):
+        row = np.zeros(counts.shape[1], dtype=int)
+        row[:n_columns] = more_row
+        counts = np.vstack([counts, row])
+        rows.append(OTHERS)
+    return counts, rows, columns
+
+
+def share_style(cmap, im_kw):
+    """Return properties of an image of shares: colours from 0 to 1 without a norm."""
+    im_kw = {"cmap": cmap} | (im_kw or {})
+    return im_kw if "norm" in im_kw else {"vmin": 0, "vmax": 1} | im_kw
+
+
+class _MatrixDisplay(_Display):
+    """Base class of the displays that are a matrix of coloured cells."""
+
+    def _draw_matrix(self, values, rows, columns, *, im_kw, colorbar, line=0.5):
+        """Draw coloured cells, their names, and lines between them.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows, n_columns)
+            The values that the colours show.
+        rows, columns : list of str
+            Names of the rows and columns.
+        im_kw : dict
+            Properties of the image.
+        colorbar : dict or None
+            Properties of the colour bar. None: no colour bar.
+        line : float, default=0.5
+            Width of the lines in points.
+        """
+        ax, (n_rows, n_columns) = self.ax_, values.shape
+        self.image_ = ax.imshow(values, **im_kw)
+        self.colorbar_ = None
+        if colorbar is not None:
+            self.colorbar_ = self.figure_.colorbar(
+                self.image_, ax=ax, shrink=0.8, **colorbar
+            )
+        label_cells(ax, rows, columns)
+        if _cell_size(ax, values.shape) > FINEST_GRID:
+            look = {"color": "0.9", "linewidth": line}
+            ax.hlines(np.arange(1, n_rows) - 0.5, -0.5, n_columns - 0.5, **look)
+            ax.vlines(np.arange(1, n_columns) - 0.5, -0.5, n_rows - 0.5, **look)
+
+    def _separate_others(self, n_rows, n_columns):
+        """Draw lines after the last row and column shown if there are more of them."""
+        all_rows, all_columns = self.image_.get_array().shape
+        if all_rows > n_rows:
+            self.ax_.axhline(n_rows - 0.5, color="0.3", linewidth=1)
+        if all_columns > n_columns:
+            self.ax_.axvline(n_columns - 0.5, color="0.3", linewidth=1)
+
+    def _write_counts(self, counts, text_kw):
+        """Return the counts above 0, written where they can be read."""
+        cell = _cell_size(self.ax_, counts.shape)
+        given = style({}, text_kw, "matplotlib.text.Text")
+        shown = self.image_.get_array()
+        texts = []
+        for row, column in np.argwhere(counts):
+            number = str(counts[row, column])
+            size = min(cell / max(0.8 * len(number), 1.4), LARGEST)
+            if size < SMALLEST and "fontsize" not in given:
+                continue
+            color = self.image_.cmap(self.image_.norm(shown[row, column]))
+            is_dark = np.dot(color[:3], (0.299, 0.587, 0.114)) < 0.55
+            properties = {
+                "horizontalalignment": "center",
+                "verticalalignment": "center",
+                "fontsize": size,
+                "color": "white" if is_dark else "0.15",
+            }
+            texts.append(self.ax_.text(column, row, number, **(properties | given)))
+        return texts
+
+
+def _cell_size(ax, shape):
+    """Return the side of a cell in points, the shorter one."""
+    width, height = axes_size(ax)
+    return min(width / shape[1], height / shape[0])
