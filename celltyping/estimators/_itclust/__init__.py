@@ -1,4 +1,4 @@
-"""Adaptation to a target and detection of novel types, for ItClustClassifier."""
+"""Training, adaptation and detection of novel types of ItClustClassifier."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -1,10 +1,10 @@
-"""Carry the types of one experiment over to another: the target moves the centroids.
+"""Adaptation of types to a target experiment by expectation maximisation.
 
-Every network describes a cell by a latent, in which each type of the source is a normal
-distribution; all types have the same covariance. In the target experiment they may have
-moved: all together, by what differs between the experiments, and each by itself. Both
-are estimated from the target alone, by expectation maximisation. The networks share one
-table of probabilities: each moves its own centroids by it, and their mean is the next.
+In the latent space of a network each source type is a normal distribution; all types
+share one covariance. In the target their means may be shifted: by a shift shared by all
+types, which is the difference between the experiments, and by one of each type. Both
+are estimated from the target alone. The networks share one table of probabilities: each
+moves its own means by it, and the average of their posteriors is the next table.
 """
 
 # Authors: the celltyping developers
@@ -13,33 +13,44 @@ table of probabilities: each moves its own centroids by it, and their mean is th
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import solve_triangular
 from scipy.special import log_softmax, softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-# Share of a sphere in the covariance of a type.
+from celltyping._utils._progress import progress_bar
+from celltyping.estimators._itclust.novelty import (
+    MAX_CELLS,
+    Novelty,
+    choose_cells,
+    distances_to_labelled,
+    fit_novelty,
+    project_together,
+)
+
+# Weight of a sphere in the covariance of a type.
 ROUNDNESS = 0.3
 
-# Cells that every type is thought to have, beside those that were found.
+# Number of cells added to the count of every type in its prior probability.
 PRIOR_CELLS = 10.0
 
-# Share of the moved centroids in the probabilities; the rest is the source network's.
-# With 1 the accuracy is the same, and the probabilities are too sure of themselves.
+# Weight of the moved types in the probabilities; the rest is the source networks'. With
+# 1 the accuracy is the same, but the probabilities are overconfident.
 ADAPTED_SHARE = 0.7
 
-# A type with fewer cells in the target is left out of the reverse validation.
+# Minimum number of target cells of a type in the reverse validation.
 FEWEST_CELLS = 5
 
 # The adaptation is undone if the reverse validation falls by more than this.
 MARGIN = 0.02
 
-# And if of a type with so many cells less than this share was there before: on blood,
-# one kind of monocytes can swallow another. Where it went well, the least share was
-# 0.84 and more; where it did not, 0.76 and less.
+# It is also undone if, of a type with this many cells, less than this share had the
+# type before: on blood, one type of monocytes can absorb another. Where adaptation was
+# right, the smallest share was 0.84 and more; where it was wrong, 0.76 and less.
 STEADY_CELLS, STEADY_SHARE = 10, 0.8
 
-# What the shrinkage is multiplied with in the first trial, and in those after it.
-CAUTION = (1.0, 3.0, 10.0)
+# Factors of the shrinkage in the first trial, and in those after it.
+BACKOFF = (1.0, 3.0, 10.0)
 
 
 class SourceTypes(NamedTuple):
@@ -49,8 +60,18 @@ class SourceTypes(NamedTuple):
     whiten: np.ndarray
 
 
+class Source(NamedTuple):
+    """What adaptations need of the labelled cells: see `describe_source`."""
+
+    types: list
+    label_smoothing: float
+    cells: np.ndarray | sparse.csr_array
+    codes: np.ndarray
+    seed: int
+
+
 class MovedTypes(NamedTuple):
-    """Where types are in the target, in the same latent."""
+    """Types in the target, in the same latent."""
 
     means: np.ndarray
     spread: float
@@ -58,9 +79,10 @@ class MovedTypes(NamedTuple):
 
 
 class Adaptation(NamedTuple):
-    """What an adaptation found; one entry of `moved` per network.
+    """Result of an adaptation.
 
-    `moved` and `shrinkage` are None where the types stay where they are.
+    `moved` (one entry per network) and `shrinkage` are None where the types are not
+    moved; `labels` and `centroids` have one entry for the start and one per step.
     """
 
     moved: list | None
@@ -69,25 +91,53 @@ class Adaptation(NamedTuple):
     centroids: list
     converged: bool
     shrinkage: float | None
+    reverse_score: np.ndarray
+    novelty: Novelty | None = None
+
+
+def describe_source(X, codes, latents, *, label_smoothing, seed):
+    """Summarise labelled cells for later adaptations.
+
+    Parameters
+    ----------
+    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
+        Scaled labelled cells.
+    codes : ndarray of shape (n_samples,)
+        Type index of each; every type has a cell.
+    latents : list of ndarray of shape (n_samples, n_latent)
+        Their latents, per network.
+    label_smoothing : float
+        Label smoothing of the training.
+    seed : int
+        Seed of the adaptations, and of the choice of cells.
+
+    Returns
+    -------
+    source : Source
+        The types per network, and a sample of the cells.
+    """
+    types = [describe_types(latent, codes, codes.max() + 1) for latent in latents]
+    rows = choose_cells(codes, MAX_CELLS, np.random.RandomState(seed))
+    return Source(types, label_smoothing, X[rows], codes[rows], seed)
 
 
 def describe_types(latent, codes, n_types):
-    """Describe the types of the source in the latent of one network.
+    """Fit normal distributions with a common covariance to the source's types.
 
     Parameters
     ----------
     latent : ndarray of shape (n_samples, n_latent)
-        Latents of labelled cells.
+        Latents of labelled cells in one network.
     codes : ndarray of shape (n_samples,)
-        Index of the type of each.
+        Type index of each.
     n_types : int
         Number of types; each has a cell.
 
     Returns
     -------
     types : SourceTypes
-        Means of shape (n_types, n_latent), and the matrix that whitens latents. Types
-        with one cell say nothing of the covariance; the others say equally much.
+        Whitened means of shape (n_types, n_latent), and the matrix that whitens
+        latents. Types with more than one cell have equal weight in the covariance.
     """
     counts = np.bincount(codes, minlength=n_types)
     means = np.zeros((n_types, latent.shape[1]))
@@ -105,27 +155,36 @@ def describe_types(latent, codes, n_types):
     return SourceTypes(means @ whiten, whiten)
 
 
-def unsmooth(scores, label_smoothing):
-    """Turn scores that were learnt from smoothed labels into probabilities.
+def apply_source(source, latents, scores):
+    """Compute probabilities without adaptation, and whitened latents.
 
     Parameters
     ----------
-    scores : ndarray of shape (..., n_types)
+    source : Source
+        The labelled cells.
+    latents : ndarray of shape (n_samples, n_networks * n_latent)
+        Latents of cells in all networks, side by side.
+    scores : ndarray of shape (n_samples, n_networks, n_types)
         Scores of the types.
-    label_smoothing : float
-        Share of the probability that was spread over all types.
 
     Returns
     -------
-    probabilities : ndarray of shape (..., n_types)
-        What a network that is sure says is near 1, and not near 1 - label_smoothing.
+    probabilities : ndarray of shape (n_samples, n_types)
+        Probabilities averaged over the networks.
+    whitened : list of ndarray of shape (n_samples, n_latent)
+        Whitened latents, per network.
+    """
+    probabilities = undo_label_smoothing(scores, source.label_smoothing).mean(axis=1)
+    latents = np.split(latents, len(source.types), axis=1)
+    pairs = zip(latents, source.types, strict=True)
+    return probabilities, [latent @ types.whiten for latent, types in pairs]
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.estimators._itclust.adaptation import unsmooth
-    >>> unsmooth(np.log([[0.9, 0.1]]), 0.2).round(2).tolist()
-    [[1.0, 0.0]]
+
+def undo_label_smoothing(scores, label_smoothing):
+    """Turn scores that were trained on smoothed labels into probabilities.
+
+    A network that is certain then gives nearly 1, instead of 1 - label_smoothing.
+    `scores` has shape (..., n_types), as have the probabilities.
     """
     p = softmax(scores, axis=-1)
     p = (p - label_smoothing / p.shape[-1]) / (1 - label_smoothing)
@@ -133,74 +192,184 @@ def unsmooth(scores, label_smoothing):
     return p / p.sum(axis=-1, keepdims=True)
 
 
+def adapt_to_target(
+    source,
+    X,
+    probabilities,
+    latents,
+    *,
+    adaptation,
+    shrinkage,
+    max_iter,
+    tol,
+    with_novelty,
+    verbose,
+):
+    """Adapt the types to a target, and fit the novelty of its cells.
+
+    Parameters
+    ----------
+    source : Source
+        The labelled cells.
+    X : {ndarray, csr_matrix} of shape (n_target, n_features)
+        Scaled cells of the target, at least one.
+    probabilities : ndarray of shape (n_target, n_types)
+        Their probabilities without adaptation.
+    latents : list of ndarray of shape (n_target, n_latent)
+        Their whitened latents, per network.
+    adaptation : {"auto", "always", "never"}
+        Whether to adapt; "auto" is `adapt_with_backoff`.
+    shrinkage : float
+        Prior strength; see `move_types`.
+    max_iter : int
+        Maximum number of steps.
+    tol : float
+        Tolerance; see `adapt`.
+    with_novelty : bool
+        Whether to fit the novelty.
+    verbose : bool or int
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    result : Adaptation
+        The adaptation; its `novelty` is None unless it is asked for.
+    """
+    if adaptation == "auto" or with_novelty:
+        projected = project_together(
+            source.cells, X, np.random.RandomState(source.seed)
+        )
+    options = {"max_iter": max_iter, "tol": tol, "verbose": verbose}
+    if adaptation == "never":
+        result = not_adapted(source.types, probabilities)
+    elif adaptation == "always":
+        result = adapt(source.types, probabilities, latents, shrinkage, **options)
+    else:
+        result = adapt_with_backoff(
+            source.types,
+            probabilities,
+            latents,
+            shrinkage,
+            *projected,
+            source.codes,
+            **options,
+        )
+    if with_novelty:
+        distances = distances_to_labelled(*projected)
+        random_state = np.random.RandomState(source.seed)
+        result = result._replace(novelty=fit_novelty(X, distances, random_state))
+    return result
+
+
+def not_adapted(types, probabilities):
+    """Return the Adaptation in which the types of the source are not moved."""
+    return Adaptation(
+        moved=None,
+        probabilities=probabilities,
+        labels=[probabilities.argmax(axis=1)],
+        centroids=[np.hstack([t.means for t in types])],
+        converged=True,
+        shrinkage=None,
+        reverse_score=np.full(2, np.nan),
+    )
+
+
+def adapt(types, probabilities, latents, shrinkage, *, max_iter, tol, verbose=False):
+    """Move the types to their cells in the target.
+
+    Parameters
+    ----------
+    types : list of SourceTypes
+        The types in the source, per network.
+    probabilities : ndarray of shape (n_samples, n_types)
+        Probabilities of the target's cells without adaptation.
+    latents : list of ndarray of shape (n_samples, n_latent)
+        Whitened latents of these cells, per network.
+    shrinkage : float
+        Prior strength; see `move_types`.
+    max_iter : int
+        Maximum number of steps, at least 1.
+    tol : float
+        The steps end if at most this fraction of the cells changes type.
+    verbose : bool or int, default=False
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    result : Adaptation
+        The moved types, the probabilities of the cells, and the course of the steps.
+    """
+    start = not_adapted(types, probabilities)
+    labels, centroids = start.labels, start.centroids
+    current, converged = probabilities, False
+    with progress_bar(max_iter, description="adaptation", verbose=verbose) as bar:
+        for _ in range(max_iter):
+            moved = [
+                move_types(t, z, current, shrinkage)
+                for t, z in zip(types, latents, strict=True)
+            ]
+            current = mean_posterior(moved, latents)
+            mixed = mix(probabilities, current)
+            labels.append(mixed.argmax(axis=1))
+            centroids.append(np.hstack([m.means for m in moved]))
+            changed = float(np.mean(labels[-1] != labels[-2]))
+            bar.update()
+            bar.set_postfix(changed=f"{changed:.2%}")
+            if changed <= tol:
+                converged = True
+                break
+    return start._replace(
+        moved=moved, probabilities=mixed, converged=converged, shrinkage=shrinkage
+    )
+
+
 def move_types(types, latent, probabilities, shrinkage):
-    """Move the types of one network to where their cells are in the target.
+    """Estimate the types of one network in the target.
 
     Parameters
     ----------
     types : SourceTypes
         The types in the source.
     latent : ndarray of shape (n_samples, n_latent)
-        Whitened latents of the cells of the target.
+        Whitened latents of the target's cells.
     probabilities : ndarray of shape (n_samples, n_types)
-        Probability that a cell is of a type.
+        Probability of each type for each cell.
     shrinkage : float
-        With as many cells as this, a type goes half the way.
+        Prior strength, in cells: with this many cells a type's own shift gets weight
+        1/2, the shift shared by all types the rest.
 
     Returns
     -------
     moved : MovedTypes
-        The types in the target. A type without cells moves as the others do on
-        average.
+        The types in the target. A type without cells gets the shared shift.
     """
     n_samples, n_latent = latent.shape
     cells = probabilities.sum(axis=0)
-    # A type that is far from every cell has none at all, to the last digit.
+    # A type far from every cell has a probability of exactly 0 for all.
     some = cells > 0
-    at = probabilities.T @ latent / np.where(some, cells, 1.0)[:, None]
+    own = probabilities.T @ latent / np.where(some, cells, 1.0)[:, None]
     trust = np.divide(cells, cells + shrinkage, out=np.zeros_like(cells), where=some)
-    shift = trust @ (at - types.means) / (trust.sum() + 0.1)
-    means = types.means + shift + trust[:, None] * (at - types.means - shift)
+    shift = trust @ (own - types.means) / (trust.sum() + 0.1)
+    means = types.means + shift + trust[:, None] * (own - types.means - shift)
     away = squared_distances(latent, means)
     spread = max(1.0, float((probabilities * away).sum() / (n_samples * n_latent)))
-    share = (cells + PRIOR_CELLS) / (cells + PRIOR_CELLS).sum()
-    return MovedTypes(means, spread, np.log(share))
+    prior = (cells + PRIOR_CELLS) / (cells + PRIOR_CELLS).sum()
+    return MovedTypes(means, spread, np.log(prior))
 
 
 def squared_distances(latent, means):
     """Return squared distances, of shape (n_samples, n_types).
 
-    Row by row, so that no row's last bits depend on the others.
+    Computed row by row, so that no row's last bits depend on the others.
     """
     return np.stack([np.square(latent - mean).sum(axis=1) for mean in means], axis=1)
 
 
-def log_posterior(moved, latent):
-    """Return the logarithm of the probability of each type in the target.
+def mean_posterior(moved, latents):
+    """Return the posterior of the moved types, averaged over the networks.
 
     Parameters
     ----------
-    moved : MovedTypes
-        The types in the target.
-    latent : ndarray of shape (n_samples, n_latent)
-        Whitened latents.
-
-    Returns
-    -------
-    log_probabilities : ndarray of shape (n_samples, n_types)
-        Logarithms of probabilities.
-    """
-    away = squared_distances(latent, moved.means)
-    return log_softmax(moved.log_prior - away / (2 * moved.spread), axis=1)
-
-
-def mix(probabilities, moved, latents):
-    """Mix what the source networks say with what the moved types say.
-
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_samples, n_types)
-        The mean of what the source networks say.
     moved : list of MovedTypes
         The types in the target, per network.
     latents : list of ndarray of shape (n_samples, n_latent)
@@ -208,162 +377,108 @@ def mix(probabilities, moved, latents):
 
     Returns
     -------
-    mixed : ndarray of shape (n_samples, n_types)
+    probabilities : ndarray of shape (n_samples, n_types)
         Probabilities.
     """
-    adapted = np.mean(
-        [np.exp(log_posterior(m, z)) for m, z in zip(moved, latents, strict=True)],
-        axis=0,
-    )
+    posteriors = []
+    for types, latent in zip(moved, latents, strict=True):
+        away = squared_distances(latent, types.means)
+        log_p = log_softmax(types.log_prior - away / (2 * types.spread), axis=1)
+        posteriors.append(np.exp(log_p))
+    return np.mean(posteriors, axis=0)
+
+
+def mix(probabilities, adapted):
+    """Return the weighted mean of probabilities without and with adaptation."""
     return ADAPTED_SHARE * adapted + (1 - ADAPTED_SHARE) * probabilities
 
 
-def not_adapted(types, probabilities):
-    """Leave the types where they are in the source.
+def adapt_with_backoff(
+    types, probabilities, latents, shrinkage, source, target, codes, **options
+):
+    """Adapt, with more shrinkage as long as the adaptation does harm.
 
     Parameters
     ----------
     types : list of SourceTypes
         The types in the source, per network.
-    probabilities : ndarray of shape (n_samples, n_types)
-        The mean of what the source networks say of the target's cells; may be empty.
-
-    Returns
-    -------
-    adaptation : Adaptation
-        What every adaptation begins with.
-    """
-    labels = [probabilities.argmax(axis=1)]
-    centroids = [np.hstack([t.means for t in types])]
-    return Adaptation(None, probabilities, labels, centroids, True, None)
-
-
-def adapt(types, latents, probabilities, *, shrinkage, max_iter, tol, on_step=None):
-    """Move the types to where their cells are in the target.
-
-    Parameters
-    ----------
-    types : list of SourceTypes
-        The types in the source, per network.
-    latents : list of ndarray of shape (n_samples, n_latent)
-        Whitened latents of the target's cells, per network.
-    probabilities : ndarray of shape (n_samples, n_types)
-        The mean of what the source networks say of them.
+    probabilities : ndarray of shape (n_target, n_types)
+        Probabilities of the target's cells without adaptation.
+    latents : list of ndarray of shape (n_target, n_latent)
+        Whitened latents of these cells, per network.
     shrinkage : float
-        With as many cells as this, a type goes half the way.
-    max_iter : int
-        Largest number of steps, at least 1.
-    tol : float
-        The steps end when at most this share of the cells changes type.
-    on_step : callable, default=None
-        Called after each step with the share of cells that changed.
+        The first that is tried; `BACKOFF` has the factors of the others.
+    source : ndarray of shape (n_source, n_components)
+        Labelled cells in the common components of both experiments.
+    target : ndarray of shape (n_target, n_components)
+        The target's cells in these components.
+    codes : ndarray of shape (n_source,)
+        Type index of each labelled cell.
+    **options
+        Keyword arguments of `adapt`.
 
     Returns
     -------
-    adaptation : Adaptation
-        The moved types, the probabilities of the target's cells, and the labels and
-        centroids (networks side by side) at the start and after each step.
+    result : Adaptation
+        The first that does no harm, or the one without adaptation. Its `reverse_score`
+        is the score before, and after the last trial.
     """
-    before = not_adapted(types, probabilities)
-    labels, centroids = before.labels, before.centroids
-    current, converged = probabilities, False
-    for _ in range(max_iter):
-        moved = [
-            move_types(t, z, current, shrinkage)
-            for t, z in zip(types, latents, strict=True)
-        ]
-        current = np.mean(
-            [np.exp(log_posterior(m, z)) for m, z in zip(moved, latents, strict=True)],
-            axis=0,
-        )
-        mixed = ADAPTED_SHARE * current + (1 - ADAPTED_SHARE) * probabilities
-        labels.append(mixed.argmax(axis=1))
-        centroids.append(np.hstack([m.means for m in moved]))
-        changed = float(np.mean(labels[-1] != labels[-2]))
-        if on_step is not None:
-            on_step(changed)
-        if changed <= tol:
-            converged = True
-            break
-    return Adaptation(moved, mixed, labels, centroids, converged, shrinkage)
-
-
-def adapt_cautiously(before, adapt_with, judge, shrinkage):
-    """Adapt with as little caution as does no harm.
-
-    Parameters
-    ----------
-    before : Adaptation
-        What `not_adapted` returned.
-    adapt_with : callable
-        Called with a shrinkage; returns what `adapt` returns.
-    judge : callable
-        Called with labels of the target's cells; returns how good they are.
-    shrinkage : float
-        The first that is tried; `CAUTION` says what comes next.
-
-    Returns
-    -------
-    adaptation : Adaptation
-        The first that does no harm; `before` where all do.
-    scores : ndarray of shape (2,)
-        How good labels are: before, and after the last adaptation that was tried.
-    """
-    start, n_types = before.labels[0], before.probabilities.shape[1]
-    scores = np.array([judge(start), np.nan])
-    # Without repetition, where the shrinkage is 0.
-    for trial in dict.fromkeys(c * shrinkage for c in CAUTION):
-        found = adapt_with(trial)
-        end = found.labels[-1]
-        scores[1] = judge(end)
-        is_worse = scores[1] < scores[0] - MARGIN
-        if not is_worse and is_steady(start, end, n_types):
-            return found, scores
-    return before, scores
+    start = not_adapted(types, probabilities)
+    labels, n_types = start.labels[0], probabilities.shape[1]
+    before = reverse_score(source, codes, target, labels)
+    # A dict, because all trials are the same if the shrinkage is 0.
+    for trial in dict.fromkeys(factor * shrinkage for factor in BACKOFF):
+        result = adapt(types, probabilities, latents, trial, **options)
+        after = reverse_score(source, codes, target, result.labels[-1])
+        scores = np.array([before, after])
+        is_worse = after < before - MARGIN
+        if not is_worse and is_steady(labels, result.labels[-1], n_types):
+            return result._replace(reverse_score=scores)
+    return start._replace(reverse_score=scores)
 
 
 def reverse_score(source, codes, target, labels):
-    """Judge labels of the target by how well they say those of the source.
+    """Score labels of the target by reverse validation (Zhong et al. 2010).
 
-    A linear classifier learns the labels of the target's cells and is asked for those
-    of the source, which are known.
+    A linear classifier is trained on the labels of the target's cells and predicts the
+    known types of the source's.
 
     Parameters
     ----------
     source : ndarray of shape (n_source, n_components)
         Labelled cells.
     codes : ndarray of shape (n_source,)
-        Index of the type of each.
+        Type index of each.
     target : ndarray of shape (n_target, n_components)
         Cells of the target.
     labels : ndarray of shape (n_target,)
-        Index of the type that each was given.
+        Type index that each was given.
 
     Returns
     -------
     score : float
-        Mean share, over the types with enough cells in the target, of the source's
-        cells that are told right. NaN where fewer than two types have.
+        Mean recall over the types with at least `FEWEST_CELLS` cells in the target.
+        NaN if these are fewer than two.
     """
     present, counts = np.unique(labels, return_counts=True)
     present = present[counts >= FEWEST_CELLS]
     if len(present) < 2:
         return np.nan
-    told = np.isin(labels, present)
+    rows = np.isin(labels, present)
     lda = LinearDiscriminantAnalysis(
         solver="lsqr", shrinkage=0.3, priors=np.full(len(present), 1 / len(present))
     )
-    answers = lda.fit(target[told], labels[told]).predict(source)
-    return float(np.mean([np.mean(answers[codes == c] == c) for c in present]))
+    predicted = lda.fit(target[rows], labels[rows]).predict(source)
+    return float(np.mean([np.mean(predicted[codes == c] == c) for c in present]))
 
 
 def cluster_confidence(start, end, n_types):
-    """Return the share of each type's cells that were of the type before.
+    """Return the share of each type's cells that had this type before.
 
     Parameters
     ----------
     start, end : ndarray of shape (n_samples,)
-        Index of the type of each cell, before and after.
+        Type index of each cell, before and after.
     n_types : int
         Number of types.
 
@@ -371,13 +486,6 @@ def cluster_confidence(start, end, n_types):
     -------
     confidence : ndarray of shape (n_types,)
         NaN for a type without cells.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.estimators._itclust.adaptation import cluster_confidence
-    >>> cluster_confidence(np.array([0, 0, 1]), np.array([0, 1, 1]), 3).tolist()
-    [1.0, 0.5, nan]
     """
     cells = np.bincount(end, minlength=n_types)
     stayed = np.bincount(end[end == start], minlength=n_types)
@@ -386,19 +494,6 @@ def cluster_confidence(start, end, n_types):
 
 
 def is_steady(start, end, n_types):
-    """Tell whether no type has taken many of its cells from others.
-
-    Parameters
-    ----------
-    start, end : ndarray of shape (n_samples,)
-        Index of the type of each cell, before and after.
-    n_types : int
-        Number of types.
-
-    Returns
-    -------
-    steady : bool
-        See `STEADY_SHARE`.
-    """
+    """Return whether no large type took many cells from others (`STEADY_SHARE`)."""
     large = np.bincount(end, minlength=n_types) >= STEADY_CELLS
     return bool((cluster_confidence(start, end, n_types)[large] >= STEADY_SHARE).all())

@@ -1,4 +1,4 @@
-"""How far cells are from all labelled ones, judged together with their neighbours."""
+"""Novelty of cells: distance to the labelled cells, smoothed over neighbours."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -11,59 +11,58 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-# Principal components in which cells are compared.
+# Number of principal components in which cells are compared.
 N_COMPONENTS = 30
 
-# Labelled cells that are kept to compare others with, and cells of the target from
-# which principal components are learnt.
-MAX_KEPT = 3000
+# Maximum number of labelled cells that are kept for comparison, and of target cells
+# from which principal components are learnt.
+MAX_CELLS = 3000
 
-# Nearest labelled cells whose mean distance counts, and neighbours among whom it is
-# averaged, so many times.
+# Number of nearest labelled cells over which distances are averaged, number of
+# neighbours over which they are smoothed, and number of such rounds.
 N_NEAREST, N_NEIGHBORS, N_ROUNDS = 10, 15, 3
 
-# The distance that this share of the cells is under is the unit: where fewer than that
-# are of a type that the source has, the unit is wrong.
+# Quantile of the distances that is the unit: it is wrong if fewer cells than this are
+# of a type that the source has.
 UNIT_QUANTILE = 0.25
 
-
-# Rows that are projected at once.
+# Number of rows that are projected at once.
 ROWS_AT_ONCE = 1024
 
 
 class Components(NamedTuple):
-    """Directions in which cells are compared, and where they are 0."""
+    """Principal axes in which cells are compared, and their origin."""
 
     axes: np.ndarray
     center: np.ndarray
 
 
 class Novelty(NamedTuple):
-    """What is needed to judge new cells."""
+    """Target cells in principal components, and the smoothed distance of each."""
 
     components: Components
     keys: np.ndarray
     values: np.ndarray
 
 
-def choose_cells(codes, n_kept, random_state):
-    """Choose labelled cells to keep: all types, each with as many as possible.
+def choose_cells(codes, max_cells, random_state):
+    """Sample labelled cells, from all types as equally as possible.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples,)
-        Index of the type of each cell.
-    n_kept : int
-        Number of cells to keep.
+        Type index of each cell.
+    max_cells : int
+        Maximum number of cells.
     random_state : RandomState
-        Chooses.
+        Random generator.
 
     Returns
     -------
     rows : ndarray of shape (n_chosen,)
-        Which, ascending; all where there are no more.
+        Row numbers, ascending.
     """
-    if len(codes) <= n_kept:
+    if len(codes) <= max_cells:
         return np.arange(len(codes))
     order = random_state.permutation(len(codes))
     # The rank of a cell within its type: the first of all types come first.
@@ -71,24 +70,24 @@ def choose_cells(codes, n_kept, random_state):
     counts = np.bincount(codes)
     starts = np.cumsum(counts) - counts
     rank = np.arange(len(codes)) - starts[codes[by_type]]
-    return np.sort(by_type[np.argsort(rank, kind="stable")[:n_kept]])
+    return np.sort(by_type[np.argsort(rank, kind="stable")[:max_cells]])
 
 
 def fit_components(X, random_state):
-    """Learn principal components.
+    """Fit principal components.
 
     Parameters
     ----------
     X : {ndarray, csr_matrix} of shape (n_samples, n_features)
         Cells; a sparse table stays sparse.
     random_state : RandomState
-        Starts the solver.
+        Random generator of the solver's start.
 
     Returns
     -------
     components : Components
-        `N_COMPONENTS` components, or as many as there can be. One that is 0 for every
-        cell where all are alike; the column itself where there is one.
+        At most `N_COMPONENTS` components. If all cells are equal, one that is 0 for
+        every cell; the column itself if there is one.
     """
     seed = int(random_state.randint(np.iinfo(np.int32).max))
     n_features = X.shape[1]
@@ -96,7 +95,7 @@ def fit_components(X, random_state):
         center, variance = mean_variance_axis(X, axis=0)
     else:
         center, variance = (f(X, axis=0, dtype=np.float64) for f in (np.mean, np.var))
-    # What is left of alike cells is their rounding.
+    # Rounding leaves a variance even if all cells are equal.
     size = np.square(center).sum() + variance.sum()
     if variance.sum() <= np.finfo(X.dtype).eps ** 1.5 * size:
         return Components(np.zeros((1, n_features)), np.zeros(n_features))
@@ -108,19 +107,10 @@ def fit_components(X, random_state):
 
 
 def project(components, X):
-    """Return cells in principal components, in double precision.
+    """Return cells in principal components.
 
-    Parameters
-    ----------
-    components : Components
-        What `fit_components` returned.
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        Cells.
-
-    Returns
-    -------
-    projected : ndarray of shape (n_samples, n_components), dtype=float64
-        In single precision the last digits would depend on the other cells.
+    In double precision, shape (n_samples, n_components): in single precision the last
+    digits would depend on the other cells.
     """
     axes, center = components
     pieces = [
@@ -138,25 +128,12 @@ def stack(*tables):
 
 
 def draw_cells(X, random_state):
-    """Draw at most `MAX_KEPT` cells, in the order in which they are given.
-
-    Parameters
-    ----------
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        Cells.
-    random_state : RandomState
-        Draws.
-
-    Returns
-    -------
-    drawn : {ndarray, csr_matrix} of shape (n_drawn, n_features)
-        A copy of their rows.
-    """
-    return X[np.sort(random_state.permutation(X.shape[0])[:MAX_KEPT])]
+    """Return a copy of at most `MAX_CELLS` random rows of X, in their order."""
+    return X[np.sort(random_state.permutation(X.shape[0])[:MAX_CELLS])]
 
 
 def project_together(source, target, random_state):
-    """Return labelled cells and those of the target in common components.
+    """Project labelled cells and those of the target on common components.
 
     Parameters
     ----------
@@ -165,14 +142,14 @@ def project_together(source, target, random_state):
     target : {ndarray, csr_matrix} of shape (n_target, n_features)
         Cells of the target.
     random_state : RandomState
-        Draws the cells of the target that are learnt from, and starts the solver.
+        Random generator of the sample of target cells and of the solver's start.
 
     Returns
     -------
     source : ndarray of shape (n_source, n_components), dtype=float64
-        Labelled cells in these components.
+        Projected labelled cells.
     target : ndarray of shape (n_target, n_components), dtype=float64
-        The target's.
+        Projected cells of the target.
     """
     together = stack(source, draw_cells(target, random_state))
     components = fit_components(together, random_state)
@@ -180,20 +157,10 @@ def project_together(source, target, random_state):
 
 
 def distances_to_labelled(source, target):
-    """Return the mean distance of each cell to the nearest labelled ones.
+    """Return the mean distance of each target cell to its nearest labelled cells.
 
-    Parameters
-    ----------
-    source : ndarray of shape (n_source, n_components)
-        Labelled cells.
-    target : ndarray of shape (n_target, n_components)
-        Cells of the target.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_target,)
-        After both tables were centred, so that what differs between the experiments
-        does not count.
+    Both projected tables, of shape (n_cells, n_components), are centred first, so that
+    the difference between the experiments does not count.
     """
     search = NearestNeighbors(n_neighbors=min(N_NEAREST, len(source)))
     search.fit(source - source.mean(axis=0))
@@ -201,21 +168,21 @@ def distances_to_labelled(source, target):
 
 
 def fit_novelty(X, distances, random_state):
-    """Average distances among neighbours, so that cells which hang together agree.
+    """Smooth the distances of the target's cells over their neighbours.
 
     Parameters
     ----------
     X : {ndarray, csr_matrix} of shape (n_samples, n_features)
         Cells of the target.
     distances : ndarray of shape (n_samples,)
-        What `distances_to_labelled` returned.
+        Result of `distances_to_labelled`.
     random_state : RandomState
-        Starts the solver.
+        Random generator of the sample of cells and of the solver's start.
 
     Returns
     -------
     novelty : Novelty
-        To be asked by `judge`.
+        The model for `score_novelty`.
     """
     components = fit_components(draw_cells(X, random_state), random_state)
     keys = project(components, X)
@@ -228,21 +195,10 @@ def fit_novelty(X, distances, random_state):
     return Novelty(components, keys, values)
 
 
-def judge(novelty, X):
-    """Tell how new cells are.
+def score_novelty(novelty, X):
+    """Return the novelty of cells: the mean over their nearest cells of the target.
 
-    Parameters
-    ----------
-    novelty : Novelty
-        What `fit_novelty` returned.
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        Cells, of the target or others of its kind.
-
-    Returns
-    -------
-    values : ndarray of shape (n_samples,)
-        Distance to the labelled cells, in units of that of familiar cells, as a mean
-        over the nearest cells of the target.
+    The unit is the distance of familiar cells to the labelled cells.
     """
     search = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(novelty.keys)))
     search.fit(novelty.keys)
