@@ -1,4 +1,4 @@
-"""How networks learn the types of cells, and what they say of new ones."""
+"""Training and inference of the networks that classify cells."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -16,21 +16,20 @@ from celltyping._nn._modules import TypeNet
 from celltyping._nn._training import (
     NUMBERS_AT_ONCE,
     as_tensor,
-    predict_float64,
     seeded,
     train,
 )
 
-# Decay of the weights: what AdamW was published with.
+# Weight decay: the default of the publication of AdamW.
 WEIGHT_DECAY = 0.01
 
-# Pieces that are cut out of this many random marks say which entries are left out.
-# Drawing new ones for each batch takes half the time of a training.
+# Number of random marks. The marks of a batch are a slice of them: drawing new ones for
+# each batch takes half the time of a training.
 N_MARKS = 1 << 21
 
 
 class TypeLoss(nn.CrossEntropyLoss):
-    """Cross-entropy with smoothed labels, the mean over all networks."""
+    """Cross-entropy with smoothed labels, averaged over all networks."""
 
     def forward(self, scores, targets):
         targets = targets[:, None].expand(scores.shape[:2])
@@ -38,20 +37,20 @@ class TypeLoss(nn.CrossEntropyLoss):
 
 
 class CellData(torch.utils.data.Dataset):
-    """Cells that batches are drawn from, each with entries left out at random.
+    """Cells that batches are drawn from, with random entries dropped.
 
     Parameters
     ----------
     X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        The cells; only those of a batch are made dense.
+        Cells; only those of a batch are made dense.
     targets : ndarray of shape (n_samples,)
-        Index of the type of each.
+        Type index of each.
     weights : ndarray of shape (n_samples,)
-        How often each is drawn, relative to the others.
+        Relative frequency with which each is drawn.
     input_dropout : float
-        Share of the entries that are left out.
+        Fraction of the entries that are dropped.
     device : str
-        Where the network runs.
+        Device of the network.
     """
 
     def __init__(self, X, targets, weights, input_dropout, device):
@@ -67,7 +66,7 @@ class CellData(torch.utils.data.Dataset):
         return self.X.shape[0]
 
     def corrupt(self, cells):
-        """Leave entries out, and make up for them with the others."""
+        """Drop entries, and scale the others up to the same expected total."""
         if self.marks is None:
             return cells
         repeats = -(-2 * cells.numel() // len(self.marks))
@@ -77,8 +76,10 @@ class CellData(torch.utils.data.Dataset):
         return cells * marks.to(cells.device) / (1 - self.input_dropout)
 
     def dense(self, rows):
-        """Return cells as a tensor."""
-        return torch.from_numpy(to_dense(self.X[rows], np.float32)).to(self.device)
+        """Return a copy of some cells as a dense float32 tensor."""
+        cells = self.X[rows]
+        cells = cells.toarray() if sparse.issparse(cells) else cells
+        return as_tensor(cells, np.float32, self.device)
 
 
 class DrawnBatches:
@@ -89,7 +90,7 @@ class DrawnBatches:
     dataset : CellData
         The cells.
     batch_size : int
-        Cells per batch.
+        Number of cells per batch.
     """
 
     def __init__(self, dataset, batch_size):
@@ -100,8 +101,8 @@ class DrawnBatches:
 
     def __iter__(self):
         data = self.dataset
-        # By the inverse of the cumulative weights: torch.multinomial takes no more than
-        # 2^24 cells.
+        # By the inverse of the cumulative weights: torch.multinomial is limited to 2^24
+        # cells.
         ends = data.weights.cumsum(0)
         for _ in range(len(self)):
             at = torch.rand(self.batch_size, dtype=torch.float64) * ends[-1]
@@ -110,64 +111,39 @@ class DrawnBatches:
             yield cells, self._targets(rows).to(data.device)
 
     def _targets(self, rows):
-        """Return what the network has to say of some cells."""
+        """Return the training targets of some cells."""
         return self.dataset.targets[rows]
 
 
 class _ReconstructionBatches(DrawnBatches):
-    """Batches whose target is the cell itself, without anything left out."""
+    """Batches whose targets are the standardised cells, without dropped entries."""
 
     def _targets(self, rows):
-        return (
-            self.dataset.dense(rows.numpy()).cpu() - self.dataset.mean
-        ) / self.dataset.spread
-
-
-def to_dense(rows, dtype):
-    """Copy some rows of a table to a dense array."""
-    if sparse.issparse(rows):
-        return rows.toarray().astype(dtype, copy=False)
-    return np.array(rows, dtype=dtype, order="C")
+        cells = self.dataset.dense(rows.numpy()).cpu()
+        return (cells - self.dataset.mean) / self.dataset.spread
 
 
 def make_type_net(n_inputs, hidden_layer_sizes, n_types, *, seed, **options):
-    """Make networks with random weights.
-
-    Parameters
-    ----------
-    n_inputs, n_types : int
-        Number of genes and of types.
-    hidden_layer_sizes : sequence of int
-        Width of each layer.
-    seed : int
-        Seed of the weights.
-    **options
-        More arguments of `TypeNet`.
-
-    Returns
-    -------
-    module : TypeNet
-        The networks.
-    """
+    """Return a `TypeNet` with random weights; `options` are its other parameters."""
     with seeded(seed, "cpu"):
         return TypeNet(n_inputs, hidden_layer_sizes, n_types, **options)
 
 
 def pretrain(module, X, *, input_dropout, seed, **options):
-    """Train the encoder to restore cells of which entries were left out.
+    """Train the encoder to reconstruct cells with dropped entries.
 
     Parameters
     ----------
     module : TypeNet
-        The network; its encoder is trained in place.
+        Network whose encoder is trained in place.
     X : {ndarray, csr_matrix} of shape (n_samples, n_features)
         Cells, labelled or not.
     input_dropout : float
-        Share of the entries that are left out.
+        Fraction of the entries that are dropped.
     seed : int
         Seed of the training.
     **options
-        More arguments of `train`.
+        Other arguments of `train`.
     """
     device = options["device"]
     n_networks, _, n_latent = module.centroids.shape
@@ -194,34 +170,30 @@ def _moments(X):
     squares = X.multiply(X) if sparse.issparse(X) else np.square(X)
     square = np.asarray(squares.mean(axis=0), dtype=np.float64).ravel()
     spread = np.sqrt(np.maximum(square - mean**2, 0.0))
-    # Genes that hardly vary are not blown up.
+    # A floor, so that nearly constant genes are not amplified.
     spread = np.maximum(spread, 0.1 * spread.mean() + 1e-12)
-    return torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(
-        spread, dtype=torch.float32
-    )
+    return tuple(torch.as_tensor(m, dtype=torch.float32) for m in (mean, spread))
 
 
 def learn_types(module, X, codes, *, input_dropout, label_smoothing, seed, **options):
-    """Train a network to tell the types of labelled cells.
-
-    All types are drawn equally often.
+    """Train networks to classify labelled cells, all types drawn equally often.
 
     Parameters
     ----------
     module : TypeNet
-        The network; it is trained in place.
+        Networks that are trained in place.
     X : {ndarray, csr_matrix} of shape (n_samples, n_features)
         Labelled cells.
     codes : ndarray of shape (n_samples,)
-        Index of the type of each.
+        Type index of each.
     input_dropout : float
-        Share of the entries that are left out.
+        Fraction of the entries that are dropped.
     label_smoothing : float
-        Share of the probability that is to be spread over all types.
+        Fraction of the probability that is spread over all types.
     seed : int
         Seed of the training.
     **options
-        More arguments of `train`.
+        Other arguments of `train`.
 
     Returns
     -------
@@ -243,35 +215,15 @@ def learn_types(module, X, codes, *, input_dropout, label_smoothing, seed, **opt
         )
 
 
-def embed(module, X, device="cpu"):
-    """Return the latents of cells, in double precision.
-
-    Parameters
-    ----------
-    module : TypeNet
-        The networks.
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        Cells; few at a time are made dense.
-    device : str, default="cpu"
-        Where the networks run.
-
-    Returns
-    -------
-    latents : ndarray of shape (n_samples, n_networks * n_latent), dtype=float64
-        What the encoders say.
-    """
-    return predict_float64(module.encoder, X, device)
-
-
 def score(module, latents):
-    """Return the scores of the types for cells with these latents.
+    """Score the types for cells with these latents.
 
     Parameters
     ----------
     module : TypeNet
         The networks.
     latents : ndarray of shape (n_samples, n_networks * n_latent)
-        What `embed` returned.
+        Latents of all networks, side by side.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Tables of expression: which kind of numbers they hold, and checks they share."""
+"""Kinds of expression (counts, TPM, logarithms) and checks of expression tables."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -9,22 +9,22 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from celltyping._utils._labels import as_array, is_missing
 
-# In a cell whose total is a million, as TPM has it, log2(1 + x) is at most 19.9. The
+# Maximum of log2(1 + x) in a cell with a total of a million, as in TPM, is 19.9. The
 # natural logarithm and other usual totals give less.
 LARGEST_LOG = 20
 
-# Cells whose totals differ by less than this share of them have the same total.
+# Totals of cells that differ by less than this fraction count as equal.
 SAME_TOTAL = 1e-3
 
-# Fewer values than this tell nothing against what the user says.
+# With fewer positive values than this, nothing contradicts the kind that is given.
 FEW_VALUES = 10
 
-# Values looked at in one go.
+# Number of values that are examined at once.
 CHUNK = 1 << 20
 
 
-def guess_kind(X):
-    """Tell counts, linear and logarithmic expression apart.
+def infer_kind(X):
+    """Infer whether expression holds counts, linear values or logarithms.
 
     Parameters
     ----------
@@ -34,22 +34,11 @@ def guess_kind(X):
     Returns
     -------
     kind : {"counts", "tpm", "log"}
-        "counts": all values are whole numbers. "tpm": they are not, and are too large
-        for a logarithm, or all cells have the same total. "log": the rest.
+        "counts": all values are whole numbers. "tpm": they are not, and either the
+        largest is too large for a logarithm or all cells have the same total. "log":
+        otherwise.
     evidence : str
-        What in the data says so, to go after "but".
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._expression import guess_kind
-    >>> guess_kind(np.array([[0, 419], [3, 1]]))
-    ('counts', 'all values are whole numbers and the largest is 419')
-    >>> kind, evidence = guess_kind(np.array([[0, 6.9], [0.7, 1.2]]))
-    >>> kind
-    'log'
-    >>> evidence
-    'not all values are whole numbers (one is 6.9) and the largest is only 6.9'
+        Observation in the data that led to it, worded to follow "but" in a message.
     """
     if not sparse.issparse(X):
         X = np.asarray(X)
@@ -71,7 +60,7 @@ def guess_kind(X):
         )
     totals = np.asarray(X.sum(axis=1), dtype=float).ravel()
     totals = totals[totals > 0]
-    # Where all values are the same, so may the totals be: cells of one gene each.
+    # Equal values may have equal totals by chance: cells with one gene each.
     least = values.min(where=values > 0, initial=largest)
     if (
         totals.size > 1
@@ -82,56 +71,21 @@ def guess_kind(X):
     return "log", f"{evidence} and the largest is only {largest:.4g}"
 
 
-def contradiction(X, kind):
-    """Return what in the data speaks against `kind`, or None.
+def conflicting_evidence(X, kind):
+    """Return evidence in X against `kind`, as a string, or None.
 
-    Only logarithms and other values are held against each other: counts and TPM are
-    treated alike, and some programs count fractions of a molecule.
-
-    Parameters
-    ----------
-    X : {ndarray, sparse matrix} of shape (n_cells, n_genes)
-        Expression, finite and not negative.
-    kind : {"counts", "tpm", "log"}
-        What the values are said to be.
-
-    Returns
-    -------
-    evidence : str or None
-        None if nothing speaks against `kind`, or too few values are above zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._expression import contradiction
-    >>> X = np.arange(12).reshape(3, 4)
-    >>> contradiction(X, "log")
-    'all values are whole numbers and the largest is 11'
-    >>> contradiction(X, "counts") is None
-    True
+    Only logarithms are distinguished from other values: counts and TPM are treated
+    alike, and some programs count fractions of a molecule. X is finite and not
+    negative.
     """
     if np.count_nonzero(_values(X)) < FEW_VALUES:
         return None
-    found, evidence = guess_kind(X)
+    found, evidence = infer_kind(X)
     return evidence if (found == "log") != (kind == "log") else None
 
 
 def check_not_negative(X, caller):
-    """Raise a ValueError if there is a negative value.
-
-    Parameters
-    ----------
-    X : {ndarray, sparse matrix} of shape (n_cells, n_genes)
-        Expression.
-    caller : str
-        The estimator's name, for the message.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._expression import check_not_negative
-    >>> check_not_negative(np.array([[0.0, 2.0]]), "GeneFilter")
-    """
+    """Raise a ValueError that names `caller` if X has a negative value."""
     least = _values(X).min(initial=0)
     if least < 0:
         raise ValueError(
@@ -142,19 +96,19 @@ def check_not_negative(X, caller):
 
 
 def encode_batch(batch, X):
-    """Turn the batches of the cells into integers.
+    """Encode the batches of the cells of X as integers.
 
     Parameters
     ----------
     batch : array-like of shape (n_cells,)
-        Name of each cell's batch.
+        Batch name of each cell.
     X : {ndarray, sparse matrix} of shape (n_cells, n_genes)
         Expression of these cells.
 
     Returns
     -------
     names : ndarray of shape (n_batches,)
-        The batches, sorted.
+        Batch names, sorted.
     codes : ndarray of shape (n_cells,), dtype=intp
         Index of each cell's batch in `names`.
 
@@ -163,14 +117,6 @@ def encode_batch(batch, X):
     ValueError
         If `batch` has another length than X, is missing for a cell or mixes names
         that cannot be sorted.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping._utils._expression import encode_batch
-    >>> names, codes = encode_batch(["new", "old", "new"], np.ones((3, 2)))
-    >>> names.tolist(), codes.tolist()
-    (['new', 'old'], [0, 1, 0])
     """
     batch = column_or_1d(as_array(batch))
     check_consistent_length(X, batch)
@@ -191,7 +137,7 @@ def encode_batch(batch, X):
 
 
 def _values(X):
-    """Return all values of `X`, of a sparse matrix those that it stores."""
+    """Return all values of X, or the stored values if it is sparse."""
     if not sparse.issparse(X):
         return X.ravel(order="K")
     return (X if X.format in ("csr", "csc", "coo", "bsr") else X.tocsr()).data.ravel()

@@ -20,6 +20,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from celltyping._nn._pickling import PicklableNetMixin
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._labels import encode_types
 from celltyping._utils._optional import import_optional
@@ -30,8 +31,10 @@ from celltyping.estimators._itclust import adaptation as _adaptation
 from celltyping.estimators._itclust.novelty import score_novelty
 from celltyping.estimators._partial_labels import KnownScoreMixin
 
+
 class ItClustClassifier(
     KnownScoreMixin,
+    PicklableNetMixin,
     ClassNamePrefixFeaturesOutMixin,
     ClassifierMixin,
     TransformerMixin,
@@ -202,6 +205,9 @@ class ItClustClassifier(
     1.0
     """
 
+    # `transfer_labels` fits such classifiers on source and target together.
+    _is_transductive = True
+
     _parameter_constraints = {
         "hidden_layer_sizes": [StrOptions({"auto"}), "array-like"],
         "n_networks": [Interval(Integral, 1, None, closed="left")],
@@ -211,7 +217,10 @@ class ItClustClassifier(
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "scaling": [StrOptions({"auto", "unit", "standard"}), None],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "max_epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "adaptation": [StrOptions({"auto", "always", "never"})],
@@ -491,9 +500,9 @@ class ItClustClassifier(
 
     def _embed(self, X):
         """Return the latents of scaled cells, those of all networks side by side."""
-        from celltyping._nn._type_net import embed
+        from celltyping._nn._training import predict_float64
 
-        return embed(self.net_.module_, X, self.device_)
+        return predict_float64(self.net_.module_.encoder, X, self.device_)
 
     def _apply_networks(self, X):
         """Return probabilities without adaptation, and each network's white latents."""
@@ -574,22 +583,6 @@ class ItClustClassifier(
     @property
     def _n_features_out(self):
         return self.trajectory_.centroids.shape[2]
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())  # a copy: it may be the estimator's own
-        if "net_" in state:
-            from celltyping._nn._training import pack_net
-
-            state["net_"] = pack_net(state["net_"])
-        return state
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if "device_" in state:
-            from celltyping._nn._training import device_or_cpu, unpack_net
-
-            self.device_ = device_or_cpu(state["device_"])
-            self.net_ = unpack_net(state["net_"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

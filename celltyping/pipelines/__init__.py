@@ -1,4 +1,4 @@
-"""Ways from a table as it was measured to types and clusters."""
+"""Pipelines from raw tables to cell types and clusters."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -1,4 +1,4 @@
-"""Genes of two experiments, aligned by name."""
+"""Alignment of the genes of two experiments by name."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -10,25 +10,27 @@ from typing import NamedTuple
 
 import numpy as np
 
+from celltyping._utils._messages import list_names
 from celltyping._utils._optional import import_optional
 from celltyping._utils._warnings import find_stack_level
 
-# An identifier of Ensembl, of people or of another species, and its version.
+# Ensembl identifier of any species, with or without a version.
 ENSEMBL = re.compile(r"(ENS[A-Z]*[0-9]{6,})(?:\.[0-9]+)?")
 
-# What stands where a gene has no name; it must not meet its like.
+# Placeholders of missing gene names, which are not matched.
 NO_NAME = {"", "NAN", "NONE"}
 
-# Fewer shared genes than this are an error, unless they are half of the genes of an
-# experiment that has not many more, such as a panel of markers.
+# Minimum number of shared genes, unless they are half of the genes of a small
+# experiment, such as a panel of markers.
 LEAST_GENES = 50
-# So is a smaller share than this of the experiment with fewer genes: then the names
-# that meet are likely to be accidents, such as symbols of another species.
+# Minimum fraction of the genes of the experiment with fewer genes: below, matches are
+# likely accidental, as with symbols of another species.
 LEAST_SHARE = 0.05
-# Below either of these a warning tells how many genes are shared.
+# A number of shared genes below either of these causes a warning.
 FEW_GENES = 500
 FEW_SHARE = 0.2
 
+# Number of names that a message shows.
 N_EXAMPLES = 3
 
 
@@ -43,9 +45,9 @@ class SharedGenes(NamedTuple):
 def align_genes(source_names, target_names):
     """Find the genes that two experiments share.
 
-    Names are compared without regard to case, after those that occur twice were made
-    unique by anndata's rule: the second ACTB is ACTB-1. Versions of Ensembl
-    identifiers (the .11 of ENSG00000141510.11) are dropped if more names meet so.
+    Names are compared without regard to case, after duplicates were made unique by
+    anndata's rule: the second ACTB is ACTB-1. Versions of Ensembl identifiers (the .11
+    of ENSG00000141510.11) are dropped if that gives more matches.
 
     Parameters
     ----------
@@ -57,35 +59,21 @@ def align_genes(source_names, target_names):
     Returns
     -------
     names : ndarray of shape (n_shared,), dtype=object
-        Names of the shared genes as the source writes them, in its order.
-    in_source : ndarray of shape (n_shared,), dtype=intp
-        Position of each of them in `source_names`.
-    in_target : ndarray of shape (n_shared,), dtype=intp
-        Position of each of them in `target_names`.
+        Names of the shared genes, as spelled and ordered in the source.
+    in_source, in_target : ndarray of shape (n_shared,), dtype=intp
+        Position of each of them in `source_names` and `target_names`.
 
     Raises
     ------
     ValueError
-        If fewer than 50 genes are shared and they are less than half of the genes of
-        the experiment with fewer genes, or if they are less than 5 % of these.
+        If fewer genes are shared than `LEAST_GENES` or half of those of the smaller
+        experiment, or than the fraction `LEAST_SHARE` of these.
 
     Warns
     -----
     UserWarning
-        If fewer than 500 genes are shared, or less than 20 % of the genes of the
-        experiment with fewer genes.
-
-    Examples
-    --------
-    >>> from celltyping.pipelines._genes import align_genes
-    >>> import warnings
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("ignore")  # three genes are few
-    ...     shared = align_genes(["CD3E", "LYZ", "Cd19"], ["CD19", "cd3e", "NKG7"])
-    >>> shared.names.tolist()
-    ['CD3E', 'Cd19']
-    >>> shared.in_source.tolist(), shared.in_target.tolist()
-    ([0, 2], [1, 0])
+        If fewer genes are shared than `FEW_GENES`, or than the fraction `FEW_SHARE` of
+        those of the smaller experiment.
     """
     named = [np.asarray(side, dtype=object) for side in (source_names, target_names)]
     sides = [[str(name).strip().upper() for name in names] for names in named]
@@ -113,13 +101,13 @@ def _intersect(source, target):
 
 
 def _make_unique(names):
-    """Return an Index of the names, those that occur again with -1, -2, ..."""
+    """Return an Index of the names; duplicates get the suffix -1, -2, ..."""
     utils = import_optional(
         "anndata.utils", extra="single-cell", needed_by="transfer_labels"
     )
     pd = import_optional("pandas", extra="io", needed_by="transfer_labels")
     with warnings.catch_warnings():
-        # It tells that "-1" is hard to read where some name ends so by itself.
+        # anndata warns if a name ends with "-1" already.
         warnings.simplefilter("ignore", UserWarning)
         return utils.make_index_unique(pd.Index(names, dtype=object))
 
@@ -130,31 +118,25 @@ def _check_shared(n_shared, source, target):
     half = math.ceil(n_least / 2)
     needed = max(1, min(LEAST_GENES, half), math.ceil(LEAST_SHARE * n_least))
     found = (
-        f"{n_shared} genes have the same name in source ({source.size} genes, such as "
-        f"{_examples(source)}) and in target ({target.size} genes, such as "
-        f"{_examples(target)})"
+        f"{n_shared} genes have the same name in source ("
+        f"{list_names(source, N_EXAMPLES) or 'no genes'}) and in target ("
+        f"{list_names(target, N_EXAMPLES) or 'no genes'})"
     )
     if n_shared < needed:
         raise ValueError(
             f"source and target must share at least {needed} genes, but {found}"
-            f"{_tell_kinds(source, target)}"
+            f"{_hint_identifiers(source, target)}"
         )
     if n_shared < FEW_GENES or n_shared < FEW_SHARE * n_least:
-        hint = _tell_kinds(source, target)
+        hint = _hint_identifiers(source, target)
         warnings.warn(
             f"only {found}: types may be hard to tell apart{hint}",
             UserWarning,
-            # _check_shared, align_genes, transfer_labels, its check of parameters
             stacklevel=find_stack_level(),
         )
 
 
-def _examples(names):
-    """Return a few of the names for a message."""
-    return ", ".join(repr(str(name)) for name in names[:N_EXAMPLES]) or "none"
-
-
-def _tell_kinds(source, target):
+def _hint_identifiers(source, target):
     """Return a hint if one experiment has identifiers and the other has symbols."""
     of_source, of_target = (
         sum(ENSEMBL.fullmatch(str(name).strip().upper()) is not None for name in names)

@@ -1,4 +1,4 @@
-"""Reading expression from the files that people have."""
+"""Reader of expression files."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -13,7 +13,7 @@ from scipy import sparse
 from celltyping._utils._compat import StrOptions, validate_params
 from celltyping._utils._optional import import_optional
 
-# What ends a file's name -> its format. pandas finds the compression by itself.
+# Format by the ending of the file name. pandas infers the compression.
 _FORMATS = {
     ".h5ad": "h5ad",
     ".h5": "10x",
@@ -26,7 +26,7 @@ _FORMATS = {
 }
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
 
-# In files of 10x that hold more than genes: the features that are genes.
+# Type of the features that are genes, in files of 10x with other features.
 _GENES = "Gene Expression"
 
 
@@ -35,44 +35,44 @@ _GENES = "Gene Expression"
     prefer_skip_nested_validation=True,
 )
 def read_expression(path, *, genes_in="columns"):
-    """Read an experiment from a file, or from a folder as 10x writes it.
+    """Read an experiment from a file, or from a folder written by 10x Genomics.
 
     Parameters
     ----------
     path : str or path-like
-        One of these, all of them gzipped or not, except the first two:
+        One of the following; all but the first two may be gzipped:
 
         - a file of AnnData, .h5ad;
         - a file of 10x, .h5;
-        - a folder of 10x with a matrix.mtx, its barcodes.tsv and its features.tsv or
-          genes.tsv; the names may have a beginning that all three share;
+        - a folder of 10x with matrix.mtx, barcodes.tsv and features.tsv or genes.tsv;
+          the three names may have a common prefix;
         - a table, .csv, or .tsv or .txt with tabs, whose first column and first row
-          hold names.
+          contain names.
     genes_in : {"columns", "rows"}, default="columns"
-        Where a table has its genes. Other formats tell it themselves.
+        Orientation of a table. Not used for other formats.
 
     Returns
     -------
     adata : AnnData of shape (n_cells, n_genes)
-        Expression in `X`, sparse unless an .h5ad file holds it dense. Genes whose name
-        occurs twice are made unique by anndata's rule: the second ACTB is ACTB-1. Of
-        the features of 10x, genes alone are kept, named by their symbol; identifiers
-        are in ``var["gene_ids"]``.
+        Expression in `X`, sparse unless it is dense in an .h5ad file. Duplicate gene
+        names are made unique by anndata's rule: the second ACTB is ACTB-1. Of the
+        features of 10x only genes are returned, named by their symbol, with their
+        identifiers in ``var["gene_ids"]``.
 
     Raises
     ------
     FileNotFoundError
-        If there is nothing at `path`, or a file of a folder is missing.
+        If `path` or a file of a folder does not exist.
     ValueError
-        If the file's ending is not known, a folder has several matrices or files that
-        do not fit each other, a table holds something that is no number, or `genes_in`
-        is "rows" for something that is no table.
+        If the ending of the file name is unknown, a folder has several matrices or
+        inconsistent files, a table contains anything but numbers, or `genes_in` is
+        "rows" and the file is no table.
     ImportError
-        If anndata or scanpy is not installed; the extra "single-cell" brings both.
+        If anndata or scanpy is not installed; the extra "single-cell" installs both.
 
     See Also
     --------
-    transfer_labels : Gives the cells of one experiment the types of another.
+    transfer_labels : Transfer types from an annotated experiment to another.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def read_expression(path, *, genes_in="columns"):
             f"genes_in='rows' is for tables (.csv, .tsv, .txt), got {path.name!r}"
         )
     with warnings.catch_warnings():
-        # They will be.
+        # They are made unique below.
         warnings.filterwarnings("ignore", message="Variable names are not unique")
         if file_format == "folder":
             adata = _read_folder(path)
@@ -111,17 +111,17 @@ def read_expression(path, *, genes_in="columns"):
 
 
 def _import(module):
-    """Import a module that reads or holds expression."""
+    """Import anndata or scanpy."""
     return import_optional(module, extra="single-cell", needed_by="read_expression")
 
 
 def _import_pandas():
-    """Import pandas, on which anndata stands."""
+    """Import pandas, a dependency of anndata."""
     return import_optional("pandas", extra="io", needed_by="read_expression")
 
 
 def _format_of(path):
-    """Tell the format of what is there."""
+    """Return the format of a file or folder."""
     if path.is_dir():
         return "folder"
     name = path.name.lower()
@@ -137,7 +137,7 @@ def _format_of(path):
 
 
 def _read_folder(path):
-    """Read a folder of 10x, of any version of its program."""
+    """Read a folder of 10x, of any version of Cell Ranger."""
     matrices = {}
     for file in sorted(path.iterdir()):
         prefix, is_matrix, rest = file.name.partition("matrix.mtx")
@@ -161,7 +161,7 @@ def _read_folder(path):
             f"there are {len(features)} features and {len(barcodes)} barcodes"
         )
     pd = _import_pandas()
-    # One column: names. Two: identifiers and symbols. Three: the kind of feature, too.
+    # One column: names. Two: identifiers and symbols. Three: and the feature type.
     var = pd.DataFrame(index=features[min(1, features.shape[1] - 1)].to_numpy(object))
     if features.shape[1] > 1:
         var["gene_ids"] = features[0].to_numpy(object)
@@ -172,13 +172,13 @@ def _read_folder(path):
 
 
 def _read_names(path, prefix, names):
-    """Read the first of these tables that is there, gzipped or not, as text."""
+    """Read the first of these tables that exists, gzipped or not, as text."""
     candidates = [f"{prefix}{name}{end}" for name in names for end in ("", ".gz")]
-    there = [name for name in candidates if (path / name).is_file()]
-    if not there:
+    found = [name for name in candidates if (path / name).is_file()]
+    if not found:
         raise FileNotFoundError(f"there is no {' or '.join(candidates)} in {path}")
     return _import_pandas().read_csv(
-        path / there[0],
+        path / found[0],
         sep="\t",
         header=None,
         dtype=str,
@@ -188,10 +188,10 @@ def _read_names(path, prefix, names):
 
 
 def _read_table(path, separator, genes_in):
-    """Read a table with names in its first column and its first row."""
+    """Read a table with names in its first column and first row."""
     pd = _import_pandas()
-    # Names are read apart from numbers: pandas has rules of its own for names that come
-    # twice, that look like numbers or like missing values.
+    # Names are read separately, as text: pandas would change duplicates, and names that
+    # look like numbers or missing values.
     numbers = {"sep": separator, "header": None}
     text = {**numbers, "dtype": str, "keep_default_na": False}
     head = pd.read_csv(path, nrows=1, **text).iloc[0].tolist()
@@ -202,7 +202,7 @@ def _read_table(path, separator, genes_in):
             f"{path.name} has a single column if {separator!r} separates columns"
         )
     values = body.iloc[:, 1:]
-    # R leaves out what would stand above the names of the rows.
+    # R omits the name of the first column.
     head = head[1:] if len(head) == body.shape[1] else head
     if len(head) != values.shape[1]:
         raise ValueError(
@@ -223,7 +223,7 @@ def _read_table(path, separator, genes_in):
 
 
 def _make_anndata(X, cells, var):
-    """Return an AnnData with X in CSR form."""
+    """Return an AnnData with X as CSR."""
     pd = _import_pandas()
     obs = pd.DataFrame(index=np.asarray(cells, dtype=object))
     return _import("anndata").AnnData(sparse.csr_matrix(X), obs=obs, var=var)

@@ -1,4 +1,4 @@
-"""A pipeline from counts of transcripts to types of cells."""
+"""Pipeline from expression counts to cell types."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -23,44 +23,46 @@ def make_single_cell_pipeline(
     min_cells=3,
     random_state=None,
 ):
-    """Make a pipeline that takes expression as it was measured and gives types.
+    """Make a pipeline that predicts cell types from raw expression.
 
     Its steps are "filter" (a `GeneFilter`), "normalize" (an `ExpressionNormalizer`),
     "select" (`HighlyVariableGenes`) and "classify". A sparse matrix stays sparse up to
-    the last one.
+    the last step.
 
     Parameters
     ----------
     classifier : estimator, default=None
-        The last step. None: an `ItClustClassifier`.
+        Last step of the pipeline. None: an `ItClustClassifier`.
     n_genes : int, default=4000
-        How many of the most variable genes the classifier gets.
+        Number of highly variable genes that the classifier gets. It is twice the
+        default of `HighlyVariableGenes`, because `ItClustClassifier` drops half of a
+        cell's genes in each training step.
     kind : {"auto", "counts", "log", "tpm"}, default="auto"
-        What the expression is; see `ExpressionNormalizer`.
+        Kind of expression; see `ExpressionNormalizer`.
     exclude : list or tuple of str, default=("^ERCC-", "^MT-")
-        Regular expressions of the names of genes to leave out: by default spike-ins
-        and mitochondrial genes. Of no effect if `gene_names` is None.
+        Regular expressions of the names of genes to exclude: by default spike-ins and
+        mitochondrial genes. Not used if `gene_names` is None.
     gene_names : array-like of shape (n_features,), default=None
         Names of the columns of X.
     min_cells : int, default=3
-        Genes expressed in fewer cells are left out.
+        Minimum number of cells that express a gene.
     random_state : int, RandomState instance or None, default=None
-        Of the default classifier. One that is given keeps its own.
+        Seed of the default classifier; not used if `classifier` is given.
 
     Returns
     -------
     pipeline : :class:`~sklearn.pipeline.Pipeline`
-        Not fitted. It takes X of shape (n_cells, n_genes), and y with the types of
-        the source's cells and "?" for those of the target.
+        Unfitted pipeline, for X of shape (n_cells, n_genes) and y with the types of the
+        source's cells and "?" for those of the target.
 
     See Also
     --------
-    transfer_labels : The same for two AnnData whose genes differ.
+    transfer_labels : Transfer types between two AnnData whose genes differ.
 
     Notes
     -----
-    Where `y` has both known and unknown types, genes are ranked in both groups by
-    themselves, so that genes are chosen which vary in source and target.
+    If `y` has both known and unknown types, genes are ranked separately in source and
+    target, and the selected genes vary in both.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Types carried from an annotated experiment to a new one, by cell name."""
+"""Transfer of cell types between two AnnData."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -14,7 +14,11 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import has_fit_parameter
 
 from celltyping._utils._compat import HasMethods, StrOptions, validate_params
-from celltyping._utils._expression import check_not_negative, contradiction, guess_kind
+from celltyping._utils._expression import (
+    check_not_negative,
+    conflicting_evidence,
+    infer_kind,
+)
 from celltyping._utils._labels import UNKNOWN, encode_types, is_missing, is_unlabeled
 from celltyping._utils._optional import import_optional
 from celltyping._utils._warnings import find_stack_level
@@ -22,7 +26,7 @@ from celltyping.pipelines._genes import align_genes
 from celltyping.pipelines._single_cell import make_single_cell_pipeline
 from celltyping.transformers import ExpressionNormalizer, GeneFilter
 
-# What the table says of a cell without a type: for names of types, and for numbers.
+# Label of cells without a type, if types are strings and if they are numbers.
 NO_TYPE = "unknown"
 NO_TYPE_NUMBER = -1
 
@@ -55,58 +59,56 @@ def transfer_labels(
     return_adata=False,
     random_state=None,
 ):
-    """Give the cells of a new experiment the types of an annotated one.
+    """Transfer cell types from an annotated experiment to a new one.
 
-    Genes are aligned by name, both experiments are brought to log(1 + x) of 10,000
-    counts per cell, and an estimator that learns from the source finds the types of
-    the target. Neither experiment is changed.
+    Genes are aligned by name, both experiments are normalised to log(1 + x) of 10,000
+    counts per cell, and an estimator trained on the source predicts the types of the
+    target. Neither experiment is changed.
 
     Parameters
     ----------
     target : AnnData of shape (n_target, n_target_genes)
-        The new experiment. If it has a column `label_key`, it is not looked at.
+        The new experiment. A column `label_key` of its obs is ignored.
     source : AnnData of shape (n_source, n_source_genes)
         The annotated experiment. Cells without a type (NaN, None or "?"; -1 among
-        integers) are left out.
+        integers) are ignored.
     label_key : str, default="celltype"
         Column of ``source.obs`` with the types.
     estimator : estimator, default=None
-        A classifier, or a pipeline that ends in one; a clone of it is fitted. It gets
-        normalised expression of the shared genes. One whose last step has a parameter
-        `unlabeled_marker`, such as `ItClustClassifier`, is fitted on source and target
-        together, and its `transduction_` and `label_confidence_` are the answer; any
-        other is fitted on the source and predicts the target. None: the pipeline that
-        `make_single_cell_pipeline` makes.
+        A classifier, or a pipeline that ends with one; a clone is fitted on normalised
+        expression of the shared genes. An `ItClustClassifier` is fitted on source and
+        target together, and the table has its `transduction_` and `label_confidence_`.
+        Any other is fitted on the source and predicts the target. None:
+        `make_single_cell_pipeline`.
     batch_key : str, default=None
-        Column of obs with the batch of each cell, for those steps of `estimator` whose
-        `fit` takes `batch`: `HighlyVariableGenes` then ranks genes in each batch by
-        itself. An experiment without this column is one batch.
+        Column of obs with the batch of each cell, passed to the steps of `estimator`
+        whose `fit` has a parameter `batch`: `HighlyVariableGenes` then ranks genes per
+        batch. An experiment without this column is one batch.
     layer : str, default=None
-        The layer of both with the expression. None: `X`.
+        Layer of both experiments with the expression. None: `X`.
     kind : {"auto", "counts", "log", "tpm"}, default="auto"
-        What the expression is; see `ExpressionNormalizer`. "auto": told for source and
-        target by themselves, so that they may differ.
+        Kind of expression; see `ExpressionNormalizer`. "auto": inferred for source and
+        target separately, so that they may differ.
     exclude : list or tuple of str, default=("^ERCC-", "^MT-")
-        Regular expressions of the names of genes to leave out: by default spike-ins
-        and mitochondrial genes.
+        Regular expressions of the names of genes to exclude: by default spike-ins and
+        mitochondrial genes.
     return_adata : bool, default=False
-        Return also a copy of `target` with the columns of the table in its obs; those
-        of the same name are replaced.
+        Whether to return also a copy of `target` with the columns of the table in its
+        obs, in place of those with the same name.
     random_state : int, RandomState instance or None, default=None
-        Of the default estimator. One that is given keeps its own.
+        Seed of the default estimator; not used if `estimator` is given.
 
     Returns
     -------
     table : DataFrame of n_target rows
-        By cell name, in the order of `target`:
+        One row per cell, by name and in the order of `target`:
 
-        - type: the type that the cell got; "unknown" (-1 if types are numbers) where
-          there is none;
-        - probability: of the most probable type; NaN if the estimator gives none;
-        - cluster_confidence: that of the type's cluster, see `ItClustClassifier`; NaN
-          without a type, or if the estimator gives none;
-        - unknown: True where there is no type. The estimator may reject cells, and a
-          cell that expresses none of the shared genes has no type either.
+        - type: predicted type, or "unknown" (-1 if types are numbers);
+        - probability: that of the most probable type; NaN without `predict_proba`;
+        - cluster_confidence: that of the type, see `ItClustClassifier`; NaN without a
+          type, or if the estimator has none;
+        - unknown: True for cells without a type: those that the estimator rejects, and
+          those that express none of the shared genes.
     adata : AnnData
         The copy of `target`. Returned only if `return_adata` is True.
 
@@ -116,11 +118,11 @@ def transfer_labels(
         If `target` or `source` is no AnnData.
     ValueError
         If too few genes are shared, see Notes; if source and target are the same
-        object; if `label_key`, `batch_key` or `layer` is not there; if fewer than two
-        types are known; if expression is negative or not finite; if a name occurs
-        twice among the cells of `target`.
+        object; if `label_key`, `batch_key` or `layer` does not exist; if fewer than two
+        types are known; if expression is negative or not finite; if cells of `target`
+        share a name.
     ImportError
-        If anndata is not installed; the extra "single-cell" brings it.
+        If anndata is not installed; the extra "single-cell" installs it.
 
     Warns
     -----
@@ -135,21 +137,21 @@ def transfer_labels(
 
     Notes
     -----
-    Names of genes are compared without regard to case. Where a name occurs twice in an
-    experiment, its second gene is NAME-1, as in anndata. The versions of Ensembl
-    identifiers (ENSG00000141510.11) are dropped if more names meet so.
+    Gene names are compared without regard to case. Duplicate names get a suffix, as in
+    anndata: the second gene NAME is NAME-1. The versions of Ensembl identifiers
+    (ENSG00000141510.11) are dropped if that gives more matches.
 
-    At least 50 shared genes are needed, or half of the genes of the experiment with
-    fewer genes if these are less than 100; and 5 % of the genes of that experiment.
-    Under 500 genes or 20 %, a warning tells how many they are. To go on with fewer,
-    pass both experiments with the shared genes alone.
+    The minimum number of shared genes is 50, or half of the genes of the experiment
+    with fewer genes if that is less; and 5 % of the genes of that experiment. Fewer
+    than 500 genes or 20 % cause a warning. To continue with fewer genes than the
+    minimum, pass both experiments with the shared genes alone.
 
-    Counts and TPM are normalised after the shared genes were taken, so that totals are
-    of the same genes in both. Logarithms are used as they are.
+    Counts and TPM are normalised after the selection of the shared genes, so that
+    totals are over the same genes in both. Logarithms are used as they are.
 
     Examples
     --------
-    With another estimator than the default, which is more accurate and takes seconds:
+    With a faster and less accurate estimator than the default:
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
@@ -202,7 +204,7 @@ def transfer_labels(
 
 
 def _check_given(target, source):
-    """Refuse what is no pair of experiments."""
+    """Raise unless target and source are two AnnData with unique target cells."""
     anndata = import_optional(
         "anndata", extra="single-cell", needed_by="transfer_labels"
     )
@@ -219,10 +221,10 @@ def _check_given(target, source):
         )
     cells = target.obs_names
     if not cells.is_unique:
-        again = cells[cells.duplicated()].unique()
+        duplicates = cells[cells.duplicated()].unique()
         raise ValueError(
-            f"the cells of target must have different names, but {len(again)} names "
-            f"occur more than once, such as {str(again[0])!r}: call "
+            f"the cells of target must have different names, but {len(duplicates)} "
+            f"names occur more than once, such as {str(duplicates[0])!r}: call "
             "target.obs_names_make_unique()"
         )
 
@@ -230,9 +232,9 @@ def _check_given(target, source):
 def _column(adata, key, parameter, name):
     """Return a column of obs as an array of objects."""
     if key not in adata.obs:
-        there = ", ".join(map(repr, adata.obs.columns)) or "none"
+        columns = ", ".join(map(repr, adata.obs.columns)) or "none"
         raise ValueError(
-            f"{name}.obs has no column {key!r} ({parameter}); its columns: {there}"
+            f"{name}.obs has no column {key!r} ({parameter}); its columns: {columns}"
         )
     return adata.obs[key].astype(object).to_numpy()
 
@@ -248,7 +250,7 @@ def _read_types(source, label_key):
     found = f"y is source.obs[{label_key!r}]"
     classes, codes = encode_types(y, caller="transfer_labels", found=found)
     if classes.dtype.kind == "f":
-        classes = classes.astype(np.int64)  # pandas put them beside a NaN
+        classes = classes.astype(np.int64)  # pandas: floats beside a NaN
     if classes.dtype.kind == "i" and -1 in classes:
         raise ValueError(
             f"source.obs[{label_key!r}] holds -1 as a type, which means unknown: name "
@@ -274,16 +276,16 @@ def _read_batches(source, target, batch_key):
                 f"{name}.obs[{batch_key!r}] must name the batch of every cell, but it "
                 f"is missing for {is_missing(of_cells).sum()} of {of_cells.size}"
             )
-        # Batch "1" of the source is another one than batch "1" of the target.
+        # Equal names in source and target are different batches.
         batches.append(np.array([f"{name} {batch}" for batch in of_cells]))
     return batches
 
 
 def _expression_of(adata, layer, name):
-    """Return the expression of an experiment, checked."""
+    """Return the validated expression of an experiment."""
     if layer is not None and layer not in adata.layers:
-        there = ", ".join(map(repr, adata.layers)) or "none"
-        raise ValueError(f"{name} has no layer {layer!r}; its layers: {there}")
+        layers = ", ".join(map(repr, adata.layers)) or "none"
+        raise ValueError(f"{name} has no layer {layer!r}; its layers: {layers}")
     if adata.isbacked:
         adata = adata.to_memory()
     X = adata.X if layer is None else adata.layers[layer]
@@ -300,27 +302,26 @@ def _expression_of(adata, layer, name):
 
 
 def _normalize(X, genes, kind, name):
-    """Return log(1 + x) of 10,000 counts per cell of some genes, in CSR form."""
+    """Return log(1 + x) of 10,000 counts per cell, over some genes, as CSR."""
     if kind == "auto":
-        kind, _ = guess_kind(X)
+        kind, _ = infer_kind(X)
     else:
-        evidence = contradiction(X, kind)
+        evidence = conflicting_evidence(X, kind)
         if evidence:
             warnings.warn(
                 f"kind={kind!r}, but in {name} {evidence}",
                 UserWarning,
-                # _normalize, transfer_labels, its check of parameters
                 stacklevel=find_stack_level(),
             )
     with warnings.catch_warnings():
-        # Some of the genes may look like another kind than all of them.
+        # The kind was inferred from all genes; the shared ones may contradict it.
         warnings.simplefilter("ignore", UserWarning)
         X = ExpressionNormalizer(kind=kind).fit_transform(X[:, genes])
     return sparse.csr_array(X)
 
 
 def _has_expression(X, name):
-    """Mark the cells that express any gene, and warn of the others."""
+    """Return a mask of the cells that express a gene, and warn of the others."""
     expressed = np.asarray(X.sum(axis=1)).ravel() > 0
     n_silent = expressed.size - expressed.sum()
     if n_silent == expressed.size:
@@ -337,51 +338,50 @@ def _has_expression(X, name):
 
 
 def _find_types(estimator, X_source, y, X_target, batches):
-    """Fit the estimator and return what it says of the cells of the target.
+    """Fit the estimator, and return its predictions for the target.
 
     Parameters
     ----------
     estimator : estimator
-        It is fitted.
+        Estimator to fit.
     X_source : csr_array of shape (n_source, n_genes)
-        Normalised expression of the cells to learn from.
+        Normalised expression of the labelled cells.
     y : ndarray of shape (n_source,)
         Their types.
     X_target : csr_array of shape (n_target, n_genes)
-        Normalised expression of the cells to type.
+        Normalised expression of the target's cells.
     batches : list of two ndarray of shape (n_source,) and (n_target,), or None
         Their batches.
 
     Returns
     -------
     types : ndarray of shape (n_target,)
-        Types, or what the estimator says of cells that it rejects.
+        Types, or the estimator's label of rejected cells.
     probability : ndarray of shape (n_target,)
-        Of the most probable type, NaN if the estimator gives none.
+        Probability of the most probable type, or NaN.
     confidence : dict
-        Cluster confidence by type; empty if the estimator gives none.
+        Cluster confidence by type; empty if the estimator has none.
     """
-    is_pipeline = isinstance(estimator, Pipeline)
-    last = estimator.steps[-1][1] if is_pipeline else estimator
-    together = hasattr(last, "unlabeled_marker")
-    X = X_source
-    if together:
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    is_transductive = getattr(last, "_is_transductive", False)
+    X, batch = X_source, None if batches is None else batches[0]
+    if is_transductive:
         X = sparse.vstack([X_source, X_target], format="csr")
         y = np.concatenate([y, np.full(X_target.shape[0], _marker(last, y))])
-        batches = batches and [np.concatenate(batches)]
+        batch = None if batches is None else np.concatenate(batches)
     parameters = {}
-    if batches:
-        parameters = dict.fromkeys(_batch_parameters(estimator), batches[0])
-    # step__batch is how a pipeline takes it without metadata routing.
+    if batch is not None:
+        parameters = dict.fromkeys(_batch_parameters(estimator), batch)
+    # Routing needs every step's support and request; step__batch needs neither, but
+    # only works without routing.
     with config_context(enable_metadata_routing=False):
         estimator.fit(X, y, **parameters)
 
-    of_target = slice(X_source.shape[0], None)
     probability = np.full(X_target.shape[0], np.nan)
-    if together:
-        types = last.transduction_[of_target]
+    if is_transductive:
+        types = last.transduction_[X_source.shape[0] :]
         if hasattr(last, "label_confidence_"):
-            probability = last.label_confidence_[of_target]
+            probability = last.label_confidence_[X_source.shape[0] :]
     else:
         types = estimator.predict(X_target)
         if hasattr(estimator, "predict_proba"):
@@ -393,7 +393,7 @@ def _find_types(estimator, X_source, y, X_target, batches):
 
 
 def _marker(classifier, y):
-    """Return what means to a classifier that a type is unknown."""
+    """Return the marker of unknown types in the `y` of a classifier."""
     marker = classifier.unlabeled_marker
     if isinstance(marker, str) and marker == "auto":
         return UNKNOWN if y.dtype.kind == "U" else -1
@@ -401,41 +401,41 @@ def _marker(classifier, y):
 
 
 def _batch_parameters(estimator):
-    """Return the parameters of fit that pass `batch` to those that take it."""
+    """Return the parameters of `fit` that pass `batch` to the steps with it."""
     steps = estimator.steps if isinstance(estimator, Pipeline) else [("", estimator)]
-    taking = [
+    parameters = [
         f"{name}__batch" if name else "batch"
         for name, step in steps
         if has_fit_parameter(step, "batch")
     ]
-    if not taking:
+    if not parameters:
         raise ValueError(
             "batch_key was given, but no step of estimator takes batch in fit, as "
             "HighlyVariableGenes does"
         )
-    return taking
+    return parameters
 
 
 def _make_table(cells, typed, classes, types, probability, confidence):
-    """Return the table by cell name.
+    """Return the table of `transfer_labels`.
 
     Parameters
     ----------
     cells : Index of shape (n_target,)
-        Names of all cells.
+        Names of all cells of the target.
     typed : ndarray of shape (n_typed,)
-        Positions of the cells that the estimator has seen.
+        Positions of the cells that were passed to the estimator.
     classes : ndarray of shape (n_types,)
-        The types of the source.
+        Types of the source.
     types, probability : ndarray of shape (n_typed,)
-        What the estimator says of them.
+        Predictions of the estimator.
     confidence : dict
         Cluster confidence by type.
 
     Returns
     -------
     table : DataFrame of n_target rows
-        See `transfer_labels`.
+        One row per cell.
     """
     pd = import_optional("pandas", extra="io", needed_by="transfer_labels")
     no_type = NO_TYPE if classes.dtype.kind == "U" else NO_TYPE_NUMBER

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 
-from celltyping._utils._expression import check_not_negative, contradiction
+from celltyping._utils._expression import check_not_negative, conflicting_evidence
 from celltyping._utils._labels import encode_types
 from celltyping._utils._optional import import_optional
 from celltyping._utils._warnings import find_stack_level
@@ -459,7 +459,7 @@ class MarkerGenesDisplay:
                 f"n_genes must be an integer of at least 1, got {n_genes!r}"
             )
         check_consistent_length(X, types)
-        if (evidence := contradiction(X, "log")) is not None:
+        if (evidence := conflicting_evidence(X, "log")) is not None:
             warnings.warn(
                 f"{caller} needs log-normalised expression in X, but {evidence}; see "
                 "ExpressionNormalizer",

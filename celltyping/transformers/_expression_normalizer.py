@@ -1,4 +1,4 @@
-"""Normalisation of expression: every cell to the same total, then the logarithm."""
+"""Normalisation of expression: equal totals per cell, then the logarithm."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._expression import (
     check_not_negative,
-    contradiction,
+    conflicting_evidence,
     encode_batch,
-    guess_kind,
+    infer_kind,
 )
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sparse import sum_duplicates
@@ -25,37 +25,36 @@ from celltyping._utils._warnings import find_stack_level
 
 
 class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Make the expression of cells comparable: counts, TPM or logarithms.
+    """Normalise the expression of cells: counts, TPM or logarithms.
 
-    How many molecules of a cell are caught differs from cell to cell by chance. So
-    each cell's values are divided by their total and multiplied by `target_sum`; the
-    logarithm log(1 + x) follows, as in [1]_ and [2]_. Values that are logarithms of
-    normalised expression already are left as they are.
+    The number of molecules detected in a cell varies by chance. So each cell's values
+    are divided by their total and multiplied by `target_sum`; the logarithm log(1 + x)
+    follows, as in [1]_ and [2]_. Values that already are logarithms of normalised
+    expression remain unchanged.
 
     Parameters
     ----------
     kind : {"auto", "counts", "log", "tpm"}, default="auto"
-        What X holds. "counts": molecules or reads. "tpm": expression that was
-        normalised, but is no logarithm, such as TPM, FPKM or CPM; it is treated as
-        counts are. "log": log(1 + x) of normalised expression. "auto": told from the
+        Kind of expression in X. "counts": molecules or reads. "tpm": normalised
+        expression without a logarithm, such as TPM, FPKM or CPM; it is treated like
+        counts. "log": log(1 + x) of normalised expression. "auto": inferred from the
         values in `fit`; see Notes.
     target_sum : float, default=10000.0
-        The total that each cell gets.
+        Total of each cell after normalisation.
     log : bool, default=True
-        If True, log(1 + x) of the result; of no effect on logarithms.
+        Whether to compute log(1 + x) of the result; of no effect on logarithms.
     scale : bool, default=False
-        If True, each gene gets a mean of 0 and a variance of 1 over the cells of
-        `fit`. The result is dense, whatever X is.
+        Whether to scale each gene to mean 0 and variance 1 over the cells of `fit`. The
+        result is then always dense.
     max_value : float, default=6.0
-        Scaled values beyond ±`max_value` are set to it. None: they stay.
+        Maximum absolute value after scaling; larger values are clipped. None: no limit.
 
     Attributes
     ----------
     kind_ : {"counts", "log", "tpm"}
-        What X was taken for.
+        Kind of expression in X, given or inferred.
     batches_ : ndarray of shape (n_batches,) or None
-        The batches of `fit`, sorted; None if it got none. Defined only if
-        ``scale=True``.
+        Batches of `fit`, sorted; None without `batch`. Defined only if ``scale=True``.
     mean_ : ndarray of shape (n_batches, n_features)
         Mean of each gene in each batch; one row without batches. Defined only if
         ``scale=True``.
@@ -65,29 +64,29 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
     n_features_in_ : int
         Number of genes in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Names of the genes. Defined only if X is a table with column names.
 
     See Also
     --------
-    celltyping.GeneFilter : Comes before, so that totals are of the genes that count.
-    celltyping.HighlyVariableGenes : Comes after.
+    celltyping.GeneFilter : Filter of genes, applied before the normalisation.
+    celltyping.HighlyVariableGenes : Selection of genes, applied after it.
 
     Notes
     -----
-    ``kind="auto"`` takes whole numbers for counts. Other values are logarithms if the
+    ``kind="auto"`` infers counts from whole numbers. Other values are logarithms if the
     largest is at most 20, which log2(1 + TPM) cannot exceed, and cells differ in
-    their totals; else they are "tpm". A `UserWarning` tells if the data contradict a
-    kind that is given, or that `fit` found: whole numbers are no logarithms.
+    their totals; else they are "tpm". A `UserWarning` is issued if the values
+    contradict the kind that is given or was inferred in `fit`.
 
-    Without `scale`, a cell's result depends on that cell alone, and a sparse matrix
-    stays sparse. A cell without any expression stays zero. A float32 matrix gives a
-    float32 result.
+    Without `scale`, the result of a cell depends on that cell alone, and a sparse
+    matrix stays sparse. A cell without any expression stays zero. The result of a
+    float32 matrix is float32.
 
-    With `scale` and `batch`, each batch is scaled by itself, which takes away what
-    differs between batches in every gene, the shares of the types included: [1]_
-    scales so, and clips at 6. `transform` takes cells of these batches alone. To pass
-    `batch` through a pipeline, enable metadata routing and call ``set_fit_request``
-    and ``set_transform_request``.
+    With `scale` and `batch`, each batch is scaled separately, as in [1]_, which also
+    clips at 6. This removes all differences of the means between batches, including
+    those due to other proportions of the types. `transform` then only accepts cells of
+    these batches. To pass `batch` through a pipeline, enable metadata routing and call
+    ``set_fit_request`` and ``set_transform_request``.
 
     References
     ----------
@@ -132,17 +131,17 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit(self, X, y=None, *, batch=None):
-        """Tell the kind of expression; with `scale`, learn each gene's mean and spread.
+        """Infer the kind of expression; with `scale`, fit mean and scale of each gene.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Expression, finite and not negative.
         y : None, default=None
-            Not used; here for scikit-learn's conventions.
+            Not used, present for API consistency.
         batch : array-like of shape (n_samples,), default=None
-            Name of each cell's batch. With ``kind="auto"`` the batches must not mix
-            logarithms with other values; with `scale`, each is scaled by itself.
+            Batch of each cell. With ``kind="auto"`` all batches must be logarithms, or
+            none; with `scale`, each is scaled separately.
 
         Returns
         -------
@@ -160,13 +159,13 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         UserWarning
             If the values contradict `kind`.
         """
-        X = self._read(X, reset=True)
+        X = self._validate_X(X, reset=True)
         names, codes = (None, np.zeros(X.shape[0], dtype=np.intp))
         if batch is not None:
             names, codes = encode_batch(batch, X)
-        self.kind_ = self._tell_kind(X, names, codes)
+        self.kind_ = self._resolve_kind(X, names, codes)
         if self.scale:
-            self._learn_scales(self._per_cell(X), names, codes)
+            self._fit_scales(self._normalize_cells(X), names, codes)
         return self
 
     def transform(self, X, *, batch=None):
@@ -177,8 +176,8 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Expression of the kind that was fitted. It is not changed.
         batch : array-like of shape (n_samples,), default=None
-            Name of each cell's batch; needed if `scale` is True and `fit` got
-            batches, else not used.
+            Batch of each cell; required if `scale` is True and `batch` was passed to
+            `fit`, else not used.
 
         Returns
         -------
@@ -196,8 +195,8 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
             If the values contradict `kind_`.
         """
         check_is_fitted(self)
-        X = self._read(X, reset=False)
-        evidence = contradiction(X, self.kind_)
+        X = self._validate_X(X, reset=False)
+        evidence = conflicting_evidence(X, self.kind_)
         if evidence:
             warnings.warn(
                 f"{type(self).__name__} was fitted on {self.kind_!r}, but in X "
@@ -216,9 +215,9 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Expression, finite and not negative. It is not changed.
         y : None, default=None
-            Not used; here for scikit-learn's conventions.
+            Not used, present for API consistency.
         batch : array-like of shape (n_samples,), default=None
-            Name of each cell's batch; see `fit`.
+            Batch of each cell; see `fit`.
 
         Returns
         -------
@@ -226,20 +225,20 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
             Normalised expression, sparse if X is and `scale` is False.
         """
         self.fit(X, y, batch=batch)
-        return self._normalize(self._read(X, reset=False), batch)
+        return self._normalize(self._validate_X(X, reset=False), batch)
 
-    def _read(self, X, reset):
-        """Return `X` checked, in CSR form if sparse; it may be the input itself."""
+    def _validate_X(self, X, reset):
+        """Return X validated, as CSR if sparse; it may be the input itself."""
         X = validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
         )
         check_not_negative(X, type(self).__name__)
         return sum_duplicates(X)
 
-    def _tell_kind(self, X, names, codes):
-        """Return what `X` holds, by `kind` or by its values."""
+    def _resolve_kind(self, X, names, codes):
+        """Return the kind of expression, given or inferred."""
         if self.kind != "auto":
-            evidence = contradiction(X, self.kind)
+            evidence = conflicting_evidence(X, self.kind)
             if evidence:
                 warnings.warn(
                     f"kind={self.kind!r}, but {evidence}",
@@ -247,19 +246,19 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
                     stacklevel=find_stack_level(),
                 )
             return self.kind
-        kind, evidence = guess_kind(X)
+        kind, evidence = infer_kind(X)
         for code, name in enumerate([] if names is None else names.tolist()):
-            otherwise = contradiction(X[codes == code], kind)
-            if otherwise:
+            conflict = conflicting_evidence(X[codes == code], kind)
+            if conflict:
                 raise ValueError(
                     f"kind='auto' takes X for {kind!r} ({evidence}), but in batch "
-                    f"{name!r} {otherwise}: normalise batches of different kinds one "
-                    "by one, or say the kind"
+                    f"{name!r} {conflict}: normalise batches of different kinds "
+                    "separately, or pass kind"
                 )
         return kind
 
-    def _per_cell(self, X):
-        """Return a copy of `X` with the same total, or its logarithm, in each cell."""
+    def _normalize_cells(self, X):
+        """Return a copy of X with equal totals, and by `log` the logarithm."""
         X = X.copy()
         if self.kind_ == "log":
             return X
@@ -275,8 +274,8 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
             np.log1p(values, out=values)
         return X
 
-    def _learn_scales(self, X, names, codes):
-        """Store mean and standard deviation of each gene in each batch."""
+    def _fit_scales(self, X, names, codes):
+        """Set mean and standard deviation of each gene in each batch."""
         n_batches = 1 if names is None else len(names)
         self.batches_ = names
         self.mean_ = np.empty((n_batches, X.shape[1]))
@@ -289,21 +288,21 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
                 mean = cells.mean(axis=0, dtype=np.float64)
                 variance = cells.var(axis=0, dtype=np.float64)
             spread = np.sqrt(variance)
-            # What is left of a constant gene is rounding.
+            # Rounding leaves a variance even if a gene is constant.
             spread[spread <= 10 * np.finfo(X.dtype).eps * mean] = 1
             self.mean_[code], self.scale_[code] = mean, spread
 
     def _normalize(self, X, batch):
-        """Return checked cells normalised, and scaled if asked for."""
-        normalized = self._per_cell(X)
+        """Return normalised and, by `scale`, scaled cells."""
+        normalized = self._normalize_cells(X)
         if not self.scale:
             return normalized
-        codes = self._codes_of_batches(batch, X)
+        codes = self._encode_known_batches(batch, X)
         if sparse.issparse(normalized):
             normalized = normalized.toarray()
         for code in range(len(self.mean_)):
             of_batch = codes == code
-            # A view where all cells are of one batch, so that nothing is copied.
+            # A view, without a copy, if all cells are of one batch.
             rows = slice(None) if of_batch.all() else of_batch
             cells = normalized[rows]
             cells -= self.mean_[code].astype(cells.dtype)
@@ -313,26 +312,26 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
             np.clip(normalized, -self.max_value, self.max_value, out=normalized)
         return normalized
 
-    def _codes_of_batches(self, batch, X):
+    def _encode_known_batches(self, batch, X):
         """Return the index in `batches_` of each cell's batch."""
         if self.batches_ is None and batch is None:
             return np.zeros(X.shape[0], dtype=np.intp)
         if self.batches_ is None:
             raise ValueError(
-                "batch was given, but fit got none: pass batch to fit, too, if each "
-                "batch is to be scaled by itself"
+                "batch was passed, but not to fit: pass batch to fit, too, if each "
+                "batch is to be scaled separately"
             )
         known = {name: code for code, name in enumerate(self.batches_.tolist())}
         if batch is None:
             raise ValueError(
-                f"batch must be given, since fit scaled each of {list(known)} by itself"
+                f"batch must be passed, since fit scaled {list(known)} separately"
             )
         names, codes = encode_batch(batch, X)
         unseen = [name for name in names.tolist() if name not in known]
         if unseen:
             raise ValueError(
-                f"batch names {unseen}, but fit has seen {list(known)} alone: a batch "
-                "can be scaled only if its cells were in fit"
+                f"batch holds {unseen}, but fit has only seen {list(known)}: a batch "
+                "can only be scaled if its cells were passed to fit"
             )
         return np.array([known[name] for name in names.tolist()], dtype=np.intp)[codes]
 

@@ -1,4 +1,4 @@
-"""A filter of genes: expressed in enough cells, and of no unwanted name."""
+"""Filter of genes by the number of cells that express them, and by name."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -19,25 +19,24 @@ from celltyping._utils._sparse import sum_duplicates
 
 
 class GeneFilter(SelectorMixin, BaseEstimator):
-    """Keep the genes that enough cells express and whose name is not excluded.
+    """Select genes that enough cells express and whose name is not excluded.
 
-    Spike-ins and mitochondrial genes tell of how cells were handled rather than of
-    their type, and genes of very few cells tell little: the filter that stands before
-    normalisation in [1]_ and in most programs.
+    Spike-ins and mitochondrial genes reflect the handling of cells rather than their
+    type, and genes of very few cells have little information: this is the filter
+    before normalisation in [1]_ and in most programs.
 
     Parameters
     ----------
     min_cells : int, default=3
-        The least number of cells in which a gene is above zero. Where X has fewer
-        cells than that, one is enough. 0: genes that no cell expresses stay, too.
+        Minimum number of cells in which a gene is positive; 1 if X has fewer cells
+        than that. 0: genes that no cell expresses are also selected.
     exclude : list or tuple of str, default=()
-        Regular expressions: a gene goes whose name begins with a match of any of
-        them, in capitals or not. ``("^ERCC-", "^MT-")`` are spike-ins and the
-        mitochondrial genes of people (MT-CO1) and mice (mt-Co1).
+        Regular expressions. A gene is excluded if its name begins with a match of any
+        of them, regardless of case. ``("^ERCC-", "^MT-")`` are spike-ins and the
+        mitochondrial genes of humans (MT-CO1) and mice (mt-Co1).
     gene_names : array-like of shape (n_features,), default=None
-        Names of the columns for `exclude`. None: those of the DataFrame that is
-        fitted. Names that are given win, so that a table with columns by identifier
-        can be filtered by symbol.
+        Names of the columns for `exclude`, such as symbols for a table with columns by
+        identifier. None: the column names of X, which must then be a DataFrame.
 
     Attributes
     ----------
@@ -48,18 +47,17 @@ class GeneFilter(SelectorMixin, BaseEstimator):
     n_features_in_ : int
         Number of genes in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Names of the genes. Defined only if X is a table with column names.
 
     See Also
     --------
-    celltyping.HighlyVariableGenes : Keeps the genes that tell cells apart best.
-    celltyping.ExpressionNormalizer : Makes cells comparable; comes after the filter.
+    celltyping.HighlyVariableGenes : Selection of genes by their variance.
+    celltyping.ExpressionNormalizer : Normalisation of expression, applied after.
 
     Notes
     -----
-    A sparse matrix stays sparse. `gene_names` may hold a name twice: each column is
-    judged by itself. Columns of a DataFrame must have different names, as everywhere
-    in scikit-learn.
+    A sparse matrix stays sparse. `gene_names` may contain duplicates; the columns of a
+    DataFrame may not, as everywhere in scikit-learn.
 
     References
     ----------
@@ -96,14 +94,14 @@ class GeneFilter(SelectorMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit(self, X, y=None):
-        """Count the cells of each gene and compare the names.
+        """Count the cells that express each gene, and match the names.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Expression of any kind: zero where a cell does not express a gene.
         y : None, default=None
-            Not used; here for scikit-learn's conventions.
+            Not used, present for API consistency.
 
         Returns
         -------
@@ -113,9 +111,8 @@ class GeneFilter(SelectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has negative, infinite or missing values, no gene is left, there are
-            no names to compare or not one per gene, or a pattern is no regular
-            expression.
+            If X has negative, infinite or missing values, no gene is selected, names
+            are missing or are not one per gene, or a pattern is no regular expression.
         """
         X = validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=True
@@ -135,7 +132,7 @@ class GeneFilter(SelectorMixin, BaseEstimator):
         return self
 
     def _excluded(self):
-        """Return a mask of the genes whose name a pattern matches."""
+        """Return a mask of the genes whose name matches a pattern."""
         n_genes = self.n_features_in_
         names = self.gene_names
         if names is None:
@@ -168,7 +165,7 @@ class GeneFilter(SelectorMixin, BaseEstimator):
 
 
 def _compile(pattern):
-    """Return the regular expression, or say which one is none."""
+    """Compile a regular expression, or raise with its text."""
     try:
         return re.compile(pattern, re.IGNORECASE)
     except (re.error, TypeError) as exc:
@@ -178,7 +175,7 @@ def _compile(pattern):
 
 
 def _count_cells(X):
-    """Return in how many cells each gene is above zero."""
+    """Return the number of cells in which each gene is positive."""
     if sparse.issparse(X):
         return np.bincount(X.indices[X.data > 0], minlength=X.shape[1])
     return np.count_nonzero(X > 0, axis=0)

@@ -1,4 +1,4 @@
-"""Highly variable genes: those whose variance is large for their mean."""
+"""Selection of highly variable genes, by variance relative to the mean."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._expression import (
     check_not_negative,
-    contradiction,
+    conflicting_evidence,
     encode_batch,
-    guess_kind,
+    infer_kind,
 )
 from celltyping._utils._labels import as_array, is_unlabeled
 from celltyping._utils._optional import import_optional
@@ -26,40 +26,42 @@ from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sparse import sum_duplicates
 from celltyping._utils._warnings import find_stack_level
 
-# exp(300) squared can still be summed over any number of cells, and no logarithm of
-# expression comes near.
+# Maximum logarithm: exp(300) squared can still be summed over any number of cells, and
+# no logarithm of expression is near it.
 LARGEST = 300.0
 
-# The curve that "seurat_v3" fits goes through 0.3 of the genes at a time. With no three
-# of them the library that does so ends the process.
+# Minimum number of genes for "seurat_v3". Its local regression uses 0.3 of the genes at
+# a time, and the library for it ends the process if these are fewer than three.
 FEWEST = 10
 
-# Columns of a dense table, and stored values of a sparse one, that are looked at in one
-# go, so that no second table of that size is made.
+# Number of columns of a dense table, and of stored values of a sparse one, processed at
+# once, so that no copy of the table is made.
 BLOCK = 512
 CHUNK = 1 << 22
 
 
 class HighlyVariableGenes(SelectorMixin, BaseEstimator):
-    """Keep the genes whose expression differs most between cells, for their mean.
+    """Select the genes whose variance between cells is largest for their mean.
 
-    Most genes differ between cells by chance alone, and the more so the stronger they
-    are expressed. The dispersion of a gene is the logarithm of its variance divided by
-    its mean, compared with genes of a similar mean: the measure of [1]_, which [2]_
-    uses and [3]_ calls flavor "seurat".
+    Most of the variance between cells is chance, and it grows with the mean. The
+    dispersion of a gene is the logarithm of its variance divided by its mean,
+    standardised over genes of a similar mean: the measure of [1]_, which [2]_ uses and
+    [3]_ calls flavor "seurat".
 
     Parameters
     ----------
     n_genes : int, default=2000
-        How many genes to keep. All stay where X has no more.
+        Number of genes to select; all, if X has fewer. A common choice for clustering
+        and embedding. `make_single_cell_pipeline` takes 4000, because its classifier
+        drops half of a cell's genes in each training step.
     flavor : {"dispersion", "seurat", "cell_ranger", "seurat_v3"}, default="dispersion"
-        What genes are ranked by. "dispersion": see Notes. The others are those of
-        ``scanpy.pp.highly_variable_genes`` and need scanpy. "seurat_v3" takes counts,
-        all others log(1 + x) of normalised expression.
+        Measure by which genes are ranked. "dispersion": see Notes. The others are those
+        of ``scanpy.pp.highly_variable_genes`` and need scanpy. "seurat_v3" takes
+        counts, all others log(1 + x) of normalised expression.
     n_bins : int, default=20
         Number of groups of genes of a similar mean, for "dispersion" and "seurat".
     unlabeled_marker : "auto" or scalar, default="auto"
-        What in `y` means that the type is unknown; see `celltyping.NtacClassifier`.
+        Value of `y` that means the type is unknown; see `celltyping.NtacClassifier`.
 
     Attributes
     ----------
@@ -67,33 +69,33 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
         Standardised dispersion of each gene in each batch, for "seurat_v3" the
         standardised variance; NaN where a gene is constant. One row without batches.
     ranks_ : ndarray of shape (n_features,), dtype=intp
-        1 for the gene that is taken first: ``ranks_ <= 500`` are the best 500.
+        Rank of each gene, from 1: ``ranks_ <= 500`` are the best 500.
     support_ : ndarray of shape (n_features,), dtype=bool
         True where a gene is kept.
     n_features_in_ : int
         Number of genes in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Names of the genes. Defined only if X is a table with column names.
 
     See Also
     --------
-    celltyping.ExpressionNormalizer : Makes the expression that this one takes.
-    celltyping.GeneFilter : Drops genes that few cells express.
+    celltyping.ExpressionNormalizer : Normalisation of expression, applied before.
+    celltyping.GeneFilter : Filter of genes that few cells express.
 
     Notes
     -----
     With m and v the mean and the variance of exp(x) - 1 over cells, the dispersion of
-    a gene is log(v / m). Genes fall into `n_bins` intervals of log(1 + m) of equal
-    width. In each, dispersions get a mean of 0 and a standard deviation of 1; a gene
-    that is alone in its interval gets 1. Genes of equal rank are taken in the order
-    of their columns; constant genes come last.
+    a gene is log(v / m). Genes are grouped into `n_bins` intervals of log(1 + m) of
+    equal width. In each, dispersions are standardised to mean 0 and standard deviation
+    1; the only gene of an interval gets 1. Ties are broken by the order of the columns;
+    constant genes are last.
 
-    Genes that differ between two experiments, and not between their cells, are of no
-    use. So with `batch`, and where `y` has both known and unknown types, which are the
-    source and the target of a transfer, genes are ranked in each batch by itself, and
-    those with the smallest sum of ranks are kept.
+    Genes that differ between two experiments, but not between their cells, are useless.
+    So with `batch`, and if `y` has both known and unknown types (the source and the
+    target of a transfer), genes are ranked in each batch separately, and those with the
+    smallest sum of ranks are selected.
 
-    A sparse matrix stays sparse, also on the way. The columns keep their order.
+    A sparse matrix is never made dense. The columns keep their order.
 
     References
     ----------
@@ -151,9 +153,9 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Log-normalised expression; counts for ``flavor="seurat_v3"``.
         y : array-like of shape (n_samples,), default=None
-            Types. Only which of them are unknown counts; see Notes of the class.
+            Types, used only to distinguish known from unknown; see Notes of the class.
         batch : array-like of shape (n_samples,), default=None
-            Name of each cell's batch. Wins over the batches that `y` makes.
+            Batch of each cell. If given, `y` is not used.
 
         Returns
         -------
@@ -171,18 +173,18 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If the values are not of the kind that `flavor` takes.
+            If the values are not of the kind that `flavor` requires.
         """
         X = validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=True
         )
         check_not_negative(X, type(self).__name__)
         X = sum_duplicates(X)
-        self._warn_of_other_kinds(X)
+        self._warn_of_kind(X)
         n_batches, codes = self._find_batches(X, y, batch)
         self.dispersions_ = np.array(
             [
-                self._rank_by(X if n_batches == 1 else X[codes == code])
+                self._dispersions(X if n_batches == 1 else X[codes == code])
                 for code in range(n_batches)
             ]
         )
@@ -195,13 +197,13 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
         self.support_ = self.ranks_ <= self.n_genes
         return self
 
-    def _warn_of_other_kinds(self, X):
-        """Warn if `X` is not of the kind that `flavor` takes."""
+    def _warn_of_kind(self, X):
+        """Warn if X is not of the kind that `flavor` requires."""
         if self.flavor == "seurat_v3":
-            kind, evidence = guess_kind(X)
+            kind, evidence = infer_kind(X)
             wanted, found = "counts", kind != "counts" and evidence
         else:
-            wanted, found = "log-normalised expression", contradiction(X, "log")
+            wanted, found = "log-normalised expression", conflicting_evidence(X, "log")
         if found:
             warnings.warn(
                 f"flavor={self.flavor!r} takes {wanted}, but {found}",
@@ -223,8 +225,8 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
                     return 2, unlabeled.astype(np.intp)
         return 1, np.zeros(X.shape[0], dtype=np.intp)
 
-    def _rank_by(self, X):
-        """Return what the genes of one batch are ranked by, the largest first."""
+    def _dispersions(self, X):
+        """Return the measure by which the genes of one batch are ranked."""
         if self.flavor == "dispersion":
             return standardized_dispersions(X, self.n_bins)
         return dispersions_by_scanpy(X, self.flavor, self.n_bins)
@@ -241,7 +243,7 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
 
 
 def standardized_dispersions(X, n_bins):
-    """Return the dispersion of each gene, compared with genes of a similar mean.
+    """Standardise the dispersion of each gene over genes of a similar mean.
 
     Parameters
     ----------
@@ -254,16 +256,6 @@ def standardized_dispersions(X, n_bins):
     -------
     dispersions : ndarray of shape (n_genes,)
         Standardised dispersions; NaN for constant genes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.transformers._highly_variable_genes import (
-    ...     standardized_dispersions,
-    ... )
-    >>> X = np.log1p([[1, 0, 9], [2, 4, 9], [3, 8, 9]])
-    >>> standardized_dispersions(X, n_bins=1).round(2).tolist()
-    [-0.71, 0.71, nan]
     """
     mean, variance = _moments_of_expm1(X)
     varies = variance > 0
@@ -286,14 +278,14 @@ def standardized_dispersions(X, n_bins):
 
 
 def dispersions_by_scanpy(X, flavor, n_bins):
-    """Return what scanpy ranks genes by.
+    """Return the measure by which scanpy ranks genes.
 
     Parameters
     ----------
     X : {ndarray, csr_array, csr_matrix} of shape (n_cells, n_genes)
-        Expression of the kind that the flavor takes.
+        Expression of the kind that the flavor requires.
     flavor : {"seurat", "cell_ranger", "seurat_v3"}
-        Of ``scanpy.pp.highly_variable_genes``.
+        Parameter of ``scanpy.pp.highly_variable_genes``.
     n_bins : int
         Number of intervals of the mean, for "seurat".
 
@@ -308,7 +300,7 @@ def dispersions_by_scanpy(X, flavor, n_bins):
     ImportError
         If scanpy is not installed, or scikit-misc for "seurat_v3".
     ValueError
-        If scanpy cannot rank the genes, as where too few of them vary.
+        If scanpy cannot rank the genes, for example because too few of them vary.
     """
     needed_by = f"HighlyVariableGenes(flavor={flavor!r})"
     anndata = import_optional("anndata", extra="single-cell", needed_by=needed_by)
@@ -317,7 +309,7 @@ def dispersions_by_scanpy(X, flavor, n_bins):
     if flavor == "seurat_v3":
         import_optional("skmisc", extra="single-cell", needed_by=needed_by)
         ranked_by = "variances_norm"
-    # Constant genes would fill intervals of the mean. And scanpy knows csr_matrix best.
+    # Without constant genes, which would fill intervals of the mean.
     spread = X.max(axis=0) - X.min(axis=0)
     varies = (spread.toarray() if sparse.issparse(spread) else spread).ravel() > 0
     dispersions = np.full(X.shape[1], np.nan)
@@ -360,7 +352,7 @@ def _moments_of_expm1(X):
             deviations = _expm1(X.data[part]) - mean[genes]
             squares += np.bincount(genes, deviations**2, n_genes)
         squares += (n_cells - np.bincount(X.indices, minlength=n_genes)) * mean**2
-    # Rounding of the mean leaves something even of a gene that is constant.
+    # Rounding leaves a variance even if a gene is constant.
     squares[squares <= n_cells * (4 * np.finfo(float).eps * mean) ** 2] = 0
     return mean, squares / max(n_cells - 1, 1)
 

@@ -12,17 +12,20 @@ from scipy import sparse
 
 from celltyping._nn import _training, _type_net
 from celltyping._nn._modules import TypeNet
-from celltyping._nn._training import pack_net, seeded, unpack_net
+from celltyping._nn._training import (
+    pack_net,
+    predict_float64,
+    seeded,
+    unpack_net,
+)
 from celltyping._nn._type_net import (
     CellData,
     DrawnBatches,
     TypeLoss,
-    embed,
     learn_types,
     make_type_net,
     pretrain,
     score,
-    to_dense,
 )
 from tests._callbacks import Log
 
@@ -72,6 +75,11 @@ def scores_slowly(module, latents):
                 )
                 found[i, k, c] = math.log(kernel)
     return found
+
+
+def embed(module, X):
+    """Return the latents of cells."""
+    return predict_float64(module.encoder, X)
 
 
 # -------------------------------------------------------------------------- networks
@@ -194,8 +202,9 @@ def test_dense_rows_are_copies(layout):
     for dtype in (np.float32, np.float64):
         given = X.astype(dtype)
         given.flags.writeable = False
-        dense = to_dense(layout(given)[:5], np.float32)
-        assert dense.dtype == np.float32
+        data = CellData(layout(given), CODES, np.ones(90), 0.0, "cpu")
+        dense = data.dense(np.arange(5))
+        assert dense.dtype == torch.float32
         dense[:] = 0
         np.testing.assert_array_equal(given, X.astype(dtype))
 

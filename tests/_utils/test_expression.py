@@ -1,4 +1,4 @@
-"""Telling counts, linear and logarithmic expression apart, and what checks share."""
+"""Kinds of expression, and checks of expression tables."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -11,9 +11,9 @@ from scipy import sparse
 from celltyping._utils import _expression
 from celltyping._utils._expression import (
     check_not_negative,
-    contradiction,
+    conflicting_evidence,
     encode_batch,
-    guess_kind,
+    infer_kind,
 )
 
 COUNTS = np.random.default_rng(0).poisson(np.geomspace(0.1, 200, 40), size=(30, 40))
@@ -41,48 +41,55 @@ KINDS = [
 IDS = [row[0] for row in KINDS]
 
 
-@pytest.mark.parametrize(
-    "form", [np.asarray, np.asfortranarray, np.ndarray.tolist, pd.DataFrame]
-)
+FORMS = [np.asarray, np.asfortranarray, np.ndarray.tolist, pd.DataFrame]
+FORMATS = ["csr", "csc", "coo", "lil"]
+
+
 @pytest.mark.parametrize(("X", "kind"), [row[1:] for row in KINDS], ids=IDS)
+def test_kind(X, kind):
+    assert infer_kind(X)[0] == kind
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("X", "kind"), [(COUNTS, "counts"), (SHARES, "tpm")])
 def test_kind_of_a_table(X, kind, form):
-    assert guess_kind(form(X))[0] == kind
+    assert infer_kind(form(X))[0] == kind
 
 
-@pytest.mark.parametrize("format", ["csr", "csc", "coo", "lil"])
-@pytest.mark.parametrize(("X", "kind"), [row[1:] for row in KINDS], ids=IDS)
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("X", "kind"), [(COUNTS, "counts"), (SHARES, "tpm")])
 def test_kind_of_a_sparse_matrix(X, kind, format):
     X = sparse.csr_array(X).asformat(format)
     stored = X.copy()
-    assert guess_kind(X)[0] == kind
+    assert infer_kind(X)[0] == kind
     assert (stored != X).nnz == 0
 
 
 def test_a_sparse_matrix_is_not_made_dense():
     # Dense, this would be 80 GB.
     X = sparse.random_array((100_000, 100_000), density=1e-7, rng=0, format="csr")
-    assert guess_kind(X)[0] == "log"
-    assert contradiction(X, "counts") is not None
+    assert infer_kind(X)[0] == "log"
+    assert conflicting_evidence(X, "counts") is not None
 
 
 @pytest.mark.parametrize("X", [row[1] for row in KINDS], ids=IDS)
 def test_dense_and_sparse_give_the_same_evidence(X):
-    assert guess_kind(sparse.csr_matrix(X)) == guess_kind(X)
+    assert infer_kind(sparse.csr_matrix(X)) == infer_kind(X)
 
 
 def test_evidence_names_what_was_seen():
-    assert guess_kind([[0, 419], [3, 1]])[1] == (
+    assert infer_kind([[0, 419], [3, 1]])[1] == (
         "all values are whole numbers and the largest is 419"
     )
-    assert guess_kind(np.zeros((2, 2)))[1] == "all values are zero"
-    assert guess_kind([[0.5, 1234.5]])[1] == (
+    assert infer_kind(np.zeros((2, 2)))[1] == "all values are zero"
+    assert infer_kind([[0.5, 1234.5]])[1] == (
         "not all values are whole numbers (one is 0.5) and the largest is 1234.5, too "
         "large for a log"
     )
-    assert guess_kind([[0.25, 0.75], [0.5, 0.5]])[1] == (
+    assert infer_kind([[0.25, 0.75], [0.5, 0.5]])[1] == (
         "not all values are whole numbers (one is 0.25) and every cell has the total 1"
     )
-    assert guess_kind([[0, 2.5], [1, 0]])[1] == (
+    assert infer_kind([[0, 2.5], [1, 0]])[1] == (
         "not all values are whole numbers (one is 2.5) and the largest is only 2.5"
     )
 
@@ -90,9 +97,9 @@ def test_evidence_names_what_was_seen():
 def test_a_fraction_is_found_wherever_it_is(monkeypatch):
     monkeypatch.setattr(_expression, "CHUNK", 7)
     X = COUNTS.astype(float)
-    assert guess_kind(X)[0] == "counts"
+    assert infer_kind(X)[0] == "counts"
     X[-1, -1] += 0.5
-    assert guess_kind(X)[0] == "tpm"
+    assert infer_kind(X)[0] == "tpm"
 
 
 @pytest.mark.parametrize(
@@ -111,9 +118,9 @@ def test_a_fraction_is_found_wherever_it_is(monkeypatch):
     ],
 )
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
-def test_contradiction(X, kind, contradicted, form):
-    expected = guess_kind(X)[1] if contradicted else None
-    assert contradiction(form(X), kind) == expected
+def test_conflicting_evidence(X, kind, contradicted, form):
+    expected = infer_kind(X)[1] if contradicted else None
+    assert conflicting_evidence(form(X), kind) == expected
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.csr_matrix])

@@ -41,8 +41,7 @@ def per_cell(X, target_sum):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("target_sum", [1, 1e4])
-@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(("target_sum", "log"), [(1, True), (1e4, False)])
 def test_counts(counts, form, target_sum, log):
     X = form(counts)
     normalizer = ExpressionNormalizer(target_sum=target_sum, log=log)
@@ -79,8 +78,7 @@ def test_tpm_is_treated_as_counts_are(counts, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("kind", ["auto", "log"])
-@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(("kind", "log"), [("auto", False), ("log", True)])
 def test_logarithms_are_left_as_they_are(counts, form, kind, log):
     X = form(np.log1p(per_cell(counts, 1e4)))
     normalizer = ExpressionNormalizer(kind=kind, log=log, target_sum=5)
@@ -178,15 +176,15 @@ def test_batches_are_scaled_one_by_one(counts, form, names):
 def test_batches_in_fit_and_transform_have_to_agree(counts):
     batch = np.repeat(["a", "b"], 30)
     normalizer = ExpressionNormalizer(scale=True).fit(counts, batch=batch)
-    message = r"batch names \['c'\], but fit has seen \['a', 'b'\] alone"
+    message = r"batch holds \['c'\], but fit has only seen \['a', 'b'\]"
     with pytest.raises(ValueError, match=message):
         normalizer.transform(counts[:2], batch=["b", "c"])
-    message = r"batch must be given, since fit scaled each of \['a', 'b'\] by itself"
+    message = r"batch must be passed, since fit scaled \['a', 'b'\] separately"
     with pytest.raises(ValueError, match=message):
         normalizer.transform(counts)
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[60, 2\]"):
         normalizer.transform(counts, batch=["a", "b"])
-    with pytest.raises(ValueError, match="batch was given, but fit got none"):
+    with pytest.raises(ValueError, match="batch was passed, but not to fit"):
         normalizer.fit(counts).transform(counts, batch=batch)
     # Nothing is scaled: a cell's result is its own.
     plain = ExpressionNormalizer().fit(counts, batch=batch)
@@ -201,7 +199,7 @@ def test_batches_of_different_kinds(counts, form):
     batch = np.repeat(["old", "new"], 60)
     message = (
         r"kind='auto' takes X for 'tpm' \(not all .*\), but in batch 'new' not all "
-        "values are whole numbers .*: normalise batches of different kinds one by one"
+        "values are whole numbers .*: normalise batches of different kinds separately"
     )
     with pytest.raises(ValueError, match=message):
         ExpressionNormalizer().fit(X, batch=batch)
@@ -210,8 +208,10 @@ def test_batches_of_different_kinds(counts, form):
     assert ExpressionNormalizer(kind="counts").fit(X, batch=batch).kind_ == "counts"
 
 
-@pytest.mark.parametrize("parameters", [{}, {"scale": True}, {"log": False}])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize(
+    ("dtype", "parameters"),
+    [(np.float32, {}), (np.float64, {"scale": True}), (np.int32, {"log": False})],
+)
 @pytest.mark.parametrize("form", FORMS)
 def test_dtype_is_kept_and_input_unchanged(counts, form, dtype, parameters):
     X = form(counts.astype(dtype))
@@ -263,16 +263,6 @@ def test_bad_values(counts, form, value, message):
         ExpressionNormalizer().fit(form(counts))
     with pytest.raises(ValueError, match=message):
         normalizer.transform(form(counts))
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [{"kind": "TPM"}, {"target_sum": 0}, {"log": "no"}, {"scale": 2}, {"max_value": 0}],
-)
-def test_bad_parameters(counts, parameters):
-    (name,) = parameters
-    with pytest.raises(ValueError, match=f"'{name}' parameter of ExpressionNormalizer"):
-        ExpressionNormalizer(**parameters).fit(counts)
 
 
 def test_set_output_and_names(counts):

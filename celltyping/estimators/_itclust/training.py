@@ -58,7 +58,14 @@ def train_networks(
         The trained networks, side by side.
     """
     n_labelled, n_genes = source.shape
-    widths = resolve_widths(hidden_layer_sizes, n_labelled)
+    widths = hidden_layer_sizes
+    if isinstance(widths, str):
+        widths = next(sizes for limit, sizes in WIDTHS if n_labelled <= limit)
+    if len(widths) == 0 or not all(isinstance(w, Integral) and w > 0 for w in widths):
+        raise ValueError(
+            "hidden_layer_sizes must be 'auto' or at least one positive integer, got "
+            f"{widths!r}"
+        )
     if input_dropout == "auto":
         input_dropout = 0.5 if n_genes >= MANY_FEATURES else 0.0
     if max_epochs == "auto":
@@ -67,7 +74,7 @@ def train_networks(
         max_epochs = max(-(-min_steps // steps_per_epoch), MIN_EPOCHS)
     module = make_type_net(
         n_genes,
-        widths,
+        [int(width) for width in widths],
         int(codes.max()) + 1,
         seed=seed,
         n_networks=n_networks,
@@ -85,17 +92,3 @@ def train_networks(
         max_epochs=max_epochs,
         **options,
     )
-
-
-def resolve_widths(widths, n_labelled):
-    """Return the width of each layer, or raise if one is no positive integer."""
-    if isinstance(widths, str):
-        return next(sizes for limit, sizes in WIDTHS if n_labelled <= limit)
-    if len(widths) == 0 or not all(
-        isinstance(width, Integral) and width > 0 for width in widths
-    ):
-        raise ValueError(
-            "hidden_layer_sizes must be 'auto' or at least one positive integer, got "
-            f"{widths!r}"
-        )
-    return tuple(int(width) for width in widths)

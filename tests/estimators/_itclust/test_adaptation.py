@@ -1,4 +1,4 @@
-"""Types that move from one experiment to the next, against loops over cells."""
+"""Adaptation of types to a target, against loops over cells."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 
+from celltyping.estimators._itclust import adaptation as _adaptation
 from celltyping.estimators._itclust.adaptation import (
     ADAPTED_SHARE,
     FEWEST_CELLS,
@@ -17,17 +18,17 @@ from celltyping.estimators._itclust.adaptation import (
     MovedTypes,
     SourceTypes,
     adapt,
-    adapt_cautiously,
+    adapt_with_backoff,
     cluster_confidence,
     describe_types,
     is_steady,
-    log_posterior,
+    mean_posterior,
     mix,
     move_types,
     not_adapted,
     reverse_score,
     squared_distances,
-    unsmooth,
+    undo_label_smoothing,
 )
 
 
@@ -165,26 +166,28 @@ def test_a_type_of_few_cells_counts_as_much_as_one_of_many():
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2, 0.9])
-def test_unsmooth_undoes_what_smoothing_did(label_smoothing):
+def test_label_smoothing_is_undone(label_smoothing):
     said = make_probabilities(20, 4)
     smoothed = (1 - label_smoothing) * said + label_smoothing / 4
-    found = unsmooth(np.log(smoothed) + 7.0, label_smoothing)
+    found = undo_label_smoothing(np.log(smoothed) + 7.0, label_smoothing)
     np.testing.assert_allclose(found, said, atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1.0)
 
 
-def test_unsmooth_of_one_that_is_too_sure():
-    found = unsmooth(np.array([[0.0, -800.0, -9.0]]), 0.2)
+def test_undo_label_smoothing_of_scores_beyond_the_smoothed_range():
+    found = undo_label_smoothing(np.array([[0.0, -800.0, -9.0]]), 0.2)
     assert (found > 0).all()
     assert found[0, 0] > 0.99999
     assert found.sum() == pytest.approx(1.0)
 
 
-def test_unsmooth_takes_the_types_from_the_last_axis():
+def test_undo_label_smoothing_along_the_last_axis():
     scores = np.random.default_rng(0).normal(size=(5, 2, 3))
-    found = unsmooth(scores, 0.2)
+    found = undo_label_smoothing(scores, 0.2)
     for k in range(2):
-        np.testing.assert_array_equal(found[:, k], unsmooth(scores[:, k], 0.2))
+        np.testing.assert_array_equal(
+            found[:, k], undo_label_smoothing(scores[:, k], 0.2)
+        )
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 1.0, 30.0, 1e6])
@@ -236,27 +239,26 @@ def test_squared_distances_row_by_row():
         np.testing.assert_array_equal(alone, found[i : i + 1])
 
 
-def test_log_posterior_and_mix():
+def test_mean_posterior_and_mix():
     latents = [make_latent(seed=seed)[0] for seed in range(2)]
     moved = [
         MovedTypes(3 * np.eye(3, 4) + 0.1 * k, 1.0 + k, np.log([0.2, 0.3, 0.5]))
         for k in range(2)
     ]
     expected = [ask_slowly(*m, z) for m, z in zip(moved, latents, strict=True)]
-    for m, z, p in zip(moved, latents, expected, strict=True):
-        np.testing.assert_allclose(np.exp(log_posterior(m, z)), p, atol=1e-12)
-    said = make_probabilities(60, 3)
-    found = mix(said, moved, latents)
     mean = (expected[0] + expected[1]) / 2
-    np.testing.assert_allclose(found, 0.7 * mean + 0.3 * said, atol=1e-12)
-    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+    found = mean_posterior(moved, latents)
+    np.testing.assert_allclose(found, mean, atol=1e-12)
+    said = make_probabilities(60, 3)
+    mixed = mix(said, found)
+    np.testing.assert_allclose(mixed, 0.7 * mean + 0.3 * said, atol=1e-12)
+    np.testing.assert_allclose(mixed.sum(axis=1), 1.0)
 
 
-def test_log_posterior_far_from_every_type():
+def test_posterior_far_from_every_type():
     moved = MovedTypes(np.array([[0.0], [1.0]]), 1.0, np.log([0.5, 0.5]))
-    found = log_posterior(moved, np.array([[1e6], [-1e6]]))
-    assert np.isfinite(found).all()
-    assert np.exp(found).round(6).tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    found = mean_posterior([moved], [np.array([[1e6], [-1e6]])])
+    assert found.round(6).tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
 # --------------------------------------------------------------- all steps, one by one
@@ -277,26 +279,16 @@ def test_adapt(n_networks, options):
     latents = [make_latent(seed=seed, shift=1.0)[0] for seed in range(n_networks)]
     means = [3 * np.eye(3, 4) - 0.2 * k for k in range(n_networks)]
     said = make_probabilities(60, 3, seed=4)
-    steps = []
-    found = adapt(
-        [SourceTypes(m, None) for m in means],
-        latents,
-        said,
-        on_step=steps.append,
-        **options,
-    )
+    found = adapt([SourceTypes(m, None) for m in means], said, latents, **options)
     mixed, labels, centroids, converged = adapt_slowly(means, latents, said, **options)
     np.testing.assert_allclose(found.probabilities, mixed, atol=1e-10)
     np.testing.assert_array_equal(found.labels, labels)
     np.testing.assert_allclose(found.centroids, centroids, atol=1e-10)
     assert found.converged == converged
-    assert len(steps) == len(labels) - 1 <= options["max_iter"]
-    expected = [
-        np.mean(np.array(a) != np.array(b)) for a, b in itertools.pairwise(labels)
-    ]
-    np.testing.assert_allclose(steps, expected)
+    assert len(labels) <= options["max_iter"] + 1
     # The moved types are those that gave the probabilities.
-    np.testing.assert_array_equal(mix(said, found.moved, latents), found.probabilities)
+    mixed = mix(said, mean_posterior(found.moved, latents))
+    np.testing.assert_array_equal(mixed, found.probabilities)
 
 
 def test_adapt_finds_types_that_all_moved():
@@ -304,9 +296,8 @@ def test_adapt_finds_types_that_all_moved():
     latent, codes = make_latent(300, shift=shift)
     types = SourceTypes(3 * np.eye(3, 4), None)
     at = MovedTypes(types.means, 1.0, np.zeros(3))
-    said = np.exp(log_posterior(at, latent))
-    options = {"shrinkage": 30.0, "max_iter": 50, "tol": 0.0}
-    found = adapt([types], [latent], said, **options)
+    said = mean_posterior([at], [latent])
+    found = adapt([types], said, [latent], 30.0, max_iter=50, tol=0.0)
     assert found.converged
     assert np.mean(found.labels[0] == codes) < 0.9
     assert np.mean(found.labels[-1] == codes) > 0.98
@@ -319,8 +310,7 @@ def test_adapt_changes_nothing_it_is_given():
     said, means = make_probabilities(60, 3), 3 * np.eye(3, 4)
     for array in (latent, said, means):
         array.flags.writeable = False
-    options = {"shrinkage": 0.0, "max_iter": 3, "tol": 0.0}
-    adapt([SourceTypes(means, None)], [latent], said, **options)
+    adapt([SourceTypes(means, None)], said, [latent], 0.0, max_iter=3, tol=0.0)
 
 
 def test_not_adapted():
@@ -350,25 +340,27 @@ def test_not_adapted():
     ],
 )
 @pytest.mark.parametrize("shrinkage", [0.0, 2.0])
-def test_adapt_cautiously(scores, n_tried, shrinkage):
+def test_adapt_with_backoff(scores, n_tried, shrinkage, monkeypatch):
     types, (latent, _) = SourceTypes(3 * np.eye(3, 4), None), make_latent(shift=0.1)
-    said = np.exp(log_posterior(MovedTypes(types.means, 1.0, np.zeros(3)), latent))
-    before, tried, judged = not_adapted([types], said), [], iter(scores)
+    at = MovedTypes(types.means, 1.0, np.zeros(3))
+    said, tried, left = mean_posterior([at], [latent]), [], iter(scores)
 
-    def adapt_with(shrinkage):
+    def watched(types, probabilities, latents, shrinkage, **options):
         tried.append(shrinkage)
-        options = {"shrinkage": shrinkage, "max_iter": 5, "tol": 0.0}
-        return adapt([types], [latent], said, **options)
+        return adapt(types, probabilities, latents, shrinkage, **options)
 
-    found, last = adapt_cautiously(
-        before, adapt_with, lambda _: next(judged), shrinkage
+    monkeypatch.setattr(_adaptation, "adapt", watched)
+    monkeypatch.setattr(_adaptation, "reverse_score", lambda *args: next(left))
+    found = adapt_with_backoff(
+        [types], said, [latent], shrinkage, None, None, None, max_iter=5, tol=0.0
     )
-    # Without shrinkage there is nothing to be more cautious with.
+    # With a shrinkage of 0 all trials are the same.
     n_tried = n_tried if shrinkage else 1
     assert tried == [shrinkage, 3 * shrinkage, 10 * shrinkage][:n_tried]
-    np.testing.assert_array_equal(last, [scores[0], scores[n_tried]])
+    np.testing.assert_array_equal(found.reverse_score, [scores[0], scores[n_tried]])
     if scores[n_tried] < scores[0] - 0.02:
-        assert found is before
+        assert found.moved is found.shrinkage is None
+        assert found.probabilities is said
     else:
         assert found.shrinkage == tried[-1]
         assert len(found.moved) == 1

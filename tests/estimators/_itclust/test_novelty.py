@@ -1,4 +1,4 @@
-"""How far cells are from labelled ones, against loops; and odd tables."""
+"""Novelty of cells, against loops; unusual tables."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -18,9 +18,9 @@ from celltyping.estimators._itclust.novelty import (
     draw_cells,
     fit_components,
     fit_novelty,
-    judge,
     project,
     project_together,
+    score_novelty,
 )
 
 
@@ -49,22 +49,22 @@ def nearest(cell, others, k):
 
 def test_choose_cells_takes_all_there_are():
     codes = np.repeat([0, 1], [5, 3])
-    for n_kept in (8, 9):
-        assert choose_cells(codes, n_kept, state()).tolist() == list(range(8))
+    for max_cells in (8, 9):
+        assert choose_cells(codes, max_cells, state()).tolist() == list(range(8))
 
 
 @pytest.mark.parametrize(
-    ("n_kept", "expected"), [(3, [1, 1, 1]), (7, [3, 3, 1]), (30, [24, 5, 1])]
+    ("max_cells", "expected"), [(3, [1, 1, 1]), (7, [3, 3, 1]), (30, [24, 5, 1])]
 )
-def test_choose_cells_is_fair_to_types(n_kept, expected):
+def test_choose_cells_is_fair_to_types(max_cells, expected):
     codes = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [100, 5, 1]))
-    rows = choose_cells(codes, n_kept, state())
+    rows = choose_cells(codes, max_cells, state())
     assert np.array_equal(rows, np.unique(rows))
     counts = np.bincount(codes[rows], minlength=3)
-    assert counts.sum() == n_kept
+    assert counts.sum() == max_cells
     assert sorted(counts, reverse=True) == expected
-    assert np.array_equal(choose_cells(codes, n_kept, state()), rows)
-    assert not np.array_equal(choose_cells(codes, n_kept, state(1)), rows)
+    assert np.array_equal(choose_cells(codes, max_cells, state()), rows)
+    assert not np.array_equal(choose_cells(codes, max_cells, state(1)), rows)
 
 
 # ----------------------------------------------------------------------- components
@@ -173,24 +173,24 @@ def test_novelty(layout):
             values[nearest(key, keys, N_NEIGHBORS)[1]].mean()
             for key in pca.transform(cells)
         ]
-        np.testing.assert_allclose(judge(novelty, layout(cells)), expected)
+        np.testing.assert_allclose(score_novelty(novelty, layout(cells)), expected)
 
 
 @pytest.mark.parametrize("n_cells", [1, 2, N_NEIGHBORS])
 def test_novelty_of_few_cells(n_cells):
     X = make_cells(n_cells)
     novelty = fit_novelty(X, np.arange(1.0, n_cells + 1), state())
-    assert judge(novelty, make_cells(7)).tolist() == [pytest.approx(1.0)] * 7
+    assert score_novelty(novelty, make_cells(7)).tolist() == [pytest.approx(1.0)] * 7
 
 
 def test_novelty_of_cells_that_are_as_the_labelled_ones():
     novelty = fit_novelty(make_cells(30), np.zeros(30), state())
-    assert judge(novelty, make_cells(7)).tolist() == [0.0] * 7
+    assert score_novelty(novelty, make_cells(7)).tolist() == [0.0] * 7
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
 def test_components_are_learnt_from_some_cells(layout, monkeypatch):
-    monkeypatch.setattr(novelty_module, "MAX_KEPT", 35)
+    monkeypatch.setattr(novelty_module, "MAX_CELLS", 35)
     X = layout(make_cells(200))
     seen = []
 
@@ -203,21 +203,21 @@ def test_components_are_learnt_from_some_cells(layout, monkeypatch):
     assert seen == [(35, 40)]
     # All are kept to be asked.
     assert novelty.keys.shape == (200, N_COMPONENTS)
-    np.testing.assert_allclose(judge(novelty, X), 1.0)
+    np.testing.assert_allclose(score_novelty(novelty, X), 1.0)
 
 
 def test_nothing_that_is_given_is_changed():
     X, distances = make_cells(), np.ones(80)
     X.flags.writeable = distances.flags.writeable = False
     novelty = fit_novelty(X, distances, state())
-    judge(novelty, X)
+    score_novelty(novelty, X)
     distances_to_labelled(X, X)
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("most", [35, 80, 3000])
 def test_draw_cells(layout, most, monkeypatch):
-    monkeypatch.setattr(novelty_module, "MAX_KEPT", most)
+    monkeypatch.setattr(novelty_module, "MAX_CELLS", most)
     marked = np.arange(1.0, 81)[:, None]
     table = layout(marked)
     drawn = draw_cells(table, state())
