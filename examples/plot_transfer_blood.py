@@ -4,9 +4,8 @@ The types of one blood sample, given another
 ============================================
 
 One experiment on human blood is annotated, another is new. Half of the new cells were
-stimulated with interferon, which changes what they express. We carry the types over,
-look at what came out in four ways, and then ask for types that the source does not
-have.
+stimulated with interferon, which changes their expression. We transfer the types,
+examine the result in four ways, and then look for types that the source does not have.
 """
 
 # Authors: the celltyping developers
@@ -27,35 +26,33 @@ table = transfer_labels(target, source, "celltype_common", random_state=0)
 table.head()
 
 # %%
-# ``probability`` is that of the cell's type. ``cluster_confidence`` is the share of all
-# cells of this type that would have been called so without a look at the new
-# experiment. Here somebody has typed the new cells as well, so we can tell what is
-# right.
+# ``probability`` is the probability of the cell's type. ``cluster_confidence`` is the
+# share of all cells of this type that had it before the adaptation to the new
+# experiment. Here the types of the new cells are known as well, so we can compare.
 
 import pandas as pd
 
 true = target.obs["celltype_common"].astype(str)
 right = table["type"] == true
-print(f"{right.mean():.1%} of {len(table)} cells are right")
+print(f"{right.mean():.1%} of {len(table)} cells are typed correctly")
 sure = pd.cut(table["probability"], [0, 0.5, 0.7, 0.9, 1])
 right.groupby(sure, observed=True).agg(cells="size", right="mean").round(2)
 
 # %%
-# Cells of which the classifier is less sure are wrong more often. Which types go where?
-# Ribbons lead from the true types to the predicted ones.
+# Types with a low probability are wrong more often. Which types are confused? Ribbons
+# lead from the true types to the predicted ones.
 
 from celltyping.plotting import TransferDisplay
 
 _ = TransferDisplay.from_predictions(true, table["type"])
 
 # %%
-# What the new cells changed
-# --------------------------
-# The same as an estimator: expression of both experiments in one table, and "?" for the
-# type of each new cell. After the networks have learnt the types of the source, the new
-# cells move the types' centroids to where they lie. This picture has no truth in it, so
-# it is there for every experiment: on the left what the networks say that have seen the
-# source alone, on the right what was left of it.
+# Effect of the adaptation
+# ------------------------
+# The same with an estimator: expression of both experiments in one table, and "?" for
+# the type of each new cell. After the networks have learnt the types of the source, the
+# types' centroids are moved to fit the new cells. This figure needs no true types: on
+# the left are the types predicted before the adaptation, on the right those after it.
 
 from celltyping import make_single_cell_pipeline
 
@@ -65,14 +62,15 @@ pipeline.fit(blood.data, blood.target)
 _ = TransferDisplay.from_estimator(pipeline)
 
 # %%
-# Many cells that change their type at this point are a reason to look closer, as is a
-# small share behind a name on the right, which is ``cluster_confidence``: such a type
-# may have swallowed a part of another one.
+# Look closer if many cells change their type here, or if the number behind a name on
+# the right, its ``cluster_confidence``, is small: such a type may have absorbed a part
+# of another one.
 #
-# A map
-# -----
-# The last step of the pipeline can also transform: into the latents of its networks, in
-# which types are apart. :class:`~celltyping.NUMAP` draws the new cells by these.
+# An embedding
+# ------------
+# The last step of the pipeline is also a transformer: it returns the latents of its
+# networks, in which types are separate. :class:`~celltyping.NUMAP` embeds them in two
+# dimensions.
 
 import matplotlib.pyplot as plt
 
@@ -83,11 +81,11 @@ is_new = blood.target == "?"
 new = blood.data[is_new]
 classifier = pipeline[-1]
 types = classifier.transduction_[is_new]
-places = NUMAP(random_state=0).fit(pipeline.transform(new)).embedding_
+embedding = NUMAP(random_state=0).fit(pipeline.transform(new)).embedding_
 
 fig, axes = plt.subplots(2, 2, figsize=(11, 8.6), layout="compressed")
 first = EmbeddingDisplay.from_predictions(
-    places, color=types, name="predicted type", ax=axes[0, 0]
+    embedding, color=types, name="predicted type", ax=axes[0, 0]
 )
 for color, name, ax in [
     (blood.types[is_new], "true type", axes[0, 1]),
@@ -95,31 +93,40 @@ for color, name, ax in [
     (classifier.label_confidence_[is_new], "probability", axes[1, 1]),
 ]:
     cmap = first.colors_ if name == "true type" else None
-    EmbeddingDisplay.from_predictions(places, color=color, name=name, cmap=cmap, ax=ax)
+    EmbeddingDisplay.from_predictions(embedding, color=color, name=name, cmap=cmap, ax=ax)
 
 # %%
-# Where interferon has pulled the cells of one type apart, look at both parts: do they
-# have one name, and how probable is it? Doubt is not spread evenly. It is where types
-# meet, and where cells have changed most.
+# Where interferon has separated the cells of one type, compare both parts: do they have
+# the same predicted type, and with what probability? Probabilities are lowest between
+# types, and where cells have changed most.
 #
-# Do the markers agree?
-# ---------------------
-# A look that needs no truth either. Genes that are expressed in one predicted type more
-# than in any other should be genes that are known for it. A type of a few cells has
-# such genes by chance.
+# Marker genes
+# ------------
+# A check that needs no true types either. The genes whose mean expression in one
+# predicted type exceeds their mean in any other most should be known markers of it. A
+# type of a few cells has such genes by chance.
 
-from celltyping.plotting import MarkerGenesDisplay
+import anndata
+import scanpy
 
-log_expression = pipeline[:2].transform(new)
-names = pipeline["filter"].get_feature_names_out(blood.gene_names)
-_ = MarkerGenesDisplay.from_expression(log_expression, types, names, n_genes=4)
+cells = anndata.AnnData(
+    pipeline[:2].transform(new),
+    obs=pd.DataFrame({"type": pd.Categorical(types)}, index=blood.cell_names[is_new]),
+    var=pd.DataFrame(index=pipeline["filter"].get_feature_names_out(blood.gene_names)),
+)
+means = cells.to_df().groupby(types).mean()
+markers = {
+    name: (means.loc[name] - means.drop(name).max()).nlargest(4).index.tolist()
+    for name in means.index
+}
+_ = scanpy.pl.dotplot(cells, markers, groupby="type", show=False)
 
 # %%
 # Types that the source does not have
 # -----------------------------------
-# Now the other way round. The experiment with interferon is annotated, and the other
-# one has three types more: natural killer cells, dendritic cells and platelets. Every
-# cell gets a type all the same, unless ``reject_threshold`` is given.
+# Now source and target are exchanged. The experiment with interferon is annotated, and
+# the other one has three types more: natural killer cells, dendritic cells and
+# platelets. Without ``reject_threshold``, every cell gets one of the annotated types.
 
 from celltyping import ItClustClassifier
 
@@ -134,16 +141,15 @@ true = source.obs["celltype_common"].astype(str)
 _ = TransferDisplay.from_predictions(true, table["type"])
 
 # %%
-# Which types are called unknown?
+# Share of each type that is rejected:
 
 table["unknown"].groupby(true).agg(cells="size", unknown="mean").round(2)
 
 # %%
-# Nearly all natural killer cells are, and most platelets, few as they are. Dendritic
-# cells are not: they express much of what monocytes and B cells express, and get these
-# types.
+# Nearly all natural killer cells are rejected, and most of the few platelets. Dendritic
+# cells are not: they share much of their expression with monocytes and B cells, and get
+# these types.
 #
-# The price is paid where a type has changed as a whole: with the experiments as they
-# were at first, the same threshold takes nearly all stimulated monocytes (CD14) for
-# something new. So rejection is off by default, and
-# :ref:`the user guide <single_cell>` has its measured price.
+# Rejection fails if a type has changed as a whole: with source and target as at first,
+# the same threshold rejects nearly all stimulated monocytes (CD14). So it is off by
+# default; :ref:`the user guide <single_cell>` has measurements.
