@@ -1,4 +1,4 @@
-"""What bench_transfer.py compares: pairs of experiments, and a simulated one."""
+"""Data of bench_transfer.py: pairs of experiments, and a simulated one."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -14,7 +14,7 @@ UNKNOWN = "?"
 
 
 class Pair(NamedTuple):
-    """Files of source and target, the column with types, and which cells to take."""
+    """Files of source and target, the column with types, and a selection of cells."""
 
     source: str
     target: str
@@ -40,7 +40,7 @@ PAIRS = {
 
 
 class Task(NamedTuple):
-    """Log-normalised expression of chosen genes, source and target stacked."""
+    """Log-normalised expression of selected genes, source and target stacked."""
 
     X: sparse.csr_array
     y: np.ndarray
@@ -48,30 +48,17 @@ class Task(NamedTuple):
 
     @property
     def is_source(self):
-        """Mark the cells of the source."""
+        """Mask of the cells of the source."""
         return self.y != UNKNOWN
 
     @property
     def is_shared(self):
-        """Mark, among the cells of the target, those whose type the source has."""
+        """Mask, over the target, of the cells whose type the source has."""
         return np.isin(self.true, self.y)
 
 
 def read_pair(name, folder):
-    """Read source and target of a pair as AnnData.
-
-    Parameters
-    ----------
-    name : str
-        A key of `PAIRS`.
-    folder : str or Path
-        Where the h5ad files are.
-
-    Returns
-    -------
-    source, target : AnnData
-        Counts; `obs` has the types.
-    """
+    """Read source and target of a pair (a key of `PAIRS`) as AnnData."""
     from celltyping.pipelines import read_expression
 
     pair, sides = PAIRS[name], []
@@ -86,24 +73,24 @@ def read_pair(name, folder):
 
 @cache
 def prepare(name, folder, *, n_genes=4000, by="both"):
-    """Choose genes of a pair, as the default pipeline does or in another way.
+    """Select genes of a pair, like the default pipeline or in another way.
 
     Parameters
     ----------
     name : str
         A key of `PAIRS`.
     folder : str or Path
-        Where the h5ad files are.
+        Folder of the h5ad files.
     n_genes : int, default=4000
         Number of genes.
     by : {"both", "pooled", "source"}, default="both"
-        Whether genes are ranked in source and target by themselves, in all cells at
-        once, or in the source alone.
+        Whether genes are ranked in source and target separately, in all cells at once,
+        or in the source alone.
 
     Returns
     -------
     task : Task
-        Logarithms of the chosen genes.
+        Logarithms of the selected genes.
     """
     from celltyping.pipelines import make_single_cell_pipeline
 
@@ -128,7 +115,7 @@ def prepare(name, folder, *, n_genes=4000, by="both"):
 
 
 def simulate(n_cells, n_genes, *, n_types=10, n_molecules=600, random_state=0):
-    """Draw cells of some types, half of them measured in another way.
+    """Simulate two experiments with different detection rates of the genes.
 
     Parameters
     ----------
@@ -137,7 +124,7 @@ def simulate(n_cells, n_genes, *, n_types=10, n_molecules=600, random_state=0):
     n_types : int, default=10
         Number of types, all equally frequent.
     n_molecules : int, default=600
-        Molecules that are found in a cell.
+        Number of molecules detected in a cell.
     random_state : int, default=0
         Seed.
 

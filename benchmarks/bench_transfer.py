@@ -1,38 +1,37 @@
-"""Types carried from one experiment to the next, beside what else one may take.
+"""Transfer of cell types between experiments, compared with other methods.
 
 Four tables, chosen with --tables. "pairs": accuracy, calibration and time on four pairs
-of experiments, beside a logistic regression that is run here, and the figures of
-ItClust 1.2.0 that were recorded on another day. "rejection": what a threshold does to
-cells whose type the source lacks, and to the others. "memory": the peak while a default
-ItClustClassifier is fitted. "ablation": eight transfers, one setting changed at a time,
+of experiments, with a logistic regression that is run here, and the figures of ItClust
+1.2.0 that were recorded on another day. "rejection": effect of a threshold on cells
+whose type the source lacks, and on the others. "memory": peak during the fit of a
+default ItClustClassifier. "ablation": eight transfers, one setting changed at a time,
 two transfers at once, one seed.
 
-The experiments are not part of this package, except for some of their genes: give the
+The experiments are not part of this package, except for some of their genes: pass the
 folder with pbmc3k_10xv1.h5ad, kang_ifnb1k.h5ad, mixology_sc_celseq2.h5ad,
 mixology_sc_celseq2_5cl_p1.h5ad and mixology_sc_dropseq.h5ad as --single-cell or in the
-environment variable SINGLE_CELL. Without it, what needs them is left out. The first two
-have types in obs["celltype_common"], the others in obs["celltype"].
+environment variable SINGLE_CELL. Without it, the tables that need them are skipped. The
+first two have types in obs["celltype_common"], the others in obs["celltype"].
 
 Accuracy, the adjusted Rand index (ARI) and the expected calibration error (ECE, the
 mean difference between probability and accuracy in 15 intervals of equal width) are
-those of the cells of the target whose type the source has. Figures are means over three
-seeds, with the smallest and the largest where they differ. Which cells the recorded ARI
-of kang → pbmc3k counts, is not known; for the other pairs it is all.
+over the cells of the target whose type the source has. Figures are means over three
+seeds, with the minimum and the maximum if they differ. It is unknown which cells the
+recorded ARI of kang → pbmc3k includes; for the other pairs it is all.
 
-In "pairs" every method has a process of its own, on two threads, and types a few cells
-before the clock starts, which imports what it needs. Its time is that of
-transfer_labels, from two AnnData in memory to the table. ItClust's was taken on two
-cores as well, with Python 3.7 and TensorFlow 1.15: its ratio tells the order of
-magnitude.
+In "pairs" every method has its own process, on two threads, and types a few cells
+before the clock starts, which imports all modules. Its time is that of transfer_labels,
+from two AnnData in memory to the table. ItClust's was measured on two cores as well,
+with Python 3.7 and TensorFlow 1.15: the ratio is an order of magnitude.
 
 The logistic regression is scikit-learn's with its default C=1 and balanced classes, on
 cells of unit length, of the 2,000 genes that vary most in the source.
 
-In "memory" each fit has a process of its own, which has typed a few cells before; what
-it holds then is taken off. The data count: they are read afterwards.
+In "memory" each fit has its own process, which has typed a few cells before; the memory
+held then is subtracted. The data are included: they are read afterwards.
 
---quick takes one seed, two transfers for the ablation and a smaller simulation, to see
-that it works, and writes other files.
+--quick uses one seed, two transfers for the ablation and a smaller simulation, as a
+test, and writes other files.
 
 Run: python benchmarks/bench_transfer.py --single-cell FOLDER
 """
@@ -83,7 +82,7 @@ THRESHOLDS = [1.1, 1.2, 1.3, 1.5]
 SIMULATED = 50_000, 4_000
 SIMULATED_QUICK = 4_000, 1_000
 
-# Settings of ItClustClassifier, and how genes are chosen for it.
+# Settings of ItClustClassifier, and of the selection of genes.
 ADAPTATIONS = {"default": "auto", "no adaptation": "never", "always": "always"}
 VARIATIONS = {
     "one network": ({"n_networks": 1}, {}),
@@ -103,12 +102,12 @@ VARIATIONS = {
 
 
 def report(message):
-    """Tell on the error stream how far the benchmark is."""
+    """Print progress on the error stream."""
     print(time.strftime("%H:%M:%S"), message, file=sys.stderr, flush=True)
 
 
 def has_data(table, options):
-    """Tell whether the experiments are there, and say so if not."""
+    """Return whether the experiments are available; print a message if not."""
     if options.single_cell:
         return True
     print(f'The experiments of "{table}" were not given, see --help: left out.')
@@ -121,14 +120,14 @@ def finish(name, header, rows, options):
 
 
 def itclust(seed=0, **settings):
-    """Make an ItClustClassifier."""
+    """Return an ItClustClassifier."""
     from celltyping import ItClustClassifier
 
     return ItClustClassifier(random_state=seed, **settings)
 
 
 def logistic_regression():
-    """Make a logistic regression on cells of unit length."""
+    """Return a logistic regression on cells of unit length."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import Normalizer
@@ -138,7 +137,7 @@ def logistic_regression():
 
 
 def make(method, seed):
-    """Make what transfer_labels takes as its estimator."""
+    """Return the estimator of a method for transfer_labels."""
     from sklearn.pipeline import make_pipeline
 
     from celltyping import HighlyVariableGenes
@@ -150,33 +149,20 @@ def make(method, seed):
 
 
 def warm_up(seed=0):
-    """Fit a few cells, which imports what a fit needs."""
+    """Fit a few cells, which imports all modules."""
     task = simulate(200, 300, n_types=2, random_state=seed)
     itclust(seed).fit(task.X, task.y)
 
 
 def calibration_error(probability, right):
-    """Return the mean difference between probability and accuracy in equal intervals.
-
-    Parameters
-    ----------
-    probability : ndarray of shape (n_cells,)
-        Of the type that each cell got.
-    right : ndarray of shape (n_cells,)
-        Whether it has it.
-
-    Returns
-    -------
-    error : float
-        The expected calibration error.
-    """
+    """Return the expected calibration error of predictions, of shape (n_cells,)."""
     interval = np.minimum((probability * N_BINS).astype(int), N_BINS - 1)
     gaps = np.bincount(interval, probability - right, N_BINS)
     return float(np.abs(gaps).sum() / len(right))
 
 
 def run_contestant(options):
-    """Let one method type the four targets; print the answers as JSON."""
+    """Type the four targets with one method; print the results as JSON."""
     from sklearn.metrics import adjusted_rand_score
 
     from celltyping.pipelines import transfer_labels
@@ -210,7 +196,7 @@ def run_contestant(options):
 
 
 def mean_and_range(values, form=".3f"):
-    """Write a mean, and the smallest and the largest value where they differ."""
+    """Format a mean, with the minimum and the maximum if they differ."""
     low, high = format(min(values), form), format(max(values), form)
     mean = format(np.mean(values), form)
     return mean if low == high else f"{mean} ({low} to {high})"
@@ -244,7 +230,7 @@ def pairs(options):
 
 
 def rejection(options):
-    """Write the table of cells that are called unknown."""
+    """Write the table of rejected cells."""
     if not has_data("rejection", options):
         return
     rows = []
@@ -281,14 +267,14 @@ def rejection(options):
 
 
 def memory_of(name):
-    """Return the memory that this process holds ("VmRSS") or its peak ("VmHWM"), in MB.
+    """Return the memory of this process ("VmRSS") or its peak ("VmHWM"), in MB.
 
-    The peak that getrusage tells would also be that of the process which started it.
+    The peak of getrusage would include the parent process.
     """
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
-    raise OSError(f"this system does not tell {name}")
+    raise OSError(f"this system does not report {name}")
 
 
 def run_fit(options):
@@ -341,7 +327,7 @@ def memory(options):
 
 
 def accuracy_of(model, task):
-    """Return the accuracy in the target, of the types that the source has."""
+    """Return the accuracy on the target, over the types that the source has."""
     target = task.X[~task.is_source]
     return float(np.mean((model.predict(target) == task.true)[task.is_shared]))
 
@@ -354,7 +340,7 @@ def ablate(pair, options):
     model = itclust().fit(task.X, task.y)
     target = task.X[~task.is_source]
     for name, adaptation in ADAPTATIONS.items():
-        # The networks are the same: the target is typed anew.
+        # The same networks: only the adaptation is repeated.
         model.set_params(adaptation=adaptation)
         answers[name] = accuracy_of(model.adapt(target), task)
     for name, (settings, genes) in VARIATIONS.items():
