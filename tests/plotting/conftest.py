@@ -1,4 +1,4 @@
-"""Plots are drawn into memory, and closed after each test."""
+"""Fixtures: a backend without windows, data, text outside a figure."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -21,7 +21,7 @@ def pyplot():
 
 
 @pytest.fixture
-def wiring():
+def typed_connectome():
     """Give a small connectome and its types, two of them unknown."""
     rng = np.random.RandomState(0)
     adjacency = rng.poisson(0.4, (40, 40)) * rng.randint(1, 6, (40, 40))
@@ -48,7 +48,7 @@ def no_matplotlib(monkeypatch):
 
 
 class Oracle:
-    """An estimator that predicts what it was made with."""
+    """Estimator with fixed predictions."""
 
     def __init__(self, answers):
         self.answers = answers
@@ -60,7 +60,7 @@ class Oracle:
 
 @pytest.fixture
 def oracle():
-    """Give the class of an estimator that predicts what it was made with."""
+    """Give the class of estimators with fixed predictions."""
     return Oracle
 
 
@@ -73,7 +73,7 @@ def drawn_ticks(axis):
 
 
 def outside(figure):
-    """Return what of a figure's texts lies outside it, so would be cut off."""
+    """Return the texts of a figure that lie outside it, so would be cut off."""
     figure.draw_without_rendering()
     frame = figure.bbox
     texts = []

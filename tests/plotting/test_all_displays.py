@@ -1,4 +1,4 @@
-"""What holds for every display."""
+"""Properties of every display."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -32,7 +32,7 @@ DATA = {
     "TypeProfileDisplay": ("connectome", "connectome pred"),
 }
 
-# What both methods are asked for, and options that change what is stored.
+# Required options of both methods, and options that change the data stored.
 NEEDED = {
     "TypeProfileDisplay": {"compare": (0, 1)},
     "TypeCompositionDisplay": {"predicted_type": 1},
@@ -78,7 +78,7 @@ class Data:
         return first + [getattr(self, name) for name in names]
 
     def options(self, display, table):
-        """Return the options of a table, with types in the place of their codes."""
+        """Return the options of a table, with types instead of their codes."""
 
         def name(code):
             return self.types[code] if isinstance(code, int) else code
@@ -143,7 +143,7 @@ every_display = pytest.mark.parametrize("display", DISPLAYS)
 
 
 @every_display
-def test_from_estimator_takes_what_the_estimator_has(display, data):
+def test_from_estimator_reads_the_estimator(display, data):
     options = data.options(display, OPTIONS)
     drawn = draw(display, data, of_estimator=True, **options)
     assert drawn.ax_.get_title().startswith("Fitted: ")
@@ -183,7 +183,7 @@ def test_without_matplotlib(display, data, of_estimator, no_matplotlib):
 
 
 @every_display
-def test_what_is_stored_is_enough_to_draw_again(display, data):
+def test_stored_parameters_are_enough_to_draw_again(display, data):
     first = draw(display, data)
     again = display(**stored(first))
     assert not hasattr(again, "ax_")

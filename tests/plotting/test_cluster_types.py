@@ -22,7 +22,7 @@ def clusters():
 
 
 def many(n_types=40, n_clusters=50, n_neurons=1500, seed=0):
-    """Return types and clusters that agree in part, with types of many sizes."""
+    """Return types and clusters that agree in part, with types of different sizes."""
     rng = np.random.RandomState(seed)
     y_true = (n_types * rng.rand(n_neurons) ** 2).astype(int)
     labels = (y_true * 7) % n_clusters
@@ -141,14 +141,14 @@ def test_shows_the_largest_types_and_adds_up():
     assert display.n_to_others.sum() > 0
     assert display.n_noise.sum() > 0
     assert display.n_types_in_all == len(np.unique(y_true))
-    # Every cluster that is mostly of a type shown is there.
+    # Every cluster that is mostly of a type shown is shown.
     table = contingency_matrix(y_true[labels >= 0], labels[labels >= 0])
     mostly = np.flatnonzero(np.isin(table.argmax(axis=0), display.types))
     assert set(mostly) <= set(display.clusters)
 
 
 def test_a_type_without_a_match_brings_its_cluster():
-    # KC is the largest type, and nowhere is there more of it than of another one.
+    # KC is the largest type, but the main type of no cluster.
     y_true = ["KC", "KC", *["PN"] * 5, "KC", "KC", *["CN"] * 5, "KC", "KC", *["?"] * 5]
     labels = [0] * 7 + [1] * 7 + [2] * 7
     display = ClusterTypesDisplay.from_predictions(
@@ -198,7 +198,7 @@ def test_colours_are_shares_of_the_type():
     np.testing.assert_allclose(
         share[:8, : len(display.clusters)], display.counts / totals(display)[:, None]
     )
-    assert not share[8].any()  # how many there are of other types is not known
+    assert not share[8].any()  # the total of the other types is unknown
     assert display.image_.get_clim() == (0, 1)
 
 

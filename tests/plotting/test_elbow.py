@@ -17,10 +17,10 @@ PATH = ([1, 2, 3, 4, 8], [0.9, 0.5, 0.3, 0.25, 0.2])
 
 
 class Clusterer(BaseEstimator):
-    """A clusterer that has chosen 4 clusters."""
+    """Clusterer with a cost path and 4 clusters."""
 
     def fit(self, X=None, y=None):
-        """Pretend to have looked for clusters."""
+        """Set the learnt attributes."""
         self.cost_path_ = Bunch(n_clusters=np.array(PATH[0]), cost=np.array(PATH[1]))
         self.n_clusters_ = 4
         return self

@@ -1,4 +1,4 @@
-"""Texts in axes fit and cover nothing."""
+"""Text in axes fits and covers nothing."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -153,9 +153,9 @@ def test_legend_beside_is_not_higher_than_the_axes(pyplot, n, side):
     handles = [ax.plot([0], [0], "o", label=f"KC-{i}")[0] for i in range(n)]
     legend = legend_beside(ax, handles, "cell type")
     ax.figure.draw_without_rendering()
-    box, place = legend.get_window_extent(), ax.get_window_extent()
-    assert box.height <= place.height + 2
-    assert box.x0 >= place.x1 - 1
+    box, frame = legend.get_window_extent(), ax.get_window_extent()
+    assert box.height <= frame.height + 2
+    assert box.x0 >= frame.x1 - 1
     assert box.x1 <= ax.figure.bbox.x1 + 1
     assert legend.get_title().get_text() == "cell type"
     assert len(legend.get_texts()) == n

@@ -12,7 +12,7 @@ from celltyping.plotting import TypeConnectivityDisplay
 
 
 def counted(connectome, types, names):
-    """Count the synapses between types the obvious way."""
+    """Count the synapses between types by dense indexing."""
     adjacency = connectome.adjacency.toarray()
     return np.array(
         [
@@ -23,8 +23,8 @@ def counted(connectome, types, names):
 
 
 @pytest.mark.parametrize("order", ["similarity", "size", "name"])
-def test_counts(wiring, order):
-    connectome, types = wiring
+def test_counts(typed_connectome, order):
+    connectome, types = typed_connectome
     display = TypeConnectivityDisplay.from_predictions(connectome, types, order=order)
     assert sorted(display.types) == ["KC", "LHN", "PN"]
     np.testing.assert_array_equal(
@@ -34,10 +34,10 @@ def test_counts(wiring, order):
     assert display.n_neurons.tolist() == [sizes[name] for name in display.types]
 
 
-def test_order(wiring):
-    by_size = TypeConnectivityDisplay.from_predictions(*wiring, order="size")
+def test_order(typed_connectome):
+    by_size = TypeConnectivityDisplay.from_predictions(*typed_connectome, order="size")
     assert by_size.types.tolist() == ["KC", "PN", "LHN"]
-    by_name = TypeConnectivityDisplay.from_predictions(*wiring, order="name")
+    by_name = TypeConnectivityDisplay.from_predictions(*typed_connectome, order="name")
     assert by_name.types.tolist() == ["KC", "LHN", "PN"]
 
 
@@ -51,8 +51,8 @@ def test_order_by_similarity_puts_like_types_together():
     assert np.count_nonzero(np.diff(group[display.types])) == 1
 
 
-def test_a_view_shows_its_own_synapses(wiring):
-    connectome, types = wiring
+def test_a_view_shows_its_own_synapses(typed_connectome):
+    connectome, types = typed_connectome
     rows = np.arange(0, 40, 3)
     view = TypeConnectivityDisplay.from_predictions(
         connectome[rows], types[rows], order="name"
@@ -62,8 +62,8 @@ def test_a_view_shows_its_own_synapses(wiring):
     )
 
 
-def test_draws_the_numbers(wiring):
-    display = TypeConnectivityDisplay.from_predictions(*wiring)
+def test_draws_the_numbers(typed_connectome):
+    display = TypeConnectivityDisplay.from_predictions(*typed_connectome)
     np.testing.assert_array_equal(display.image_.get_array(), display.synapses)
     ax = display.ax_
     assert ax.get_xlabel() == "Postsynaptic type"
@@ -77,16 +77,18 @@ def test_draws_the_numbers(wiring):
 
 
 @pytest.mark.parametrize(("normalize", "axis"), [("pre", 1), ("post", 0)])
-def test_normalize(wiring, normalize, axis):
-    display = TypeConnectivityDisplay.from_predictions(*wiring, normalize=normalize)
+def test_normalize(typed_connectome, normalize, axis):
+    display = TypeConnectivityDisplay.from_predictions(
+        *typed_connectome, normalize=normalize
+    )
     np.testing.assert_allclose(display.image_.get_array().sum(axis=axis), 1)
     expected = display.synapses / display.synapses.sum(axis=axis, keepdims=True)
     np.testing.assert_allclose(display.image_.get_array(), expected)
     assert f"Share of the {normalize}synaptic" in display.colorbar_.ax.get_ylabel()
 
 
-def test_scale(wiring):
-    display = TypeConnectivityDisplay.from_predictions(*wiring)
+def test_scale(typed_connectome):
+    display = TypeConnectivityDisplay.from_predictions(*typed_connectome)
     assert isinstance(display.image_.norm, LogNorm)
     display.plot(scale="linear")
     assert not isinstance(display.image_.norm, LogNorm)
@@ -112,8 +114,8 @@ def test_hardly_any_synapse(adjacency, normalize, scale):
     assert display.synapses.sum() == adjacency.sum()
 
 
-def test_integer_types_and_a_marker(wiring):
-    connectome, _ = wiring
+def test_integer_types_and_a_marker(typed_connectome):
+    connectome, _ = typed_connectome
     types = np.repeat([-1, 0, 1, 2], 10)
     display = TypeConnectivityDisplay.from_predictions(connectome, types, order="name")
     assert display.types.tolist() == [0, 1, 2]
@@ -123,8 +125,8 @@ def test_integer_types_and_a_marker(wiring):
     assert display.types.tolist() == [-1, 1, 2]
 
 
-def test_from_estimator_takes_known_types_first(wiring, oracle):
-    connectome, types = wiring
+def test_from_estimator_takes_known_types_first(typed_connectome, oracle):
+    connectome, types = typed_connectome
     predicted = np.array(["KC"] * 40)
     only_predicted = TypeConnectivityDisplay.from_estimator(
         oracle(predicted), connectome
@@ -139,8 +141,8 @@ def test_from_estimator_takes_known_types_first(wiring, oracle):
     assert both.ax_.get_title().startswith("Larva: ")
 
 
-def test_options_reach_the_plot(wiring, oracle, pyplot):
-    connectome, types = wiring
+def test_options_reach_the_plot(typed_connectome, oracle, pyplot):
+    connectome, types = typed_connectome
     _, ax = pyplot.subplots()
     display = TypeConnectivityDisplay.from_estimator(
         oracle(types),
@@ -162,42 +164,42 @@ def test_options_reach_the_plot(wiring, oracle, pyplot):
     assert display.colorbar_ is None
 
 
-def test_lines_do_not_hide_small_cells(wiring, pyplot):
-    display = TypeConnectivityDisplay.from_predictions(*wiring)
+def test_lines_do_not_hide_small_cells(typed_connectome, pyplot):
+    display = TypeConnectivityDisplay.from_predictions(*typed_connectome)
     assert len(display.ax_.collections) == 2
     figure = pyplot.figure()
     display.plot(ax=figure.add_axes((0.5, 0.5, 0.01, 0.01)), colorbar=False)
     assert len(display.ax_.collections) == 0
 
 
-def test_not_a_connectome(wiring, oracle):
-    connectome, types = wiring
+def test_not_a_connectome(typed_connectome, oracle):
+    connectome, types = typed_connectome
     with pytest.raises(TypeError, match="needs a Connectome, got csr_array"):
         TypeConnectivityDisplay.from_predictions(connectome.adjacency, types)
     with pytest.raises(TypeError, match="from_estimator needs a Connectome, got list"):
         TypeConnectivityDisplay.from_estimator(oracle(types), [[1]])
 
 
-def test_bad_order(wiring):
+def test_bad_order(typed_connectome):
     with pytest.raises(ValueError, match="'similarity', 'size', 'name', got 'random'"):
-        TypeConnectivityDisplay.from_predictions(*wiring, order="random")
+        TypeConnectivityDisplay.from_predictions(*typed_connectome, order="random")
 
 
-def test_bad_normalize(wiring):
+def test_bad_normalize(typed_connectome):
     with pytest.raises(ValueError, match="'none', 'pre', 'post', got 'all'"):
-        TypeConnectivityDisplay.from_predictions(*wiring, normalize="all")
+        TypeConnectivityDisplay.from_predictions(*typed_connectome, normalize="all")
 
 
-def test_bad_scale(wiring):
+def test_bad_scale(typed_connectome):
     with pytest.raises(ValueError, match="one of 'log', 'linear', got 'sqrt'"):
-        TypeConnectivityDisplay.from_predictions(*wiring, scale="sqrt")
+        TypeConnectivityDisplay.from_predictions(*typed_connectome, scale="sqrt")
 
 
-def test_bad_lengths(wiring):
+def test_bad_lengths(typed_connectome):
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[40, 3\]"):
-        TypeConnectivityDisplay.from_predictions(wiring[0], ["KC", "PN", "?"])
+        TypeConnectivityDisplay.from_predictions(typed_connectome[0], ["KC", "PN", "?"])
 
 
-def test_no_known_type(wiring):
+def test_no_known_type(typed_connectome):
     with pytest.raises(ValueError, match="all 40 labels in y are unknown"):
-        TypeConnectivityDisplay.from_predictions(wiring[0], ["?"] * 40)
+        TypeConnectivityDisplay.from_predictions(typed_connectome[0], ["?"] * 40)

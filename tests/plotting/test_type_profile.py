@@ -11,7 +11,7 @@ from celltyping.plotting import TypeProfileDisplay
 
 
 def profiles(connectome, types, name, partners, is_input):
-    """Count synapses with each partner type the obvious way, a row per neuron."""
+    """Count synapses with each partner type by dense indexing, a row per neuron."""
     adjacency = connectome.adjacency.toarray()
     rows = np.flatnonzero(types == name)
     columns = []
@@ -24,8 +24,8 @@ def profiles(connectome, types, name, partners, is_input):
     return np.column_stack(columns)
 
 
-def test_means_and_spread(wiring):
-    connectome, types = wiring
+def test_means_and_spread(typed_connectome):
+    connectome, types = typed_connectome
     display = TypeProfileDisplay.from_predictions(
         connectome, types, compare=("PN", "KC")
     )
@@ -40,26 +40,30 @@ def test_means_and_spread(wiring):
         np.testing.assert_allclose(display.std[i], expected.std(axis=0, ddof=1))
 
 
-def test_similarity_is_over_all_partners(wiring):
-    display = TypeProfileDisplay.from_predictions(*wiring, compare=("PN", "KC"))
+def test_similarity_is_over_all_partners(typed_connectome):
+    display = TypeProfileDisplay.from_predictions(
+        *typed_connectome, compare=("PN", "KC")
+    )
     low, high = display.mean.min(axis=0), display.mean.max(axis=0)
     assert display.similarity == pytest.approx(low.sum() / high.sum())
     few = TypeProfileDisplay.from_predictions(
-        *wiring, compare=("PN", "KC"), max_partners=1
+        *typed_connectome, compare=("PN", "KC"), max_partners=1
     )
     assert few.similarity == display.similarity
 
 
-def test_strongest_partners_come_first(wiring):
-    display = TypeProfileDisplay.from_predictions(*wiring, compare=("PN", "LHN"))
+def test_strongest_partners_come_first(typed_connectome):
+    display = TypeProfileDisplay.from_predictions(
+        *typed_connectome, compare=("PN", "LHN")
+    )
     strongest = display.mean.max(axis=0)
     assert (np.diff(strongest[display.is_input]) <= 0).all()
     assert (np.diff(strongest[~display.is_input]) <= 0).all()
 
 
-def test_max_partners(wiring):
+def test_max_partners(typed_connectome):
     display = TypeProfileDisplay.from_predictions(
-        *wiring, compare=("PN", "KC"), max_partners=2
+        *typed_connectome, compare=("PN", "KC"), max_partners=2
     )
     assert display.is_input.tolist() == [True, True, False, False]
 
@@ -75,8 +79,10 @@ def test_partners_without_a_synapse_are_not_shown():
     display.figure_.draw_without_rendering()
 
 
-def test_draws_the_numbers(wiring):
-    display = TypeProfileDisplay.from_predictions(*wiring, compare=("PN", "KC"))
+def test_draws_the_numbers(typed_connectome):
+    display = TypeProfileDisplay.from_predictions(
+        *typed_connectome, compare=("PN", "KC")
+    )
     for i, container in enumerate(display.containers_):
         points, _, (bars,) = container.lines
         np.testing.assert_allclose(points.get_xdata(), display.mean[i])
@@ -99,9 +105,9 @@ def test_draws_the_numbers(wiring):
     assert ax.yaxis_inverted()
 
 
-def test_errors(wiring):
+def test_errors(typed_connectome):
     display = TypeProfileDisplay.from_predictions(
-        *wiring, compare=("PN", "KC"), errors="sem"
+        *typed_connectome, compare=("PN", "KC"), errors="sem"
     )
     for i, container in enumerate(display.containers_):
         _, _, (bars,) = container.lines
@@ -111,8 +117,8 @@ def test_errors(wiring):
     assert display.ax_.get_xlabel().endswith("(mean ± standard error)")
 
 
-def test_unknown_types_are_no_partners(wiring):
-    connectome, types = wiring
+def test_unknown_types_are_no_partners(typed_connectome):
+    connectome, types = typed_connectome
     display = TypeProfileDisplay.from_predictions(
         connectome, types, compare=("PN", "KC")
     )
@@ -124,9 +130,9 @@ def test_unknown_types_are_no_partners(wiring):
     assert "?" in display.partner_types
 
 
-def test_point_kw_and_no_similarity(wiring):
+def test_point_kw_and_no_similarity(typed_connectome):
     display = TypeProfileDisplay.from_predictions(
-        *wiring, compare=("PN", "KC"), point_kw={"ms": 9, "mec": "k"}
+        *typed_connectome, compare=("PN", "KC"), point_kw={"ms": 9, "mec": "k"}
     )
     assert display.containers_[0].lines[0].get_markersize() == 9
     assert display.containers_[0].lines[0].get_markeredgecolor() == "k"
@@ -134,8 +140,8 @@ def test_point_kw_and_no_similarity(wiring):
     assert display.plot().ax_.get_title() == "Types PN and KC"
 
 
-def test_from_estimator_takes_known_types_first(wiring, oracle, pyplot):
-    connectome, types = wiring
+def test_from_estimator_takes_known_types_first(typed_connectome, oracle, pyplot):
+    connectome, types = typed_connectome
     predicted = np.where(types == "?", "PN", "KC")
     _, ax = pyplot.subplots()
     display = TypeProfileDisplay.from_estimator(
@@ -159,21 +165,23 @@ def test_from_estimator_takes_known_types_first(wiring, oracle, pyplot):
 
 
 @pytest.mark.parametrize("compare", ["PN", ("PN",), ("PN", "KC", "LHN")])
-def test_compare_names_two(wiring, compare):
+def test_compare_names_two(typed_connectome, compare):
     with pytest.raises(ValueError, match="compare must name two types, got"):
-        TypeProfileDisplay.from_predictions(*wiring, compare=compare)
+        TypeProfileDisplay.from_predictions(*typed_connectome, compare=compare)
 
 
-def test_compare_names_types_that_are_there(wiring):
+def test_compare_names_types_that_are_there(typed_connectome):
     with pytest.raises(ValueError, match="names 'CN', but the known types are 'KC', "):
-        TypeProfileDisplay.from_predictions(*wiring, compare=("PN", "CN"))
+        TypeProfileDisplay.from_predictions(*typed_connectome, compare=("PN", "CN"))
     with pytest.raises(ValueError, match=r"4, \.\.\. \(40 in all\)"):
-        TypeProfileDisplay.from_predictions(wiring[0], np.arange(40), compare=(1, 77))
+        TypeProfileDisplay.from_predictions(
+            typed_connectome[0], np.arange(40), compare=(1, 77)
+        )
 
 
-def test_compare_names_different_types(wiring):
+def test_compare_names_different_types(typed_connectome):
     with pytest.raises(ValueError, match="two different types, got"):
-        TypeProfileDisplay.from_predictions(*wiring, compare=("PN", "PN"))
+        TypeProfileDisplay.from_predictions(*typed_connectome, compare=("PN", "PN"))
 
 
 def test_nothing_to_compare():
@@ -183,20 +191,22 @@ def test_nothing_to_compare():
         )
 
 
-def test_bad_max_partners(wiring):
+def test_bad_max_partners(typed_connectome):
     with pytest.raises(ValueError, match=r"max_partners must be .* at least 1, got 0"):
         TypeProfileDisplay.from_predictions(
-            *wiring, compare=("PN", "KC"), max_partners=0
+            *typed_connectome, compare=("PN", "KC"), max_partners=0
         )
 
 
-def test_bad_errors(wiring):
+def test_bad_errors(typed_connectome):
     with pytest.raises(ValueError, match="one of 'std', 'sem', got 'ci'"):
-        TypeProfileDisplay.from_predictions(*wiring, compare=("PN", "KC"), errors="ci")
+        TypeProfileDisplay.from_predictions(
+            *typed_connectome, compare=("PN", "KC"), errors="ci"
+        )
 
 
-def test_not_a_connectome(wiring, oracle):
-    _, types = wiring
+def test_not_a_connectome(typed_connectome, oracle):
+    _, types = typed_connectome
     with pytest.raises(TypeError, match="needs a Connectome, got ndarray"):
         TypeProfileDisplay.from_predictions(np.eye(40), types, compare=("PN", "KC"))
     with pytest.raises(TypeError, match="from_estimator needs a Connectome"):
@@ -205,8 +215,8 @@ def test_not_a_connectome(wiring, oracle):
         )
 
 
-def test_bad_lengths(wiring):
+def test_bad_lengths(typed_connectome):
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[40, 2\]"):
         TypeProfileDisplay.from_predictions(
-            wiring[0], ["KC", "PN"], compare=("PN", "KC")
+            typed_connectome[0], ["KC", "PN"], compare=("PN", "KC")
         )
