@@ -1,27 +1,27 @@
-"""How many clusters: the elbow of a falling cost."""
+"""Elbow of a cost curve."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
 import numpy as np
 
-# Distances that differ by less are equal: both axes have length 1.
+# Tolerance for equal distances; both axes have length 1.
 ROUNDING = 1e-12
 
 
 def find_elbow(n_clusters, cost):
-    """Find the number of clusters beyond which more of them save little.
+    """Find the elbow of a cost that falls with the number of clusters.
 
-    Both axes are scaled to [0, 1]. The elbow is the point that lies farthest below
-    the chord, the line from the first point to the last one; of points that are as
-    far, the first one. Fewer than 3 points have no elbow: then it is the last one.
+    Both axes are scaled to [0, 1]. The elbow is the point farthest below the chord from
+    the first point to the last one; of several such points, the first one. The elbow of
+    fewer than 3 points is the last one.
 
     Parameters
     ----------
     n_clusters : array-like of shape (n_points,)
         Numbers of clusters, ascending; at least one.
     cost : array-like of shape (n_points,)
-        The cost of so many clusters.
+        Cost of each number of clusters.
 
     Returns
     -------
@@ -30,10 +30,10 @@ def find_elbow(n_clusters, cost):
 
     Notes
     -----
-    A cost that never lies below its chord, such as one that is the same everywhere,
-    has its elbow at the first point: more clusters do not pay.
+    A cost that is nowhere below its chord, such as a constant, has its elbow at the
+    first point.
 
-    The idea is that of Kneedle [1]_, without its smoothing and its threshold.
+    The method is Kneedle [1]_ without smoothing and threshold.
 
     References
     ----------
@@ -41,12 +41,6 @@ def find_elbow(n_clusters, cost):
        a haystack: detecting knee points in system behavior. 31st International
        Conference on Distributed Computing Systems Workshops, 166-171.
        :doi:`10.1109/ICDCSW.2011.20`
-
-    Examples
-    --------
-    >>> from celltyping._utils._elbow import find_elbow
-    >>> find_elbow([1, 2, 3, 4, 5], [10, 5, 2, 1.5, 1])
-    3
     """
     n_clusters = np.asarray(n_clusters)
     if len(n_clusters) < 3:

@@ -1,4 +1,4 @@
-"""How many clusters: the elbow of a falling cost."""
+"""Elbow of a cost curve."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
