@@ -1,4 +1,4 @@
-"""scikit-learn's common checks, for every public estimator, from one table."""
+"""Common checks of every public estimator: scikit-learn's and own ones."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -1,4 +1,4 @@
-"""The demo writes what it says, or nothing."""
+"""Files that the demo writes, and its options."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -17,14 +17,14 @@ DEMO = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "run_demo.py"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Run the demo once; give its folder."""
+    """Run the demo once and return its folder."""
     folder = tmp_path_factory.mktemp("demo") / "a" / "new" / "folder"
     DEMO["main"](["--output", str(folder)])
     plt.close("all")
     return folder
 
 
-def test_writes_a_table_of_all_neurons(run):
+def test_table_of_all_neurons(run):
     table = pd.read_csv(run / "neuron_types.csv", index_col="neuron_id")
     assert len(table) == 3554
     assert table.index.is_unique
@@ -44,21 +44,15 @@ def test_writes_a_table_of_all_neurons(run):
     assert (named.nunique(axis=1) == 4).all()
 
 
-@pytest.mark.parametrize("name", ["type_accuracy.png", "type_connectivity.png"])
-def test_writes_figures(run, name):
-    picture = plt.imread(run / name)
-    assert min(picture.shape[:2]) > 500
+def test_figures_and_nothing_else(run):
+    figures = ["type_accuracy.png", "type_connectivity.png"]
+    names = sorted(path.name for path in run.iterdir())
+    assert names == ["neuron_types.csv", *figures]
+    for name in figures:
+        assert min(plt.imread(run / name).shape[:2]) > 500
 
 
-def test_leaves_nothing_else(run):
-    assert sorted(path.name for path in run.iterdir()) == [
-        "neuron_types.csv",
-        "type_accuracy.png",
-        "type_connectivity.png",
-    ]
-
-
-def test_a_failure_leaves_the_old_results(tmp_path):
+def test_a_failure_keeps_the_old_results(tmp_path):
     def fail(*args, **kwargs):
         raise OSError("the disk is full")
 

@@ -1,4 +1,4 @@
-"""The API page is complete, and the code in the docs runs."""
+"""API page, code in the docs, titles of examples, links to other projects."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -1,4 +1,4 @@
-"""`import celltyping` is light, and every public name is there."""
+"""Imports: public names are there, and heavy packages are not loaded."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -1,4 +1,4 @@
-"""What the package says of itself agrees: versions, extras, pins, shipped files."""
+"""Agreement of versions, extras, pins, licences and shipped files."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

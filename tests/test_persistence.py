@@ -1,4 +1,4 @@
-"""Fitted estimators survive skops, which stores data and not code."""
+"""Storage of fitted estimators by pickle, joblib and skops."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -69,13 +69,21 @@ def test_skops_round_trip_of_networks(decoder, learn_from):
     )
 
 
-@pytest.mark.parametrize("way", ["pickle", "joblib", "skops"])
 @pytest.mark.parametrize(
-    ("options", "layout"),
+    ("options", "layout", "way"),
     [
-        ({}, sparse.csr_array),
-        ({"reject_threshold": 1.01, "scaling": "standard", "dropout": 0.1}, np.asarray),
-        ({"adaptation": "never", "hidden_layer_sizes": (8, 4)}, np.asarray),
+        ({}, sparse.csr_array, "skops"),
+        ({}, np.asarray, "joblib"),
+        (
+            {"reject_threshold": 1.01, "scaling": "standard", "dropout": 0.1},
+            np.asarray,
+            "skops",
+        ),
+        (
+            {"adaptation": "never", "hidden_layer_sizes": (8, 4)},
+            sparse.csr_array,
+            "pickle",
+        ),
     ],
     ids=str,
 )
