@@ -1,8 +1,8 @@
-"""What the kernels compute, the obvious way: dense, one row after the other, slow.
+"""Reference implementations of the kernels: dense, row by row, slow.
 
 Where the data are small whole numbers, as `graphs` and `tables` draw them, float32
-sums are exact and ties are ties, so the fast kernels have to agree with them to the
-last bit, order included.
+sums are exact and ties are ties, so the fast kernels must agree with them to the last
+bit, order included.
 """
 
 # Authors: the celltyping developers
@@ -14,7 +14,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from celltyping._kernels import _profiles
-from celltyping.estimators._ntac import propagation
+from celltyping._kernels._csr import CSRGraph
+from celltyping.connectome._affinity import GraphInput
 
 
 def small_numbers(shape):
@@ -69,12 +70,21 @@ def as_csr(table, index_dtype=np.int32):
     return matrix
 
 
-def as_edges(adjacency, index_dtype=np.int32):
-    """Return a dense adjacency matrix as `propagation.Edges`."""
+def as_graph(adjacency, index_dtype=np.int32):
+    """Return a dense adjacency matrix as a CSRGraph."""
     transpose = np.ascontiguousarray(adjacency.T)
-    return propagation.Edges.from_csr(
+    return CSRGraph.from_scipy(
         as_csr(adjacency, index_dtype), as_csr(transpose, index_dtype)
     )
+
+
+def as_graph_input(adjacency, features=None, index_dtype=np.int32):
+    """Return a dense adjacency matrix and dense node features as a GraphInput."""
+    n_nodes = len(adjacency)
+    features = np.zeros((n_nodes, 0)) if features is None else features
+    tables = adjacency, np.ascontiguousarray(np.transpose(adjacency)), features
+    matrices = [as_csr(table, index_dtype) for table in tables]
+    return GraphInput(*matrices, in_view=np.arange(n_nodes))
 
 
 def as_entries(table, n_keep):
@@ -148,7 +158,7 @@ def shares_of(table):
     return np.divide(table, total, out=np.zeros_like(table), where=total > 0)
 
 
-def count_partner_profiles(adjacency, profiles, n_keep, masses):
+def average_profiles(adjacency, profiles, n_keep, masses):
     """Average the partners' profiles, keep the strongest, scale to the masses."""
     averages = []
     for edges_of in (adjacency.T, adjacency):
@@ -166,7 +176,7 @@ def second_order(counts, adjacency, weight, n_entries, n_keep):
     counts = counts.astype(np.float32)
     profiles = shares_of(strongest(counts, n_entries)).astype(np.float32)
     masses = weight * counts.sum(axis=1)
-    block = count_partner_profiles(adjacency, profiles, n_keep, masses)
+    block = average_profiles(adjacency, profiles, n_keep, masses)
     return np.hstack([counts, block])
 
 
@@ -212,16 +222,16 @@ def vote(similarities, ref_types, n_neighbors, n_types):
     return scores
 
 
-def agree(counts, rows, probabilities, weight, n_peers):
+def smooth_over_neighbors(counts, rows, probabilities, weight, n_neighbors):
     """Mix the probabilities of rows with those of their most similar nodes."""
     similarities = jaccard(counts, counts)
     np.fill_diagonal(similarities, 0)
-    peers, values = top_list(similarities, n_peers)
+    neighbors, values = top_list(similarities, n_neighbors)
     result = probabilities.copy()
     for i in rows:
-        there = peers[i] >= 0
-        if there.any():
-            strength = values[i, there].astype(float) ** 2
-            theirs = strength @ probabilities[peers[i, there]] / strength.sum()
+        found = neighbors[i] >= 0
+        if found.any():
+            strength = values[i, found].astype(float) ** 2
+            theirs = strength @ probabilities[neighbors[i, found]] / strength.sum()
             result[i] = (1 - weight) * probabilities[i] + weight * theirs
     return shares_of(result)

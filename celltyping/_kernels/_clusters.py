@@ -1,10 +1,10 @@
 """Kernels that compare nodes with clusters of nodes, without storing a profile.
 
-A node's profile says how much it gets from, and gives to, each cluster. It is counted
-when it is needed, into an array that stays in the first cache. The mean profiles of all
-clusters come from one sweep over the edges. They lie column by column with the clusters
-side by side, so that one entry of a profile meets all clusters in a few vector
-instructions.
+The profile of a node holds the weights of its edges from and to each cluster. It is
+computed when it is needed, into an array that stays in the first cache. The mean
+profiles of all clusters come from one sweep over the edges. They are stored by column,
+with the clusters side by side, so that one entry of a profile is compared with all
+clusters in a few vector instructions.
 """
 
 # Authors: the celltyping developers
@@ -14,59 +14,71 @@ from typing import NamedTuple
 
 import numpy as np
 
+from celltyping._kernels._csr import CSRGraph, CSRMatrix
 from celltyping._kernels._jit import jit
 
-# Rows that stand side by side are padded to a multiple of this many, so that no vector
-# loop has a rest.
+# Rows that stand side by side are padded to a multiple of this, so that vector loops
+# have no remainder.
 LANES = 16
 
-# Where at most this share of the nodes moves, the sums of profiles move along. That
-# takes eight updates per edge of a moved node, and to sum up anew two per edge of all.
+# Where at most this fraction of the nodes moves, the sums of profiles are updated. That
+# takes eight updates per edge of a moved node; a new sum takes two per edge of all.
 MANY = 0.2
 
 
-class Wires(NamedTuple):
-    """The graph by source and by target, and the node features, as CSR arrays."""
+class ProfileInput(NamedTuple):
+    """Everything that the profiles of nodes are computed from."""
 
-    out_ptr: np.ndarray
-    out_nodes: np.ndarray
-    out_weights: np.ndarray
-    in_ptr: np.ndarray
-    in_nodes: np.ndarray
-    in_weights: np.ndarray
-    feature_ptr: np.ndarray
-    feature_cols: np.ndarray
-    feature_values: np.ndarray
+    graph: CSRGraph
+    features: CSRMatrix
     n_features: int
-    scale: np.ndarray  # per node, what the weights of its profile are multiplied by
-    totals: np.ndarray  # per node, the sum of its profile
+    scale: np.ndarray  # factor on the edge weights of a node's profile, per node
+    totals: np.ndarray  # sum of a node's profile, per node
+
+
+class Clusters(NamedTuple):
+    """A partition, and its nodes by cluster: those of cluster c are
+    `members[ends[c]:ends[c + 1]]`, by falling similarity to the mean of the cluster.
+    """
+
+    labels: np.ndarray  # cluster of each node, uint32
+    similarities: np.ndarray  # of each node to the mean of its cluster, float32
+    members: np.ndarray
+    ends: np.ndarray
 
 
 @jit
-def _write_profile(i, wires, labels, n_clusters, scratch, cols, values):
-    """Write the entries of node i's profile, in the order in which its edges come.
+def _allocate(n_clusters, n_cols):
+    """Allocate zeros for the sums of a profile, and its columns and values, padded."""
+    scratch = np.zeros(2 * n_clusters)
+    return scratch, np.empty(n_cols + 4, np.uint32), np.empty(n_cols + 4, np.float32)
+
+
+@jit
+def _write_profile(i, data, labels, n_clusters, scratch, cols, values):
+    """Write the entries of node i's profile, in the order of its edges.
 
     Cluster c of the in-partners is column c, of the out-partners `n_clusters` + c; the
-    node features follow. `scratch` has 2 * n_clusters zeros before and after. Returns
-    how many entries there are.
+    node features follow. `scratch` holds zeros, before and after. Returns the number of
+    entries.
     """
     n_entries = 0
-    for e in range(wires.in_ptr[i], wires.in_ptr[i + 1]):
-        c = labels[wires.in_nodes[e]]
+    for e in range(data.graph.incoming.ptr[i], data.graph.incoming.ptr[i + 1]):
+        c = labels[data.graph.incoming.indices[e]]
         cols[n_entries] = c  # without a branch, which would often be guessed wrongly
         n_entries += scratch[c] == 0.0
-        scratch[c] += wires.in_weights[e]
-    for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
-        c = n_clusters + labels[wires.out_nodes[e]]
+        scratch[c] += data.graph.incoming.values[e]
+    for e in range(data.graph.outgoing.ptr[i], data.graph.outgoing.ptr[i + 1]):
+        c = n_clusters + labels[data.graph.outgoing.indices[e]]
         cols[n_entries] = c
         n_entries += scratch[c] == 0.0
-        scratch[c] += wires.out_weights[e]
+        scratch[c] += data.graph.outgoing.values[e]
     for m in range(n_entries):
-        values[m] = scratch[cols[m]] * wires.scale[i]
+        values[m] = scratch[cols[m]] * data.scale[i]
         scratch[cols[m]] = 0.0
-    for e in range(wires.feature_ptr[i], wires.feature_ptr[i + 1]):
-        cols[n_entries] = 2 * n_clusters + wires.feature_cols[e]
-        values[n_entries] = wires.feature_values[e]
+    for e in range(data.features.ptr[i], data.features.ptr[i + 1]):
+        cols[n_entries] = 2 * n_clusters + data.features.indices[e]
+        values[n_entries] = data.features.values[e]
         n_entries += 1
     return n_entries
 
@@ -75,7 +87,8 @@ def _write_profile(i, wires, labels, n_clusters, scratch, cols, values):
 def _add_minima(n_entries, cols, values, table, shared):
     """Add the minima of a profile with each of the rows side by side in `table`.
 
-    Four entries at a time: a quarter of the visits to `shared`. Entries of 0 fill up.
+    Four entries at a time, which takes a quarter of the accesses to `shared`. Entries
+    of 0 are the padding.
     """
     for m in range(n_entries, _padded(n_entries, 4)):
         cols[m] = 0
@@ -98,25 +111,19 @@ def _padded(n, multiple):
 
 
 @jit
-def _room(n_cols):
-    """Make room for a profile: its columns, its values, and some entries to fill up."""
-    return np.empty(n_cols + 4, np.uint32), np.empty(n_cols + 4, np.float32)
-
-
-@jit
-def mean_profiles(wires, labels, n_clusters, groups, n_groups):
+def mean_profiles(data, labels, n_clusters, groups, n_groups):
     """Average the profiles of the nodes of each group.
 
     Parameters
     ----------
-    wires : Wires
+    data : ProfileInput
         The graph and the node features.
     labels : ndarray of shape (n_nodes,), dtype=uint32
         Cluster of each node, to which the columns of a profile refer.
     n_clusters : int
         Number of clusters.
     groups : ndarray of shape (n_nodes,), dtype=uint32
-        Group of each node, often its cluster again.
+        Group of each node, often its cluster.
     n_groups : int
         Number of groups.
 
@@ -125,32 +132,32 @@ def mean_profiles(wires, labels, n_clusters, groups, n_groups):
     means : ndarray of shape (2 * n_clusters + n_features, n_padded), dtype=float32
         The mean profile of group g is column g; columns from `n_groups` on are 0.
     """
-    return _divide(*_sum_profiles(wires, labels, n_clusters, groups, n_groups))
+    return _divide(*_sum_profiles(data, labels, n_clusters, groups, n_groups))
 
 
 @jit
-def _sum_profiles(wires, labels, n_clusters, groups, n_groups):
-    """Sum up the profiles of the nodes of each group, and count the nodes."""
+def _sum_profiles(data, labels, n_clusters, groups, n_groups):
+    """Sum the profiles of the nodes of each group, and count the nodes."""
     n_padded = _padded(n_groups, LANES)
-    sums = np.zeros((2 * n_clusters + wires.n_features, n_padded))
+    sums = np.zeros((2 * n_clusters + data.n_features, n_padded))
     sizes = np.zeros(n_padded)
     for i in range(len(labels)):
         cluster, group = labels[i], groups[i]
         sizes[group] += 1.0
-        for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
-            partner = wires.out_nodes[e]
-            weight = wires.out_weights[e]
-            sums[n_clusters + labels[partner], group] += weight * wires.scale[i]
-            sums[cluster, groups[partner]] += weight * wires.scale[partner]
-        for e in range(wires.feature_ptr[i], wires.feature_ptr[i + 1]):
-            column = 2 * n_clusters + wires.feature_cols[e]
-            sums[column, group] += wires.feature_values[e]
+        for e in range(data.graph.outgoing.ptr[i], data.graph.outgoing.ptr[i + 1]):
+            partner = data.graph.outgoing.indices[e]
+            weight = data.graph.outgoing.values[e]
+            sums[n_clusters + labels[partner], group] += weight * data.scale[i]
+            sums[cluster, groups[partner]] += weight * data.scale[partner]
+        for e in range(data.features.ptr[i], data.features.ptr[i + 1]):
+            column = 2 * n_clusters + data.features.indices[e]
+            sums[column, group] += data.features.values[e]
     return sums, sizes
 
 
 @jit
 def _divide(sums, sizes):
-    """Turn sums over groups into means; an empty group has 0."""
+    """Divide sums by sizes; the mean of an empty group is 0."""
     means = np.zeros(sums.shape, np.float32)
     for k in range(len(sizes)):
         if sizes[k] > 0.0:
@@ -160,41 +167,41 @@ def _divide(sums, sizes):
 
 
 @jit
-def _move_sums(i, new, wires, labels, n_clusters, sums, sizes):
-    """Move one node to another cluster, and what it adds to the sums along with it."""
+def _move_sums(i, new, data, labels, n_clusters, sums, sizes):
+    """Move one node to another cluster, and update the sums and the sizes."""
     old = labels[i]
     sizes[old] -= 1.0
     sizes[new] += 1.0
-    for e in range(wires.in_ptr[i], wires.in_ptr[i + 1]):
-        column = labels[wires.in_nodes[e]]
-        _shift(sums[column], old, new, wires.in_weights[e] * wires.scale[i])
-    for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
-        column = n_clusters + labels[wires.out_nodes[e]]
-        _shift(sums[column], old, new, wires.out_weights[e] * wires.scale[i])
-    for e in range(wires.feature_ptr[i], wires.feature_ptr[i + 1]):
-        column = 2 * n_clusters + wires.feature_cols[e]
-        _shift(sums[column], old, new, wires.feature_values[e])
-    labels[i] = new  # now: where the node is its own partner, it is in the new cluster
-    for e in range(wires.out_ptr[i], wires.out_ptr[i + 1]):
-        partner = wires.out_nodes[e]
-        weight = wires.out_weights[e] * wires.scale[partner]
+    for e in range(data.graph.incoming.ptr[i], data.graph.incoming.ptr[i + 1]):
+        column = labels[data.graph.incoming.indices[e]]
+        _shift(sums[column], old, new, data.graph.incoming.values[e] * data.scale[i])
+    for e in range(data.graph.outgoing.ptr[i], data.graph.outgoing.ptr[i + 1]):
+        column = n_clusters + labels[data.graph.outgoing.indices[e]]
+        _shift(sums[column], old, new, data.graph.outgoing.values[e] * data.scale[i])
+    for e in range(data.features.ptr[i], data.features.ptr[i + 1]):
+        column = 2 * n_clusters + data.features.indices[e]
+        _shift(sums[column], old, new, data.features.values[e])
+    labels[i] = new  # before its partners: a self loop leads to the new cluster
+    for e in range(data.graph.outgoing.ptr[i], data.graph.outgoing.ptr[i + 1]):
+        partner = data.graph.outgoing.indices[e]
+        weight = data.graph.outgoing.values[e] * data.scale[partner]
         _shift(sums[:, labels[partner]], old, new, weight)
-    for e in range(wires.in_ptr[i], wires.in_ptr[i + 1]):
-        partner = wires.in_nodes[e]
-        weight = wires.in_weights[e] * wires.scale[partner]
+    for e in range(data.graph.incoming.ptr[i], data.graph.incoming.ptr[i + 1]):
+        partner = data.graph.incoming.indices[e]
+        weight = data.graph.incoming.values[e] * data.scale[partner]
         _shift(sums[:, labels[partner]], n_clusters + old, n_clusters + new, weight)
 
 
 @jit
 def _shift(sums, old, new, weight):
-    """Take a weight from one place and add it to another."""
+    """Move a weight from one entry to another."""
     sums[old] -= weight
     sums[new] += weight
 
 
 @jit
 def _column_sums(table):
-    """Sum the columns; an empty one gets 1, so that nothing divides by 0."""
+    """Sum the columns; the sum of an empty one is 1, to be a divisor."""
     sums = np.zeros(table.shape[1])
     for c in range(table.shape[0]):
         for k in range(table.shape[1]):
@@ -206,18 +213,18 @@ def _column_sums(table):
 
 
 @jit
-def move_to_nearest(wires, labels, stays, n_clusters):
+def move_to_nearest(data, labels, is_fixed, n_clusters):
     """Move every node to the cluster whose mean profile is most similar to its own.
 
     Parameters
     ----------
-    wires : Wires
+    data : ProfileInput
         The graph and the node features.
     labels : ndarray of shape (n_nodes,), dtype=uint32
         Cluster of each node.
-    stays : ndarray of shape (n_nodes,), dtype=bool
-        Nodes that stay where they are. So do those with an empty profile, and those to
-        which no cluster is more similar than their own.
+    is_fixed : ndarray of shape (n_nodes,), dtype=bool
+        Nodes that keep their cluster. So do those with an empty profile, and those that
+        are not more similar to another cluster than to their own.
     n_clusters : int
         Number of clusters.
 
@@ -226,35 +233,34 @@ def move_to_nearest(wires, labels, stays, n_clusters):
     labels : ndarray of shape (n_nodes,), dtype=uint32
         New clusters.
     similarities : ndarray of shape (n_nodes,), dtype=float32
-        Similarity to the mean, as it was before, of the cluster that a node is now in;
-        1 where the profile is empty.
+        Similarity of each node to the old mean of its new cluster; 1 where the profile
+        is empty.
     """
-    means = mean_profiles(wires, labels, n_clusters, labels, n_clusters)
-    return _nearest(wires, labels, stays, n_clusters, means)
+    means = mean_profiles(data, labels, n_clusters, labels, n_clusters)
+    return _nearest(data, labels, is_fixed, n_clusters, means)
 
 
 @jit
-def _nearest(wires, labels, stays, n_clusters, means):
-    """Do what `move_to_nearest` does, with given means."""
+def _nearest(data, labels, is_fixed, n_clusters, means):
+    """Move every node to the nearest of the given means."""
     n_padded = means.shape[1]
     mean_sums = _column_sums(means)
-    scratch = np.zeros(2 * n_clusters)
-    cols, values = _room(means.shape[0])
+    scratch, cols, values = _allocate(n_clusters, means.shape[0])
     shared = np.zeros(n_padded, np.float32)
     new_labels = labels.copy()
     similarities = np.ones(len(labels), np.float32)
     for i in range(len(labels)):
-        total = wires.totals[i]
+        total = data.totals[i]
         if total == 0.0:
             continue
-        n_entries = _write_profile(i, wires, labels, n_clusters, scratch, cols, values)
+        n_entries = _write_profile(i, data, labels, n_clusters, scratch, cols, values)
         _add_minima(n_entries, cols, values, means, shared)
         best = np.float32(0.0)
         for k in range(n_padded):
             shared[k] = shared[k] / (total + mean_sums[k] - shared[k])
             best = max(best, shared[k])
         own = shared[labels[i]]
-        if own < best and not stays[i]:
+        if own < best and not is_fixed[i]:
             for k in range(n_clusters):
                 if shared[k] == best:
                     new_labels[i] = np.uint32(k)
@@ -266,17 +272,17 @@ def _nearest(wires, labels, stays, n_clusters, means):
 
 
 @jit
-def settle(wires, labels, stays, n_clusters, max_iter, tol):
-    """Repeat `move_to_nearest` until few nodes move.
+def reassign(data, labels, is_fixed, n_clusters, max_iter, tol):
+    """Repeat `move_to_nearest`, a Lloyd iteration, until few nodes move.
 
     Parameters
     ----------
-    wires, labels, stays, n_clusters
+    data, labels, is_fixed, n_clusters
         As in `move_to_nearest`.
     max_iter : int
-        Largest number of passes, at least 1.
+        Maximum number of passes, at least 1.
     tol : float
-        The passes stop when at most this share of the nodes moves.
+        Maximum fraction of moved nodes at which the passes stop.
 
     Returns
     -------
@@ -285,65 +291,56 @@ def settle(wires, labels, stays, n_clusters, max_iter, tol):
     n_iter : int
         Number of passes.
     """
-    sums, sizes = _sum_profiles(wires, labels, n_clusters, labels, n_clusters)
+    sums, sizes = _sum_profiles(data, labels, n_clusters, labels, n_clusters)
     n_iter = 0
     while True:
         means = _divide(sums, sizes)
-        new_labels, similarities = _nearest(wires, labels, stays, n_clusters, means)
+        new_labels, similarities = _nearest(data, labels, is_fixed, n_clusters, means)
         n_iter += 1
         n_moved = np.count_nonzero(new_labels != labels)
         if n_moved <= tol * len(labels) or n_iter == max_iter:
             return new_labels, similarities, n_iter
         if n_moved > MANY * len(labels):
             sums, sizes = _sum_profiles(
-                wires, new_labels, n_clusters, new_labels, n_clusters
+                data, new_labels, n_clusters, new_labels, n_clusters
             )
         else:
             labels = labels.copy()
             for i in range(len(labels)):
                 if new_labels[i] != labels[i]:
-                    _move_sums(i, new_labels[i], wires, labels, n_clusters, sums, sizes)
+                    _move_sums(i, new_labels[i], data, labels, n_clusters, sums, sizes)
         labels = new_labels
 
 
 @jit
-def take_candidates(
-    labels, similarities, members, ends, stays, barred, kinds, n_candidates
-):
-    """Take the farthest node of each cluster, the second farthest, and so on.
+def take_candidates(clusters, is_fixed, deferred, classes, n_candidates):
+    """Take the farthest node of each cluster, then the second farthest, and so on.
 
     Parameters
     ----------
-    labels : ndarray of shape (n_nodes,), dtype=uint32
-        Cluster of each node.
-    similarities : ndarray of shape (n_nodes,), dtype=float32
-        Similarity of each node to the mean of its cluster.
-    members : ndarray of shape (n_nodes,)
-        The nodes by cluster, nearest to the mean first.
-    ends : ndarray of shape (n_clusters + 1,)
-        The members of cluster c are `members[ends[c]:ends[c + 1]]`.
-    stays : ndarray of shape (n_nodes,), dtype=bool
-        The nodes that represent their cluster. Where all of them are of one kind, no
-        node of that kind is taken: one has to stay.
-    barred : ndarray of shape (n_nodes,), dtype=bool
+    clusters : Clusters
+        The partition.
+    is_fixed : ndarray of shape (n_nodes,), dtype=bool
+        The representatives of the clusters. Where those of a cluster are structurally
+        equivalent, no node that is equivalent to them is taken: one has to stay.
+    deferred : ndarray of shape (n_nodes,), dtype=bool
         Nodes that are taken after all others.
-    kinds : ndarray of shape (n_nodes,)
-        Nodes with the same number have the same wiring.
+    classes : ndarray of shape (n_nodes,)
+        Equivalence class of each node.
     n_candidates : int
-        How many are taken, if there are so many.
+        Maximum number of candidates.
 
     Returns
     -------
     candidates : ndarray of shape (n_taken,), dtype=int64
         Nodes, ordered by cluster.
     candidate_ends : ndarray of shape (n_clusters + 1,), dtype=int64
-        Where each cluster's candidates end.
+        The candidates of cluster c are
+        `candidates[candidate_ends[c]:candidate_ends[c + 1]]`.
     """
+    labels, similarities, members, ends = clusters
     n_clusters = len(ends) - 1
-    only_kind = np.full(n_clusters, -1, np.int64)  # of the representatives; -2: several
-    for i in range(len(labels)):
-        if stays[i] and only_kind[labels[i]] != kinds[i]:
-            only_kind[labels[i]] = kinds[i] if only_kind[labels[i]] == -1 else -2
+    only_class = _only_classes(labels, is_fixed, classes, n_clusters)
     largest = 0
     for c in range(n_clusters):
         largest = max(largest, ends[c + 1] - ends[c])
@@ -358,7 +355,7 @@ def take_candidates(
                 if place < ends[c]:
                     continue
                 i = members[place]
-                if barred[i] == (late == 1) and kinds[i] != only_kind[c]:
+                if deferred[i] == (late == 1) and classes[i] != only_class[c]:
                     in_turn[n_in_turn] = i
                     n_in_turn += 1
             farthest = in_turn[:n_in_turn]
@@ -371,7 +368,24 @@ def take_candidates(
                 break
         if n_taken == n_candidates:
             break
-    candidates = np.empty(n_taken, np.int64)
+    return _by_cluster(taken, members, ends)
+
+
+@jit
+def _only_classes(labels, is_fixed, classes, n_clusters):
+    """Find the class of each cluster's fixed nodes: -1 for none, -2 for several."""
+    only_class = np.full(n_clusters, -1, np.int64)
+    for i in range(len(labels)):
+        if is_fixed[i] and only_class[labels[i]] != classes[i]:
+            only_class[labels[i]] = classes[i] if only_class[labels[i]] == -1 else -2
+    return only_class
+
+
+@jit
+def _by_cluster(taken, members, ends):
+    """List the nodes that are taken by cluster, with the ends of the clusters."""
+    n_clusters = len(ends) - 1
+    candidates = np.empty(np.count_nonzero(taken), np.int64)
     candidate_ends = np.zeros(n_clusters + 1, np.int64)
     n_taken = 0
     for c in range(n_clusters):
@@ -384,29 +398,17 @@ def take_candidates(
 
 
 @jit
-def candidate_gains(
-    wires, labels, n_clusters, similarities, members, ends, candidates, candidate_ends
-):
-    """Sum up how much nearer the nodes of its cluster are to a candidate than now.
+def candidate_gains(data, clusters, candidates, candidate_ends):
+    """Sum the gain in similarity of each candidate's cluster if it were the centre.
 
     Parameters
     ----------
-    wires : Wires
+    data : ProfileInput
         The graph and the node features.
-    labels : ndarray of shape (n_nodes,), dtype=uint32
-        Cluster of each node.
-    n_clusters : int
-        Number of clusters.
-    similarities : ndarray of shape (n_nodes,), dtype=float32
-        Similarity of each node to the mean of its cluster.
-    members : ndarray of shape (n_nodes,)
-        All nodes, ordered by cluster.
-    ends : ndarray of shape (n_clusters + 1,)
-        The members of cluster c are `members[ends[c]:ends[c + 1]]`.
-    candidates : ndarray of shape (n_candidates,)
-        Candidates, ordered by cluster.
-    candidate_ends : ndarray of shape (n_clusters + 1,)
-        Where each cluster's candidates end.
+    clusters : Clusters
+        The partition.
+    candidates, candidate_ends : ndarray
+        Candidates by cluster, as `take_candidates` returns them.
 
     Returns
     -------
@@ -414,35 +416,27 @@ def candidate_gains(
         Sum over the members u of the candidate's cluster of
         max(similarity(u, candidate) - similarity(u, mean), 0).
     """
+    labels, similarities, members, ends = clusters
+    n_clusters = len(ends) - 1
     gains = np.zeros(len(candidates))
-    n_cols = 2 * n_clusters + wires.n_features
-    scratch = np.zeros(2 * n_clusters)
-    cols, values = _room(n_cols)
+    scratch, cols, values = _allocate(n_clusters, 2 * n_clusters + data.n_features)
     for cluster in range(n_clusters):
         first, last = candidate_ends[cluster], candidate_ends[cluster + 1]
         if first == last:
             continue
-        n_padded = _padded(last - first, LANES)
-        table = np.zeros((n_cols, n_padded), np.float32)
-        sums = np.ones(n_padded, np.float32)
-        for k in range(last - first):
-            candidate = candidates[first + k]
-            n_entries = _write_profile(
-                candidate, wires, labels, n_clusters, scratch, cols, values
-            )
-            for m in range(n_entries):
-                table[cols[m], k] = values[m]
-            if n_entries > 0:
-                sums[k] = wires.totals[candidate]
+        table, sums = _write_table(
+            data, labels, n_clusters, candidates[first:last], scratch, cols, values
+        )
+        n_padded = len(sums)
         shared = np.zeros(n_padded, np.float32)
         gained = np.zeros(n_padded)
         for u in range(ends[cluster], ends[cluster + 1]):
             i = members[u]
-            total = wires.totals[i]
+            total = data.totals[i]
             if total == 0.0:
                 continue
             n_entries = _write_profile(
-                i, wires, labels, n_clusters, scratch, cols, values
+                i, data, labels, n_clusters, scratch, cols, values
             )
             _add_minima(n_entries, cols, values, table, shared)
             for k in range(n_padded):
@@ -454,12 +448,29 @@ def candidate_gains(
 
 
 @jit
-def mean_distance(wires, labels, n_clusters, groups, n_groups):
+def _write_table(data, labels, n_clusters, nodes, scratch, cols, values):
+    """Write the profiles of nodes side by side, and their sums (1 where empty)."""
+    n_padded = _padded(len(nodes), LANES)
+    table = np.zeros((2 * n_clusters + data.n_features, n_padded), np.float32)
+    sums = np.ones(n_padded, np.float32)
+    for k in range(len(nodes)):
+        n_entries = _write_profile(
+            nodes[k], data, labels, n_clusters, scratch, cols, values
+        )
+        for m in range(n_entries):
+            table[cols[m], k] = values[m]
+        if n_entries > 0:
+            sums[k] = data.totals[nodes[k]]
+    return table, sums
+
+
+@jit
+def mean_distance(data, labels, n_clusters, groups, n_groups):
     """Average the distance of the nodes from the mean profile of their group.
 
     Parameters
     ----------
-    wires, labels, n_clusters, groups, n_groups
+    data, labels, n_clusters, groups, n_groups
         As in `mean_profiles`.
 
     Returns
@@ -467,16 +478,15 @@ def mean_distance(wires, labels, n_clusters, groups, n_groups):
     distance : float
         Mean weighted Jaccard distance; that of an empty profile is 0.
     """
-    means = mean_profiles(wires, labels, n_clusters, groups, n_groups)
+    means = mean_profiles(data, labels, n_clusters, groups, n_groups)
     mean_sums = _column_sums(means)
-    scratch = np.zeros(2 * n_clusters)
-    cols, values = _room(means.shape[0])
+    scratch, cols, values = _allocate(n_clusters, means.shape[0])
     distance = 0.0
     for i in range(len(labels)):
-        total = wires.totals[i]
+        total = data.totals[i]
         if total == 0.0:
             continue
-        n_entries = _write_profile(i, wires, labels, n_clusters, scratch, cols, values)
+        n_entries = _write_profile(i, data, labels, n_clusters, scratch, cols, values)
         group = groups[i]
         shared = 0.0
         for m in range(n_entries):

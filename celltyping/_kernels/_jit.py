@@ -1,4 +1,4 @@
-"""The one switch for how kernels are compiled."""
+"""Compilation of kernels by numba: cache and floating-point flags."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -7,35 +7,24 @@ import os
 
 import numba
 
-# Compiled kernels are kept on disk, so that a second process starts at once. Where no
-# folder can be written (numba then raises at import), or for debugging, set
-# CELLTYPING_NUMBA_CACHE=0.
+# Compiled kernels are stored on disk, so that the next process need not compile them.
+# CELLTYPING_NUMBA_CACHE=0 switches this off, for folders that are not writable (numba
+# then raises at import) and for debugging.
 CACHE = os.environ.get("CELLTYPING_NUMBA_CACHE", "1") != "0"
 
-# What may be assumed of floats: no NaN and no difference between 0.0 and -0.0, which
-# lets maxima be vectorised. Nothing that reorders a sum: results stay the same to the
-# bit on one machine.
+# The compiler may assume that there is no NaN and that 0.0 equals -0.0, which lets it
+# vectorise maxima. It may not reorder sums: results on one machine are reproducible to
+# the bit.
 FLOAT_FLAGS = {"nnan", "nsz"}
 
 
 def jit(function):
-    """Compile a kernel on first use; it releases the GIL while it runs.
+    """Compile a pure function on arrays at its first call; it releases the GIL.
 
-    Kernels must not sort in place (``array.sort()``, ``np.sort``), but by `np.argsort`.
-    Compiled, both are closures of one function, told apart by a counter that starts
-    anew in each process. Of two kernels that were kept on disk by two processes, one
-    may then call the sort of the other: with both kinds, `sort` was seen to return an
-    array unsorted, without an error.
-
-    Parameters
-    ----------
-    function : callable
-        A pure function on arrays.
-
-    Returns
-    -------
-    kernel : callable
-        The compiled function.
+    Kernels must sort by `np.argsort`, never in place (``array.sort()``, ``np.sort``).
+    Compiled, both are closures of one function that are told apart by a counter, which
+    starts anew in each process. With kernels cached by two processes, one may call the
+    sort of the other; `sort` then returned an array unsorted, without an error.
     """
     options = {"nogil": True, "fastmath": FLOAT_FLAGS}
     try:

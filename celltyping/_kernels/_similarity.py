@@ -1,36 +1,80 @@
-"""Kernels for weighted Jaccard similarities between sparse rows and references.
+"""Weighted Jaccard similarities between sparse rows and references.
 
 Rows meet references through the references' columns (their CSC form): each entry of a
-row adds its minimum with every reference that has the column, so that only pairs that
-share something cost time, and no matrix of rows by references is ever stored. Index
-arrays come unsigned, because numba otherwise checks each index for being negative,
-which doubles the time of the innermost loop.
+row adds its minimum with every reference that has the column, so that only pairs with a
+common column cost time, and no matrix of rows by references is ever stored.
 """
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from typing import NamedTuple
+
 import numpy as np
 
+from celltyping._kernels._csr import CSRMatrix, row_sums
 from celltyping._kernels._jit import jit
 
-# References are looked at in runs of this many; a run in which none can enter the list
+# References are compared in runs of this length; a run without a candidate for the list
 # is left after one vectorised comparison.
 RUN = 64
 
-# How much a threshold is lowered in that comparison, so that rounding hides no one.
+# Factor on the threshold of that comparison, so that rounding excludes no candidate.
 SLACK = np.float32(1.0 - 1e-5)
+
+# An id that no row has.
+NO_ROW = np.iinfo(np.uint32).max
+
+
+class Rows(NamedTuple):
+    """A nonnegative matrix by rows, indices unsigned, with the sums of its rows."""
+
+    ptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+    sums: np.ndarray
+
+    @classmethod
+    def from_scipy(cls, matrix):
+        """Take the arrays of a CSR array of float32."""
+        return cls(*CSRMatrix.from_scipy(matrix), row_sums(matrix))
+
+
+class References(NamedTuple):
+    """Rows with which others are compared: by column, with sums, types and ids.
+
+    Types ascend. A row is not compared with the reference that has its own id.
+    """
+
+    ptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+    sums: np.ndarray
+    types: np.ndarray
+    ids: np.ndarray
+
+    @classmethod
+    def from_scipy(cls, matrix, types, ids=None):
+        """Take the rows of a CSR array of float32; with no `ids`, all are compared."""
+        if ids is None:
+            ids = np.full(matrix.shape[0], NO_ROW)
+        return cls(
+            *CSRMatrix.from_scipy(matrix.tocsc()),
+            row_sums(matrix),
+            np.asarray(types, dtype=np.int32),
+            np.asarray(ids, dtype=np.uint32),
+        )
 
 
 @jit
-def _add_minima(begin, end, cols, values, ref_ptr, refs, ref_values, shared):
-    """Add the sum of minima of one row with every reference to `shared`."""
-    for e in range(begin, end):
-        value = values[e]
-        c = cols[e]
-        for p in range(ref_ptr[c], ref_ptr[c + 1]):
-            other = ref_values[p]
-            shared[refs[p]] += other if other < value else value
+def _add_minima(i, rows, references, shared):
+    """Add the sum of minima of row i with every reference to `shared`."""
+    for e in range(rows.ptr[i], rows.ptr[i + 1]):
+        value = rows.values[e]
+        c = rows.indices[e]
+        for p in range(references.ptr[c], references.ptr[c + 1]):
+            other = references.values[p]
+            shared[references.indices[p]] += other if other < value else value
 
 
 @jit
@@ -44,10 +88,10 @@ def _padded(ref_sums):
 
 @jit
 def _run_may_enter(shared, padded_sums, start, row_sum, threshold):
-    """Tell whether any reference of a run is more similar than `threshold`.
+    """Return whether any reference of a run may be more similar than `threshold`.
 
     The comparison is that of shared / (row_sum + ref_sum - shared) without a division,
-    over a fixed length and with a narrow counter: ten times faster than otherwise.
+    over a fixed length and with a narrow counter, which is ten times faster.
     """
     limit = threshold * SLACK
     run_shared = shared[start : start + RUN]
@@ -61,38 +105,21 @@ def _run_may_enter(shared, padded_sums, start, row_sum, threshold):
 
 
 @jit
-def nearest_types(
-    rows,
-    ptr,
-    cols,
-    values,
-    sums,
-    ref_ptr,
-    refs,
-    ref_values,
-    ref_sums,
-    ref_types,
-    n_best,
-    drop,
-):
-    """Find each row's most similar types: a type is as similar as its best reference.
+def nearest_types(chosen, rows, references, n_best, drop):
+    """Find the types of the most similar references of each row.
+
+    The similarity of a type is that of its most similar reference.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows,), dtype=uint32
-        The rows to work on.
-    ptr, cols, values : ndarray
-        All rows in CSR form, indices unsigned.
-    sums : ndarray, dtype=float32
-        Their sums.
-    ref_ptr, refs, ref_values : ndarray
-        The references in CSC form, indices unsigned.
-    ref_sums : ndarray of shape (n_references,), dtype=float32
-        Their sums.
-    ref_types : ndarray of shape (n_references,), dtype=int32
-        Their types, ascending.
+    chosen : ndarray of shape (n_rows,), dtype=uint32
+        Indices of the rows.
+    rows : Rows
+        All rows.
+    references : References
+        The references.
     n_best : int
-        How many types are kept.
+        Maximum number of types.
     drop : float
         Types less similar than the best by more than this may be left out.
 
@@ -103,18 +130,18 @@ def nearest_types(
     similarities : ndarray of shape (n_rows, n_best), dtype=float32
         Their weighted Jaccard similarities, 0 where there is no type.
     """
+    ref_sums, ref_types, ref_ids = references.sums, references.types, references.ids
     n_refs = len(ref_sums)
     padded_sums = _padded(ref_sums)
     shared = np.zeros(len(padded_sums), np.float32)
-    types = np.full((len(rows), n_best), -1, np.int32)
-    similarities = np.zeros((len(rows), n_best), np.float32)
-    for k in range(len(rows)):
-        i = rows[k]
-        row_sum = sums[i]
+    types = np.full((len(chosen), n_best), -1, np.int32)
+    similarities = np.zeros((len(chosen), n_best), np.float32)
+    for k in range(len(chosen)):
+        i = chosen[k]
+        row_sum = rows.sums[i]
         if row_sum == 0.0:
             continue
-        _add_minima(ptr[i], ptr[i + 1], cols, values, ref_ptr, refs, ref_values, shared)
-        best_types = types[k]
+        _add_minima(i, rows, references, shared)
         best = similarities[k]
         threshold = np.float32(0.0)
         for start in range(0, n_refs, RUN):
@@ -123,8 +150,8 @@ def nearest_types(
                 continue
             for r in range(start, stop):
                 similarity = shared[r] / (row_sum + ref_sums[r] - shared[r])
-                if similarity > threshold:
-                    _enter(best_types, best, ref_types[r], similarity)
+                if similarity > threshold and ref_ids[r] != i:
+                    _enter(types[k], best, ref_types[r], similarity)
                     threshold = max(best[n_best - 1], best[0] - np.float32(drop))
                     threshold = max(threshold, np.float32(0.0))
         for m in range(n_best):
@@ -135,7 +162,7 @@ def nearest_types(
 
 @jit
 def _enter(best_types, best, new_type, similarity):
-    """Put a type into a list that falls by similarity, or raise it if it is there."""
+    """Insert a type into a list by falling similarity, or raise its similarity."""
     last = len(best) - 1
     place = last
     for m in range(len(best)):
@@ -154,69 +181,42 @@ def _enter(best_types, best, new_type, similarity):
 
 
 @jit
-def nearest_references(
-    rows,
-    ptr,
-    cols,
-    values,
-    sums,
-    ref_ptr,
-    refs,
-    ref_values,
-    ref_sums,
-    ref_ids,
-    n_best,
-):
-    """Find each row's most similar references, itself left out.
+def similarity_to_types(chosen, rows, references, n_types):
+    """Compute the similarity of each row to every type, that of its best reference.
 
     Parameters
     ----------
-    rows, ptr, cols, values, sums, ref_ptr, refs, ref_values, ref_sums
-        As in `nearest_types`.
-    ref_ids : ndarray of shape (n_references,), dtype=uint32
-        Which row each reference is; a row is not compared with itself.
-    n_best : int
-        How many references are kept.
+    chosen, rows, references
+        As in `nearest_types`; the ids of the references are not used.
+    n_types : int
+        Number of types.
 
     Returns
     -------
-    nearest : ndarray of shape (n_rows, n_best), dtype=int32
-        Positions of references by falling similarity, the lower one first among
-        equals; closed by -1.
-    similarities : ndarray of shape (n_rows, n_best), dtype=float32
-        Their weighted Jaccard similarities, 0 where there is no reference.
+    similarities : ndarray of shape (n_rows, n_types), dtype=float32
+        Weighted Jaccard similarities.
     """
-    n_refs = len(ref_sums)
-    padded_sums = _padded(ref_sums)
-    shared = np.zeros(len(padded_sums), np.float32)
-    nearest = np.full((len(rows), n_best), -1, np.int32)
-    similarities = np.zeros((len(rows), n_best), np.float32)
-    for k in range(len(rows)):
-        i = rows[k]
-        row_sum = sums[i]
+    ref_sums, ref_types = references.sums, references.types
+    shared = np.zeros(len(ref_sums), np.float32)
+    similarities = np.zeros((len(chosen), n_types), np.float32)
+    for k in range(len(chosen)):
+        i = chosen[k]
+        row_sum = rows.sums[i]
         if row_sum == 0.0:
             continue
-        _add_minima(ptr[i], ptr[i + 1], cols, values, ref_ptr, refs, ref_values, shared)
-        best = similarities[k]
-        threshold = np.float32(0.0)
-        for start in range(0, n_refs, RUN):
-            stop = min(start + RUN, n_refs)
-            if not _run_may_enter(shared, padded_sums, start, row_sum, threshold):
-                continue
-            for r in range(start, stop):
-                similarity = shared[r] / (row_sum + ref_sums[r] - shared[r])
-                if similarity > threshold and ref_ids[r] != i:
-                    _enter(nearest[k], best, np.int32(r), similarity)
-                    threshold = best[n_best - 1]
-        for m in range(n_best):
-            best[m] = min(best[m], np.float32(1.0))
+        _add_minima(i, rows, references, shared)
+        for r in range(len(ref_sums)):
+            similarity = shared[r] / (row_sum + ref_sums[r] - shared[r])
+            similarity = min(similarity, np.float32(1.0))
+            if similarity > similarities[k, ref_types[r]]:
+                similarities[k, ref_types[r]] = similarity
         shared[:] = 0.0
-    return nearest, similarities
+    return similarities
 
 
 @jit
 def vote(nearest, similarities, ref_types, n_best):
-    """Let each row's most similar references vote for their types.
+    """Score types by the votes of each row's most similar references.
 
     The weight of a reference is log(1 + s / (1 - s)) = -log(1 - s), so that the score
     of a type, 1 - exp(-sum of weights) = 1 - product of (1 - s), lies between 0 and 1
@@ -225,11 +225,11 @@ def vote(nearest, similarities, ref_types, n_best):
     Parameters
     ----------
     nearest, similarities : ndarray of shape (n_rows, n_neighbors)
-        As `nearest_references` returns them.
+        Positions of references, closed by -1, and their similarities.
     ref_types : ndarray of shape (n_references,), dtype=int32
         Types of the references.
     n_best : int
-        How many types are kept.
+        Maximum number of types.
 
     Returns
     -------
@@ -277,69 +277,24 @@ def vote(nearest, similarities, ref_types, n_best):
 
 
 @jit
-def largest_entries(ptr, cols, values):
-    """Find the column of the largest entry of every row.
+def largest_entries(matrix):
+    """Find the column of the largest entry of each row.
 
     Parameters
     ----------
-    ptr, cols, values : ndarray
-        A nonnegative matrix in CSR form, columns ascending.
+    matrix : CSRMatrix
+        A nonnegative matrix, columns ascending.
 
     Returns
     -------
     largest : ndarray of shape (n_rows,), dtype=int32
         Columns, the lower one among equals; -1 for an empty row.
     """
-    largest = np.full(len(ptr) - 1, -1, np.int32)
-    for i in range(len(ptr) - 1):
+    largest = np.full(len(matrix.ptr) - 1, -1, np.int32)
+    for i in range(len(largest)):
         best = 0.0
-        for e in range(ptr[i], ptr[i + 1]):
-            if values[e] > best:
-                best = values[e]
-                largest[i] = cols[e]
+        for e in range(matrix.ptr[i], matrix.ptr[i + 1]):
+            if matrix.values[e] > best:
+                best = matrix.values[e]
+                largest[i] = matrix.indices[e]
     return largest
-
-
-@jit
-def similarity_to_types(
-    rows,
-    ptr,
-    cols,
-    values,
-    sums,
-    ref_ptr,
-    refs,
-    ref_values,
-    ref_sums,
-    ref_types,
-    n_types,
-):
-    """Compute each row's similarity to every type, that of its best reference.
-
-    Parameters
-    ----------
-    rows, ptr, cols, values, sums, ref_ptr, refs, ref_values, ref_sums, ref_types
-        As in `nearest_types`.
-    n_types : int
-        Number of types.
-
-    Returns
-    -------
-    similarities : ndarray of shape (n_rows, n_types), dtype=float32
-        Weighted Jaccard similarities.
-    """
-    shared = np.zeros(len(ref_sums), np.float32)
-    similarities = np.zeros((len(rows), n_types), np.float32)
-    for k in range(len(rows)):
-        i = rows[k]
-        row_sum = sums[i]
-        if row_sum == 0.0:
-            continue
-        _add_minima(ptr[i], ptr[i + 1], cols, values, ref_ptr, refs, ref_values, shared)
-        for r in range(len(ref_sums)):
-            similarity = shared[r] / (row_sum + ref_sums[r] - shared[r])
-            similarity = min(similarity, np.float32(1.0))
-            if similarity > similarities[k, ref_types[r]]:
-                similarities[k, ref_types[r]] = similarity
-        shared[:] = 0.0
-    return similarities

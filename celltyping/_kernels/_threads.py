@@ -1,4 +1,4 @@
-"""Threads that hand back their results at once."""
+"""Running kernels on threads, block by block."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -8,12 +8,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 from joblib import effective_n_jobs
 
+# Rows per block: small enough to balance the load, large enough that the start of a
+# block (for similarities, an array with a float per reference) costs nothing in
+# comparison.
+BLOCK = 1024
+
+
+def iter_blocks(n_rows):
+    """Yield the first row and the end of each block of rows."""
+    for start in range(0, n_rows, BLOCK):
+        yield start, min(start + BLOCK, n_rows)
+
 
 @contextlib.contextmanager
 def threads(n_jobs):
-    """Stand in for joblib.Parallel where a kernel takes milliseconds.
+    """Run tasks on threads, as joblib.Parallel does, but without its polling.
 
-    joblib looks every hundredth of a second whether a thread has finished.
+    joblib checks every hundredth of a second whether a task is done, which is long for
+    a kernel that takes milliseconds.
 
     Parameters
     ----------
@@ -23,15 +35,7 @@ def threads(n_jobs):
     Yields
     ------
     parallel : callable
-        Runs what `joblib.delayed` made, and returns the results in order.
-
-    Examples
-    --------
-    >>> from joblib import delayed
-    >>> from celltyping._kernels._threads import threads
-    >>> with threads(2) as parallel:
-    ...     parallel(delayed(pow)(base, 2) for base in range(4))
-    [0, 1, 4, 9]
+        Runs an iterable of `joblib.delayed` tasks; returns the results in order.
     """
     n_threads = effective_n_jobs(n_jobs)
     if n_threads == 1:

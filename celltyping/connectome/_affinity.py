@@ -1,8 +1,6 @@
-"""From what the user passes as X to a graph: the one place that decides it.
+"""Graphs from X: a Connectome, an adjacency matrix or a table of features.
 
-The graph estimators take a `Connectome`, an adjacency matrix or a table of features,
-and say by `affinity` which of the last two a plain matrix is. They share this module,
-so that they agree.
+Shared by the estimators on graphs, whose `affinity` says what a plain matrix is.
 """
 
 # Authors: the celltyping developers
@@ -22,85 +20,121 @@ from celltyping._utils._compat import Interval, StrOptions
 from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome import Connectome
 
-# An RBF affinity has an edge for every pair of rows: at this many rows, 0.8 GB, and
-# several times that while it is made.
+# An RBF affinity has an edge for every pair of rows: with this many rows it takes
+# 0.8 GB, and several times that during construction.
 MAX_RBF_ROWS = 10_000
 
-# Weights that add up to no more than this leave room for every float32 sum of sums.
+# Weights up to this sum leave room for every float32 sum of sums.
 MAX_TOTAL_WEIGHT = 1e30
 
 
-class Wiring(NamedTuple):
-    """A graph, and which of its nodes are in view."""
+class GraphInput(NamedTuple):
+    """The graph that X stands for, with weights as `edge_weighting` says (float32)."""
 
-    adjacency: sparse.csr_array
+    adjacency: sparse.csr_array  # (n_nodes, n_nodes)
     transpose: sparse.csr_array
-    node_features: np.ndarray | None
-    in_view: np.ndarray
+    features: sparse.csr_array  # node features, (n_nodes, n_features), often none
+    in_view: np.ndarray  # indices of the nodes that are samples of X
 
 
-class WiringMixin:
-    """What the estimators on graphs share: reading X, and the tags that go with it.
+class RBFAffinity(NamedTuple):
+    """The affinity exp(-gamma * d²) to the rows of X."""
 
-    An estimator that uses it has the parameters `affinity`, `gamma`,
-    `n_graph_neighbors` and `edge_weighting`.
+    X: np.ndarray
+    gamma: float
+
+    def edges(self, X):
+        """Return the affinities of new rows, an edge for every pair.
+
+        Distances are computed pair by pair: a matrix product would round a row's
+        distances differently in batches of different sizes.
+        """
+        weights = np.exp(-self.gamma * cdist(X, self.X, "sqeuclidean"))
+        n_rows, n_cols = weights.shape
+        return sparse.csr_array(
+            (
+                weights.ravel().astype(np.float32),
+                np.tile(np.arange(n_cols, dtype=np.int32), n_rows),
+                np.arange(n_rows + 1, dtype=np.int32) * np.int32(n_cols),
+            ),
+            shape=weights.shape,
+        )
+
+
+class GraphInputMixin:
+    """Validation of X and the tags that depend on `affinity`, for graph estimators.
+
+    An estimator that uses it has the parameters `edge_weighting`, `affinity`, `gamma`
+    and `n_graph_neighbors`.
     """
 
-    _wiring_constraints = {
+    _graph_constraints = {
+        "edge_weighting": [StrOptions({"linear", "sqrt", "log1p"})],
         "affinity": [StrOptions({"auto", "precomputed", "rbf", "nearest_neighbors"})],
         "gamma": [Interval(Real, 0, None, closed="neither"), None],
         "n_graph_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "edge_weighting": [StrOptions({"linear", "sqrt", "log1p"})],
     }
 
-    def _fit_wiring(self, X):
-        """Read X at `fit`, and remember what `predict` needs to read more of it.
+    def _validate_graph(self, X, feature_weight=0):
+        """Turn the X of `fit` into a graph, and keep the state that new rows need.
 
         Parameters
         ----------
         X : Connectome, {array-like, sparse matrix} of shape (n_samples, n_features)
-            What was passed to `fit`.
+            The X of `fit`.
+        feature_weight : float, default=0
+            Factor of the node features of a Connectome. 0: none are returned.
 
         Returns
         -------
-        wiring : Wiring
-            The graph, its weights transformed as `edge_weighting` says.
+        graph : GraphInput
+            The graph.
 
         Raises
         ------
         TypeError
             If X is sparse under ``affinity="auto"``, or a Connectome where features
-            are meant.
+            are expected.
         ValueError
-            If X is no graph where one is meant, or too large for an RBF affinity.
+            If X is not a graph where one is expected, is too large for an RBF affinity,
+            or has weights or features with too large a sum.
         """
-        name = type(self).__name__
         self._graph_hash = None
-        self._fit_X = None
+        self._affinity_model = None
         if isinstance(X, Connectome):
-            if self.affinity not in ("auto", "precomputed"):
-                raise TypeError(
-                    f"affinity={self.affinity!r} is for tables of features, but X is a "
-                    "Connectome, which is a graph by itself: use affinity='auto'"
-                )
-            if len(X) == 0:
-                raise ValueError(f"{name} needs nodes, but X has none in view")
+            self._check_connectome(X)
             graph = X.graph
             self._graph_hash = graph.content_hash
             self.n_features_in_ = graph.n_nodes
-            vars(self).pop("feature_names_in_", None)
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
             adjacency, transpose = graph.adjacency, graph.transpose
             features, in_view = graph.node_features, X.indices
         else:
-            X = self._read_matrix(X, reset=True)
+            X = self._validate_X(X, reset=True)
             adjacency, transpose = self._affinity_graph(X)
             features, in_view = None, np.arange(X.shape[0])
-        return Wiring(
-            self._weighted(adjacency), self._weighted(transpose), features, in_view
+        return GraphInput(
+            self._weighted(adjacency),
+            self._weighted(transpose),
+            _weighted_features(features, adjacency.shape[0], feature_weight),
+            in_view,
         )
 
-    def _read_matrix(self, X, *, reset):
-        """Validate a plain matrix as `affinity` says."""
+    def _check_connectome(self, X):
+        """Check that a Connectome is allowed, and has nodes in view."""
+        if self.affinity not in ("auto", "precomputed"):
+            raise TypeError(
+                f"affinity={self.affinity!r} is for tables of features, but X is a "
+                "Connectome, which is a graph by itself: use affinity='auto'"
+            )
+        if len(X) == 0:
+            raise ValueError(
+                f"{type(self).__name__} needs nodes, but X has none in view"
+            )
+
+    def _validate_X(self, X, *, reset):
+        """Validate a plain matrix as `affinity` says, in `fit` if `reset` is true."""
         if self.affinity == "auto" and sparse.issparse(X) and not self._is_rows(reset):
             raise TypeError(
                 "X is a sparse matrix, and affinity='auto' does not guess what it "
@@ -143,7 +177,7 @@ class WiringMixin:
         return X
 
     def _is_rows(self, reset):
-        """Tell whether a plain matrix holds new rows of a fitted Connectome."""
+        """Return whether a plain matrix holds new rows of a fitted Connectome."""
         return not reset and self._graph_hash is not None
 
     def _affinity_graph(self, X):
@@ -153,31 +187,23 @@ class WiringMixin:
             adjacency.sum_duplicates()
             adjacency.eliminate_zeros()
             return adjacency, adjacency.T.tocsr()
-        self._fit_X = X
         if self.affinity == "nearest_neighbors":
             n_neighbors = min(self.n_graph_neighbors, max(X.shape[0] - 1, 1))
-            self._neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
+            self._affinity_model = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
             if X.shape[0] == 1:
                 adjacency = sparse.csr_array((1, 1))
             else:
-                adjacency = sparse.csr_array(self._neighbors.kneighbors_graph())
+                graph = self._affinity_model.kneighbors_graph()
+                adjacency = sparse.csr_array(graph)
                 adjacency.sort_indices()  # they came nearest first
             return adjacency, adjacency.T.tocsr()
-        self._gamma = self.gamma
-        if self.gamma is None:
+        gamma = self.gamma
+        if gamma is None:
             variance = X.var()
-            self._gamma = 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
-        adjacency = self._rbf_edges(X)
+            gamma = 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
+        self._affinity_model = RBFAffinity(X, gamma)
+        adjacency = self._affinity_model.edges(X)
         return adjacency, adjacency
-
-    def _rbf_edges(self, X):
-        """Return the RBF affinity of rows to the fitted ones, an edge for every pair.
-
-        Distances pair by pair: a matrix product would round a row's distances
-        differently in batches of different sizes.
-        """
-        distances = cdist(X, self._fit_X, "sqeuclidean")
-        return _dense_graph(np.exp(-self._gamma * distances))
 
     def _out_edges(self, X):
         """Return the edges of new rows to the nodes of the fitted graph.
@@ -185,7 +211,7 @@ class WiringMixin:
         Parameters
         ----------
         X : ndarray or csr_array of shape (n_samples, n_features)
-            Features, or weights of edges to the fitted nodes, as `_read_matrix` gives
+            Features, or weights of edges to the fitted nodes, as `_validate_X` returns
             them.
 
         Returns
@@ -193,16 +219,17 @@ class WiringMixin:
         edges : csr_array of shape (n_samples, n_nodes)
             Transformed weights.
         """
-        if self._graph_hash is not None or self.affinity == "precomputed":
+        model = self._affinity_model
+        if model is None:
             edges = sparse.csr_array(X)
-        elif self.affinity == "nearest_neighbors":
-            edges = sparse.csr_array(self._neighbors.kneighbors_graph(X))
+        elif isinstance(model, NearestNeighbors):
+            edges = sparse.csr_array(model.kneighbors_graph(X))
         else:
-            edges = self._rbf_edges(X)
+            edges = model.edges(X)
         return self._weighted(edges)
 
     def _weighted(self, adjacency):
-        """Transform weights as `edge_weighting` says; float32, closed for writing."""
+        """Transform weights as `edge_weighting` says; float32, read-only."""
         transform = {"linear": np.ndarray.view, "sqrt": np.sqrt, "log1p": np.log1p}
         data = transform[self.edge_weighting](adjacency.data)
         total = data.sum(dtype=np.float64)
@@ -222,69 +249,21 @@ class WiringMixin:
             part.flags.writeable = False
         return sparse.csr_array(parts, shape=adjacency.shape)
 
-    def _weighted_features(self, wiring):
-        """Multiply the node features by `feature_weight`.
-
-        Parameters
-        ----------
-        wiring : Wiring
-            What `_fit_wiring` returned.
-
-        Returns
-        -------
-        features : csr_array of shape (n_nodes, n_node_features), dtype=float32
-            No column where there are no features, or they do not count.
-
-        Raises
-        ------
-        ValueError
-            If they add up to too much.
-        """
-        n_nodes = wiring.adjacency.shape[0]
-        if wiring.node_features is None or self.feature_weight == 0:
-            return sparse.csr_array((n_nodes, 0), dtype=np.float32)
-        features = sparse.csr_array(self.feature_weight * wiring.node_features)
-        if features.sum() > MAX_TOTAL_WEIGHT:
-            raise ValueError(
-                f"the node features times feature_weight={self.feature_weight:g} "
-                f"add up to {features.sum():.3g}, but float32 sums need at most "
-                f"{MAX_TOTAL_WEIGHT:g}: scale them down"
-            )
-        features = features.astype(np.float32)
-        features.eliminate_zeros()
-        return features
-
     def _positions(self, X):
-        """Return the positions in the fitted graph of the nodes in view of X.
-
-        Parameters
-        ----------
-        X : Connectome
-            A view of the graph that was fitted.
-
-        Returns
-        -------
-        positions : ndarray of shape (n_view,)
-            Positions.
-
-        Raises
-        ------
-        ValueError
-            If X is a view of another graph, or no Connectome was fitted.
-        """
+        """Return the indices in the fitted graph of the nodes in view of X."""
         name = type(self).__name__
         if self._graph_hash is None:
             raise ValueError(
                 f"this {name} was fitted on a matrix with {self.n_features_in_} "
-                "columns, and cannot answer for a Connectome"
+                "columns, so X cannot be a Connectome"
             )
         if X.graph.content_hash != self._graph_hash:
             raise ValueError(
                 f"X is a view of another graph ({X.graph.n_nodes} nodes, "
                 f"{X.graph.adjacency.nnz} edges) than the one {name} was fitted on "
-                f"({self.n_features_in_} nodes): the types of a graph's nodes come "
-                "from its own wiring, so fit on that graph, or join both by "
-                "Connectome.concat before the fit"
+                f"({self.n_features_in_} nodes): nodes are described by the edges of "
+                "their own graph, so fit on that graph, or join both graphs by "
+                "Connectome.concat before fit"
             )
         return X.indices
 
@@ -297,18 +276,21 @@ class WiringMixin:
 
 
 def _may_be_adjacency(X):
-    """Tell whether a dense table could be an adjacency matrix passed by mistake."""
+    """Return whether a dense table could be an adjacency matrix passed by mistake."""
     return X.shape[0] == X.shape[1] and X.shape[0] > 1 and bool(np.all(X >= 0))
 
 
-def _dense_graph(weights):
-    """Write a matrix in which every pair has an edge as a CSR array."""
-    n_rows, n_cols = weights.shape
-    return sparse.csr_array(
-        (
-            weights.ravel().astype(np.float32),
-            np.tile(np.arange(n_cols, dtype=np.int32), n_rows),
-            np.arange(n_rows + 1, dtype=np.int32) * np.int32(n_cols),
-        ),
-        shape=weights.shape,
-    )
+def _weighted_features(features, n_nodes, weight):
+    """Multiply node features by a weight, as a csr_array of float32."""
+    if features is None or weight == 0:
+        return sparse.csr_array((n_nodes, 0), dtype=np.float32)
+    features = sparse.csr_array(weight * features)
+    if features.sum() > MAX_TOTAL_WEIGHT:
+        raise ValueError(
+            f"the node features times feature_weight={weight:g} add up to "
+            f"{features.sum():.3g}, but float32 sums need at most "
+            f"{MAX_TOTAL_WEIGHT:g}: scale them down"
+        )
+    features = features.astype(np.float32)
+    features.eliminate_zeros()
+    return features

@@ -1,4 +1,4 @@
-"""The type profile: how many synapses a neuron shares with each type."""
+"""Type profiles of neurons: numbers of synapses from and to each type."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -12,37 +12,40 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from celltyping._kernels._csr import CSRGraph
+from celltyping._kernels._profiles import Memberships, count_partners
 from celltyping._utils._compat import _fit_context
 from celltyping._utils._labels import encode_types
 from celltyping._utils._restore import restore_on_error
+from celltyping._utils._sparse import one_hot
 from celltyping.connectome import Connectome
-from celltyping.connectome._affinity import WiringMixin
-from celltyping.estimators._ntac import propagation
+from celltyping.connectome._affinity import GraphInputMixin
 
 
-class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
+class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
     """Count the types of each neuron's partners.
 
-    The counts that `celltyping.NtacClassifier` compares, as a transformer: a
-    connectome and the known types go in, a sparse table of type counts comes out, so
-    that a pipeline can go on with any classifier. Only nodes whose type is known at
-    `fit` are counted, so a cross-validation fold tells its test nodes nothing.
+    These are the counts that `celltyping.NtacClassifier` compares, as a transformer
+    from a connectome and known types to a sparse table, which any classifier takes.
+    Only nodes whose type is known in `fit` are counted, so the types of the test nodes
+    of a cross-validation fold do not leak.
 
     Parameters
     ----------
     edge_weighting : {"sqrt", "linear", "log1p"}, default="sqrt"
-        How the number of synapses of an edge counts.
+        Transformation of the number of synapses of an edge.
     affinity : {"auto", "precomputed", "rbf", "nearest_neighbors"}, default="auto"
-        What a plain matrix is. "auto" and "rbf": a table of features, from which an
-        RBF affinity graph is made. "nearest_neighbors": a table of features, dense or
-        sparse, from which a graph of nearest neighbours is made. "precomputed": the
-        graph's adjacency matrix. A Connectome is always a graph.
+        Meaning of a plain matrix. "auto" and "rbf": a table of features, which becomes
+        an RBF affinity graph. "nearest_neighbors": a table of features, dense or
+        sparse, which becomes a graph of nearest neighbours. "precomputed": the
+        adjacency matrix of a graph. A Connectome is always a graph.
     gamma : float, default=None
-        Of the RBF affinity exp(-gamma * d²). None: 1 / (n_features * X.var()).
+        Coefficient of the RBF affinity exp(-gamma * d²). None: 1 / (n_features *
+        X.var()).
     n_graph_neighbors : int, default=15
-        Neighbours of each row in the nearest-neighbour graph.
+        Number of neighbours of each row in the nearest-neighbour graph.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What in `y` means that the type is unknown; see `celltyping.NtacClassifier`.
+        Value in `y` of an unknown type; see `celltyping.NtacClassifier`.
     n_jobs : int, default=None
         Number of threads, as in joblib. The result is the same for any number.
 
@@ -51,20 +54,20 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
     classes_ : ndarray of shape (n_types,)
         The known types, sorted; the order of the columns.
     n_features_in_ : int
-        Number of nodes of a Connectome's graph, or of columns of a matrix.
+        Number of nodes of a Connectome's graph, or number of columns of a matrix.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Defined only if a table with column names was fitted.
 
     See Also
     --------
-    celltyping.NtacClassifier : Repeats the counting with the types that it finds.
+    celltyping.NtacClassifier : Repeat the counting with the predicted types.
 
     Notes
     -----
-    For a plain matrix, edges into a new row are not there, so that rows have out-counts
-    alone, whether they were fitted or not.
+    A row of a plain matrix holds no edges *to* it, so such rows have out-counts alone,
+    fitted or not.
 
-    A neuron with a synapse onto itself counts itself, if its type is known at `fit`.
+    A neuron with a synapse onto itself counts itself if its type is known in `fit`.
 
     Examples
     --------
@@ -80,9 +83,9 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
+        **GraphInputMixin._graph_constraints,
         "unlabeled_marker": "no_validation",
         "n_jobs": [Integral, None],
-        **WiringMixin._wiring_constraints,
     }
 
     def __init__(
@@ -105,12 +108,12 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit(self, X, y):
-        """Remember which nodes have which type.
+        """Validate the graph and store the types of its nodes.
 
         Parameters
         ----------
         X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
-            A view of a connectome, or what `affinity` says.
+            A view of a connectome, or a matrix as `affinity` says.
         y : array-like of shape (n_samples,)
             Types, unknown ones marked as `unlabeled_marker` says.
 
@@ -122,21 +125,18 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If no type is known, y has the wrong length, or X is no graph where one is
-            meant.
+            If no type is known, y has the wrong length, or X is not a graph where one
+            is expected.
         TypeError
-            If X is sparse and `affinity` does not say what it is.
+            If X is sparse under ``affinity="auto"``.
         """
-        wiring = self._fit_wiring(X)
+        graph = self._validate_graph(X)
         self.classes_, codes = encode_types(
             y, self.unlabeled_marker, caller=type(self).__name__, min_types=1
         )
-        check_consistent_length(wiring.in_view, codes)
-        types = np.full((wiring.adjacency.shape[0], 1), -1, dtype=np.int32)
-        types[wiring.in_view, 0] = codes
-        self._memberships = propagation.Memberships(
-            types, (types >= 0).astype(np.float32)
-        )
+        check_consistent_length(graph.in_view, codes)
+        self._codes = np.full(graph.adjacency.shape[0], -1, dtype=np.int32)
+        self._codes[graph.in_view] = codes
         return self
 
     def transform(self, X):
@@ -145,14 +145,14 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
-            A view of the connectome that was fitted; or features, or weights of edges
-            to the fitted nodes.
+            A view of the fitted connectome; or features, or weights of edges to the
+            fitted nodes.
 
         Returns
         -------
         counts : csr_array of shape (n_samples, 2 * n_types) or (n_samples, n_types)
-            For a Connectome, summed edge weights from each type, then onto each type;
-            otherwise onto each type. ``dtype=float32``.
+            For a Connectome, summed edge weights from each type, then to each type;
+            otherwise to each type. ``dtype=float32``.
 
         Raises
         ------
@@ -162,24 +162,22 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         n_types = len(self.classes_)
         if not isinstance(X, Connectome):
-            edges = self._out_edges(self._read_matrix(X, reset=False))
-            counts = edges @ propagation.to_csr(self._memberships, n_types)
+            edges = self._out_edges(self._validate_X(X, reset=False))
+            counts = edges @ one_hot(self._codes, n_types)
             counts = sparse.csr_array(counts.astype(np.float32))
             counts.sort_indices()
             return counts
         positions = self._positions(X)
-        graph = X.graph
-        edges = propagation.Edges.from_csr(
-            self._weighted(graph.adjacency), self._weighted(graph.transpose)
+        edges = CSRGraph.from_scipy(
+            self._weighted(X.graph.adjacency), self._weighted(X.graph.transpose)
         )
+        members = Memberships.from_labels(self._codes)
         with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
-            counts = propagation.count_partners(
-                edges, self._memberships, n_types, parallel
-            )
+            counts = count_partners(edges, members, n_types, parallel)
         return counts[positions]
 
     def get_feature_names_out(self, input_features=None):
-        """Name the columns.
+        """Return the names of the columns.
 
         Parameters
         ----------
@@ -192,10 +190,9 @@ class TypeProfile(WiringMixin, TransformerMixin, BaseEstimator):
             ``in_<type>`` for each type, then ``out_<type>``.
         """
         check_is_fitted(self)
-        parts = ["out"] if self._graph_hash is None else ["in", "out"]
-        return np.array(
-            [f"{part}_{name}" for part in parts for name in self.classes_], dtype=object
-        )
+        directions = ["out"] if self._graph_hash is None else ["in", "out"]
+        names = [f"{prefix}_{name}" for prefix in directions for name in self.classes_]
+        return np.array(names, dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

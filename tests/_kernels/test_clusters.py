@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from celltyping._kernels import _clusters
-from celltyping.estimators._ntac.growth import wires_from_csr
+from celltyping.estimators._ntac.growth import profile_input, sort_members
 from tests import _reference as reference
 
 # Similarities nearer to each other than this are a tie to float32 sums.
@@ -28,14 +28,13 @@ class Case(NamedTuple):
     n_clusters: int
     groups: np.ndarray
     n_groups: int
-    wires: _clusters.Wires
+    data: _clusters.ProfileInput
 
 
-def wires_of(adjacency, features, degree_correction=0.0, index_dtype=np.int32):
-    """Write a dense graph and dense features as `Wires`, closed for writing."""
-    tables = adjacency, np.ascontiguousarray(adjacency.T), features
-    matrices = [reference.as_csr(table, index_dtype) for table in tables]
-    return wires_from_csr(*matrices, degree_correction)
+def data_of(adjacency, features=None, degree_correction=0.0, index_dtype=np.int32):
+    """Write a dense graph and dense features as ProfileInput, closed for writing."""
+    graph = reference.as_graph_input(adjacency, features, index_dtype)
+    return profile_input(graph, degree_correction)
 
 
 @st.composite
@@ -53,9 +52,9 @@ def cases(draw):
     groups = rng.integers(0, n_groups, n_nodes).astype(np.uint32)
     reference.closed(labels, groups)
     correction = draw(st.sampled_from([0.0, 0.5, 1.0]))
-    wires = wires_of(adjacency, features, correction)
+    data = data_of(adjacency, features, correction)
     return Case(
-        adjacency, features, correction, labels, n_clusters, groups, n_groups, wires
+        adjacency, features, correction, labels, n_clusters, groups, n_groups, data
     )
 
 
@@ -88,12 +87,6 @@ def similarities_to_means(case, labels):
     return reference.jaccard(profiles, means_of(profiles, labels, case.n_clusters))
 
 
-def by_cluster(labels, n_clusters):
-    """Order the nodes by cluster, and tell where each cluster ends."""
-    sizes = np.bincount(labels, minlength=n_clusters)
-    return np.argsort(labels, kind="stable"), np.concatenate([[0], np.cumsum(sizes)])
-
-
 # -------------------------------------------------------------------- mean profiles
 
 
@@ -102,7 +95,7 @@ def by_cluster(labels, n_clusters):
 def test_mean_profiles(data):
     case = data.draw(cases())
     means = _clusters.mean_profiles(
-        case.wires, case.labels, case.n_clusters, case.groups, case.n_groups
+        case.data, case.labels, case.n_clusters, case.groups, case.n_groups
     )
     assert means.dtype == np.float32
     assert means.shape[1] % _clusters.LANES == 0
@@ -112,13 +105,13 @@ def test_mean_profiles(data):
     np.testing.assert_allclose(means[:, : case.n_groups].T, expected, rtol=1e-6)
 
 
-def test_a_profile_is_what_comes_in_then_what_goes_out_then_features():
+def test_a_profile_is_in_weights_then_out_weights_then_features():
     adjacency = np.array([[0, 2, 3], [5, 7, 0], [0, 0, 0]])
     features = np.array([[0, 11], [13, 0], [0, 0]])
-    wires = wires_of(adjacency, features)
+    profile_data = data_of(adjacency, features)
     labels = np.array([0, 1, 1], dtype=np.uint32)
     own = np.arange(3, dtype=np.uint32)
-    means = _clusters.mean_profiles(wires, labels, 2, own, 3)
+    means = _clusters.mean_profiles(profile_data, labels, 2, own, 3)
     assert means[:, :3].T.tolist() == [
         [0, 5, 0, 5, 0, 11],
         [2, 7, 5, 7, 13, 0],
@@ -135,22 +128,22 @@ def test_move_to_nearest(data):
     case = data.draw(cases())
     labels = case.labels
     bits = data.draw(st.integers(0, 2 ** len(labels) - 1))
-    stays = reference.closed((bits >> np.arange(len(labels))) & 1 == 1)
+    is_fixed = reference.closed((bits >> np.arange(len(labels))) & 1 == 1)
     new, similarities = _clusters.move_to_nearest(
-        case.wires, labels, stays, case.n_clusters
+        case.data, labels, is_fixed, case.n_clusters
     )
     assert new.dtype == np.uint32
     assert similarities.dtype == np.float32
     expected = similarities_to_means(case, labels)
     empty = ~profiles_of(case, labels).any(axis=1)
-    assert (new[stays | empty] == labels[stays | empty]).all()
+    assert (new[is_fixed | empty] == labels[is_fixed | empty]).all()
     assert (similarities[empty] == 1).all()
     rows = np.arange(len(labels))
     np.testing.assert_allclose(
         similarities[~empty], expected[rows, new][~empty], atol=CLOSE
     )
     assert similarities.max() <= 1
-    free = ~stays & ~empty
+    free = ~is_fixed & ~empty
     best = expected.max(axis=1)
     assert (expected[rows, new] >= best - CLOSE)[free].all()
     clear = free & ((expected >= best[:, np.newaxis] - CLOSE).sum(axis=1) == 1)
@@ -162,13 +155,13 @@ def test_a_node_moves_only_if_another_cluster_is_nearer():
     # has the mean of its cluster pulled away by node 4.
     adjacency = np.zeros((5, 5))
     adjacency[:4, 4] = 1
-    wires = wires_of(adjacency, np.zeros((5, 0)))
+    profile_data = data_of(adjacency)
     labels = np.array([0, 1, 2, 3, 3], dtype=np.uint32)
     free = np.zeros(5, dtype=bool)
-    new, similarities = _clusters.move_to_nearest(wires, labels, free, 4)
+    new, similarities = _clusters.move_to_nearest(profile_data, labels, free, 4)
     assert new.tolist() == [0, 1, 2, 0, 3]  # the first of those that are as near
     assert similarities[:4].tolist() == [1, 1, 1, 1]
-    new, similarities = _clusters.move_to_nearest(wires, labels, ~free, 4)
+    new, similarities = _clusters.move_to_nearest(profile_data, labels, ~free, 4)
     assert new.tolist() == [0, 1, 2, 3, 3]
     # It gives 1. The mean gives 0.5, and gets 0.5 from each of the four clusters.
     np.testing.assert_allclose(similarities[3], 0.5 / 3)
@@ -180,20 +173,20 @@ def test_a_node_moves_only_if_another_cluster_is_nearer():
     max_iter=st.integers(1, 6),
     tol=st.sampled_from([0.0, 0.1, 0.5]),
 )
-def test_settle_repeats_moves(data, max_iter, tol):
+def test_reassign_repeats_moves(data, max_iter, tol):
     case = data.draw(cases())
-    stays = reference.closed(case.groups % 3 == 0)
+    is_fixed = reference.closed(case.groups % 3 == 0)
     labels, n_moved = case.labels, []
     while True:
         new, similarities = _clusters.move_to_nearest(
-            case.wires, labels, stays, case.n_clusters
+            case.data, labels, is_fixed, case.n_clusters
         )
         n_moved.append(np.count_nonzero(new != labels))
         labels = new
         if n_moved[-1] <= tol * len(labels) or len(n_moved) == max_iter:
             break
-    found = _clusters.settle(
-        case.wires, case.labels, stays, case.n_clusters, max_iter, tol
+    found = _clusters.reassign(
+        case.data, case.labels, is_fixed, case.n_clusters, max_iter, tol
     )
     assert found[0].tolist() == labels.tolist()
     np.testing.assert_allclose(found[1], similarities, rtol=1e-6)
@@ -207,13 +200,13 @@ def test_sums_that_move_along_are_those_summed_up_anew(correction):
     truth = rng.integers(0, 5, 200)
     chances = rng.uniform(0, 0.4, (5, 5))[truth][:, truth] + np.eye(200) / 2
     adjacency = rng.uniform(0.5, 1.5, (200, 200)) * (rng.random((200, 200)) < chances)
-    wires = wires_of(adjacency, rng.random((200, 2)), correction)
+    profile_data = data_of(adjacency, rng.random((200, 2)), correction)
     labels = np.where(rng.random(200) < 0.1, rng.integers(0, 5, 200), truth)
     labels = labels.astype(np.uint32)
     free, shares = np.zeros(200, dtype=bool), []
-    found = _clusters.settle(wires, labels, free, 5, 20, 0.0)
+    found = _clusters.reassign(profile_data, labels, free, 5, 20, 0.0)
     while not shares or shares[-1] > 0:
-        new, similarities = _clusters.move_to_nearest(wires, labels, free, 5)
+        new, similarities = _clusters.move_to_nearest(profile_data, labels, free, 5)
         shares.append(np.mean(new != labels))
         labels = new
     assert 0 < shares[0] < _clusters.MANY
@@ -232,23 +225,22 @@ def test_take_candidates(data, n_clusters, n_candidates):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     labels = rng.integers(0, n_clusters, n_nodes).astype(np.uint32)
     similarities = rng.random(n_nodes).astype(np.float32)
-    stays = rng.random(n_nodes) < data.draw(st.sampled_from([0.1, 0.5]))
-    barred = rng.random(n_nodes) < data.draw(st.sampled_from([0.0, 0.2, 1.0]))
-    kinds = rng.integers(0, data.draw(st.sampled_from([1, 3, 100])), n_nodes)
-    members = np.lexsort((-similarities, labels))
-    ends = by_cluster(labels, n_clusters)[1]
-    reference.closed(labels, similarities, stays, barred, kinds, members, ends)
+    is_fixed = rng.random(n_nodes) < data.draw(st.sampled_from([0.1, 0.5]))
+    deferred = rng.random(n_nodes) < data.draw(st.sampled_from([0.0, 0.2, 1.0]))
+    classes = rng.integers(0, data.draw(st.sampled_from([1, 3, 100])), n_nodes)
+    clusters = sort_members(labels, similarities, n_clusters)
+    reference.closed(*clusters, is_fixed, deferred, classes)
     rank = np.empty(n_nodes, dtype=int)
-    fixed = np.zeros(n_nodes, dtype=bool)
+    excluded = np.zeros(n_nodes, dtype=bool)
     for c in range(n_clusters):
         own = np.flatnonzero(labels == c)
         rank[own[np.argsort(similarities[own])]] = np.arange(len(own))
-        staying = np.unique(kinds[own[stays[own]]])
-        fixed[own] = np.isin(kinds[own], staying) & (len(staying) == 1)
-    order = np.lexsort((similarities, rank, barred))
-    expected = order[~fixed[order]][:n_candidates]
+        staying = np.unique(classes[own[is_fixed[own]]])
+        excluded[own] = np.isin(classes[own], staying) & (len(staying) == 1)
+    order = np.lexsort((similarities, rank, deferred))
+    expected = order[~excluded[order]][:n_candidates]
     candidates, candidate_ends = _clusters.take_candidates(
-        labels, similarities, members, ends, stays, barred, kinds, n_candidates
+        clusters, is_fixed, deferred, classes, n_candidates
     )
     assert sorted(candidates) == sorted(expected)
     for c in range(n_clusters):
@@ -263,21 +255,12 @@ def test_candidate_gains(data):
     case = data.draw(cases())
     labels, n_nodes = case.labels, len(case.labels)
     own = np.random.default_rng(case.n_groups).random(n_nodes).astype(np.float32)
-    members, ends = by_cluster(labels, case.n_clusters)
-    candidates = members[case.groups[members] % 2 == 0]
+    clusters = sort_members(labels, own, case.n_clusters)
+    candidates = clusters.members[case.groups[clusters.members] % 2 == 0]
     per_cluster = np.bincount(labels[candidates], minlength=case.n_clusters)
     candidate_ends = np.concatenate([[0], np.cumsum(per_cluster)])
-    reference.closed(own, members, ends, candidates, candidate_ends)
-    gains = _clusters.candidate_gains(
-        case.wires,
-        labels,
-        case.n_clusters,
-        own,
-        members,
-        ends,
-        candidates,
-        candidate_ends,
-    )
+    reference.closed(*clusters, candidates, candidate_ends)
+    gains = _clusters.candidate_gains(case.data, clusters, candidates, candidate_ends)
     profiles = profiles_of(case, labels)
     similarities = reference.jaccard(profiles, profiles[candidates])
     gained = np.maximum(similarities - own[:, np.newaxis], 0)
@@ -288,11 +271,11 @@ def test_candidate_gains(data):
 def test_more_candidates_than_one_vector_holds():
     rng = np.random.default_rng(0)
     adjacency = rng.uniform(0, 1, (40, 40)) * (rng.random((40, 40)) < 0.3)
-    wires = wires_of(adjacency, np.zeros((40, 0)))
-    labels = np.zeros(40, dtype=np.uint32)
-    nodes, ends = np.arange(40), np.array([0, 40])
-    own = np.zeros(40, dtype=np.float32)
-    gains = _clusters.candidate_gains(wires, labels, 1, own, nodes, ends, nodes, ends)
+    labels, own = np.zeros(40, dtype=np.uint32), np.zeros(40, dtype=np.float32)
+    clusters = sort_members(labels, own, 1)
+    gains = _clusters.candidate_gains(
+        data_of(adjacency), clusters, np.arange(40), np.array([0, 40])
+    )
     strengths = np.column_stack([adjacency.sum(axis=0), adjacency.sum(axis=1)])
     expected = reference.jaccard(strengths, strengths).sum(axis=0)
     np.testing.assert_allclose(gains, expected, rtol=1e-5)
@@ -303,7 +286,7 @@ def test_more_candidates_than_one_vector_holds():
 def test_mean_distance(data):
     case = data.draw(cases())
     distance = _clusters.mean_distance(
-        case.wires, case.labels, case.n_clusters, case.groups, case.n_groups
+        case.data, case.labels, case.n_clusters, case.groups, case.n_groups
     )
     profiles = profiles_of(case, case.labels)
     means = means_of(profiles, case.groups, case.n_groups)
@@ -328,13 +311,16 @@ def brain():
 
 def test_indices_of_64_bits_change_no_bit(brain):
     adjacency, features, labels = brain
-    stays = labels % 5 == 0
+    is_fixed = labels % 5 == 0
     found = []
     for index_dtype in (np.int32, np.int64):
-        wires = wires_of(adjacency, features, 1.0, index_dtype)
-        assert wires.out_nodes.dtype.itemsize == np.dtype(index_dtype).itemsize
-        moved = _clusters.settle(wires, labels, stays, 18, 3, 0.0)
-        distance = _clusters.mean_distance(wires, labels, 18, moved[0], 18)
+        profile_data = data_of(adjacency, features, 1.0, index_dtype)
+        assert (
+            profile_data.graph.outgoing.indices.dtype.itemsize
+            == np.dtype(index_dtype).itemsize
+        )
+        moved = _clusters.reassign(profile_data, labels, is_fixed, 18, 3, 0.0)
+        distance = _clusters.mean_distance(profile_data, labels, 18, moved[0], 18)
         found.append([moved[0].tolist(), moved[1].tolist(), moved[2], distance])
     assert found[0] == found[1]
     assert found[0][2] > 1
@@ -347,7 +333,7 @@ def test_a_common_factor_of_all_weights_does_not_show(brain, factor, correction)
     free = np.zeros(60, dtype=bool)
     found = [
         _clusters.move_to_nearest(
-            wires_of(f * adjacency, f * features, correction), labels, free, 18
+            data_of(f * adjacency, f * features, correction), labels, free, 18
         )
         for f in (1.0, factor)
     ]
@@ -359,7 +345,9 @@ def test_sums_are_in_double_precision():
     # 2^24 + 1 is no float32: the ones after the first large weight would be lost.
     adjacency = np.zeros((6, 6))
     adjacency[0, 1:] = [2**24, 1, 1, 1, 1]
-    wires = wires_of(adjacency, np.zeros((6, 0)))
+    profile_data = data_of(adjacency)
     labels = np.zeros(6, dtype=np.uint32)
-    means = _clusters.mean_profiles(wires, labels, 1, np.arange(6, dtype=np.uint32), 6)
+    means = _clusters.mean_profiles(
+        profile_data, labels, 1, np.arange(6, dtype=np.uint32), 6
+    )
     assert means[1, 0] == 2**24 + 4

@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
+from celltyping._kernels._csr import CSRMatrix
 from celltyping._kernels._similarity import (
+    NO_ROW,
     RUN,
+    References,
+    Rows,
     largest_entries,
-    nearest_references,
     nearest_types,
     similarity_to_types,
     vote,
 )
-from celltyping.estimators._ntac import propagation
 from tests import _reference as reference
 
 INDEX_DTYPES = [np.int32, np.int64]
@@ -36,23 +39,23 @@ def problems(draw, n_types=5):
     return rows, references.astype(np.float32), ref_types
 
 
-def query(table, index_dtype):
-    """Return the rows' part of a kernel's arguments."""
+def as_rows(table, index_dtype=np.int32):
+    """Write a table as Rows, closed for writing."""
+    rows = Rows.from_scipy(reference.as_csr(table, index_dtype))
+    reference.closed(*rows)
+    return rows
+
+
+def as_references(table, types, index_dtype=np.int32, ids=None):
+    """Write a table as References, closed for writing."""
     matrix = reference.as_csr(table, index_dtype)
-    sums = reference.closed(table.sum(axis=1, dtype=np.float32))
-    unsigned = np.dtype(f"u{np.dtype(index_dtype).itemsize}")
-    return (
-        matrix.indptr.view(unsigned),
-        matrix.indices.view(unsigned),
-        matrix.data,
-        sums,
+    references = References.from_scipy(matrix, types, ids)
+    dtype = np.dtype(f"u{np.dtype(index_dtype).itemsize}")
+    references = references._replace(
+        ptr=references.ptr.astype(dtype), indices=references.indices.astype(dtype)
     )
-
-
-def by_column(references, index_dtype):
-    """Return the references' part of a kernel's arguments."""
-    *csc, _ = query(np.ascontiguousarray(references.T), index_dtype)
-    return *csc, reference.closed(references.sum(axis=1, dtype=np.float32))
+    reference.closed(*references)
+    return references
 
 
 def some_rows(draw, n_rows):
@@ -70,9 +73,8 @@ def test_nearest_types(index_dtype, data):
     n_best = data.draw(st.integers(1, 6))
     types, similarities = nearest_types(
         rows,
-        *query(table, index_dtype),
-        *by_column(references, index_dtype),
-        reference.closed(ref_types),
+        as_rows(table, index_dtype),
+        as_references(references, ref_types, index_dtype),
         n_best,
         np.inf,
     )
@@ -91,9 +93,8 @@ def test_types_far_below_the_best_may_be_left_out(data, drop):
     table, references, ref_types = data.draw(problems())
     arguments = (
         np.arange(len(table), dtype=np.uint32),
-        *query(table, np.int32),
-        *by_column(references, np.int32),
-        ref_types,
+        as_rows(table),
+        as_references(references, ref_types),
         3,
     )
     types, similarities = nearest_types(*arguments, drop)
@@ -108,21 +109,20 @@ def test_types_far_below_the_best_may_be_left_out(data, drop):
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_nearest_references(index_dtype, data):
+def test_a_row_is_not_compared_with_itself(index_dtype, data):
     table, references, _ = data.draw(problems())
     rows = some_rows(data.draw, len(table))
     n_best = data.draw(st.integers(1, 6))
-    # Some references are rows of the table, which are not compared with themselves.
     ids = data.draw(st.permutations(range(max(len(table), len(references)))))
     ids = np.array(ids[: len(references)], dtype=np.uint32)
-    nearest, similarities = nearest_references(
+    nearest, similarities = nearest_types(
         rows,
-        *query(table, index_dtype),
-        *by_column(references, index_dtype),
-        reference.closed(ids),
+        as_rows(table, index_dtype),
+        # Each reference is a type: then this finds the nearest references.
+        as_references(references, np.arange(len(ids)), index_dtype, ids),
         n_best,
+        np.inf,
     )
-    assert (nearest.dtype, similarities.dtype) == (np.int32, np.float32)
     everything = reference.jaccard(table[rows], references)
     everything[rows[:, np.newaxis] == ids] = 0
     expected = reference.top_list(everything, n_best)
@@ -138,9 +138,8 @@ def test_similarity_to_types(index_dtype, data):
     rows = some_rows(data.draw, len(table))
     similarities = similarity_to_types(
         rows,
-        *query(table, index_dtype),
-        *by_column(references, index_dtype),
-        reference.closed(ref_types),
+        as_rows(table, index_dtype),
+        as_references(references, ref_types, index_dtype),
         7,
     )
     everything = reference.jaccard(table[rows], references)
@@ -156,36 +155,25 @@ def test_fractions_agree_up_to_rounding(seed):
     rng = np.random.default_rng(seed)
     references = rng.random((150, 8), dtype=np.float32) ** 4
     rows = np.concatenate([references[:5], rng.random((15, 8), dtype=np.float32)])
-    arguments = (
-        np.arange(20, dtype=np.uint32),
-        *query(rows, np.int32),
-        *by_column(references, np.int32),
-    )
     ref_types = np.repeat(np.arange(5, dtype=np.int32), 30)
+    arguments = np.arange(20, dtype=np.uint32), as_rows(rows)
+    by_reference = as_references(references, ref_types)
     expected = reference.jaccard(rows, references)
     by_type = reference.best_per_type(expected, ref_types, 5)
-    found = similarity_to_types(*arguments, ref_types, 5)
+    found = similarity_to_types(*arguments, by_reference, 5)
     np.testing.assert_allclose(found, by_type, rtol=1e-5)
     assert found.max() <= 1
-    _, similarities = nearest_types(*arguments, ref_types, 5, np.inf)
+    _, similarities = nearest_types(*arguments, by_reference, 5, np.inf)
     np.testing.assert_allclose(similarities, -np.sort(-by_type), rtol=1e-5)
     # The lists hold the very numbers of the full table.
     np.testing.assert_array_equal(similarities, -np.sort(-found))
-    ids = np.full(150, 1000, dtype=np.uint32)
-    _, similarities = nearest_references(*arguments, ids, 4)
-    np.testing.assert_allclose(similarities, -np.sort(-expected)[:, :4], rtol=1e-5)
 
 
 def test_a_row_that_equals_a_reference_has_similarity_1():
-    rng = np.random.default_rng(0)
-    table = rng.random((100, 30), dtype=np.float32)
-    arguments = (
-        np.arange(100, dtype=np.uint32),
-        *query(table, np.int32),
-        *by_column(table, np.int32),
-    )
+    table = np.random.default_rng(0).random((100, 30), dtype=np.float32)
+    references = as_references(table, np.arange(100))
     types, similarities = nearest_types(
-        *arguments, np.arange(100, dtype=np.int32), 1, 0.0
+        np.arange(100, dtype=np.uint32), as_rows(table), references, 1, 0.0
     )
     assert types.ravel().tolist() == list(range(100))
     np.testing.assert_allclose(similarities, 1, rtol=1e-5)
@@ -193,20 +181,13 @@ def test_a_row_that_equals_a_reference_has_similarity_1():
 
 
 def test_rows_without_entries_are_similar_to_nothing():
-    table = np.array([[0, 0], [0, 2]], dtype=np.float32)
-    references = np.array([[0, 0], [3, 0]], dtype=np.float32)
-    rows = np.arange(2, dtype=np.uint32)
-    parts = query(table, np.int32), by_column(references, np.int32)
-    ref_types = np.array([0, 1], dtype=np.int32)
-    types, similarities = nearest_types(
-        rows, *parts[0], *parts[1], ref_types, 2, np.inf
-    )
+    rows = as_rows(np.array([[0, 0], [0, 2]], dtype=np.float32))
+    references = as_references(np.array([[0, 0], [3, 0]], dtype=np.float32), [0, 1])
+    chosen = np.arange(2, dtype=np.uint32)
+    types, similarities = nearest_types(chosen, rows, references, 2, np.inf)
     assert (types == -1).all()
     assert (similarities == 0).all()
-    ids = np.array([8, 9], dtype=np.uint32)
-    nearest, similarities = nearest_references(rows, *parts[0], *parts[1], ids, 2)
-    assert (nearest == -1).all()
-    assert (similarities == 0).all()
+    assert (similarity_to_types(chosen, rows, references, 2) == 0).all()
 
 
 @settings(deadline=None, max_examples=40)
@@ -274,14 +255,24 @@ def test_largest_entries(index_dtype, dtype, data):
     table = data.draw(reference.tables())
     matrix = reference.as_csr(table, index_dtype)
     values = reference.closed(matrix.data.astype(dtype))
-    largest = largest_entries(matrix.indptr, matrix.indices, values)
+    largest = largest_entries(CSRMatrix.from_scipy(matrix)._replace(values=values))
     expected, _ = reference.top_list(table, 1)
     assert largest.dtype == np.int32
     assert largest.tolist() == expected.ravel().tolist()
 
 
-def test_references_carry_unsigned_indices():
-    references = propagation.gather_references(
-        reference.as_csr([[1, 0], [2, 3]]), np.array([1, 0]), np.array([0, 1])
+@settings(deadline=None, max_examples=25)
+@given(data=st.data())
+def test_references_are_rows_by_column(data):
+    table = data.draw(reference.tables())
+    types = np.arange(len(table)) // 2
+    references = References.from_scipy(reference.as_csr(table), types)
+    assert {references.ptr.dtype.kind, references.indices.dtype.kind} == {"u"}
+    by_column = sparse.csc_array(
+        (references.values, references.indices.view(np.int32), references.ptr),
+        shape=table.shape,
     )
-    assert {references.ptr.dtype.kind, references.rows.dtype.kind} == {"u"}
+    np.testing.assert_array_equal(by_column.toarray(), table)
+    assert references.sums.tolist() == table.sum(axis=1).tolist()
+    assert references.types.tolist() == types.tolist()
+    assert (references.ids == NO_ROW).all()

@@ -1,4 +1,4 @@
-"""What X may be, and which graph it becomes."""
+"""Validation of X by graph estimators, and the graph that it becomes."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -14,13 +14,13 @@ from sklearn.utils import get_tags
 
 from celltyping import Connectome
 from celltyping.connectome import _affinity
-from celltyping.connectome._affinity import WiringMixin
+from celltyping.connectome._affinity import GraphInputMixin
 
 ADJACENCY = np.array([[4, 3, 0, 0], [1, 0, 0, 2], [0, 0, 0, 0], [0, 5, 0, 0]])
 TABLE = np.random.default_rng(0).normal(size=(12, 3))
 
 
-class Reader(WiringMixin, BaseEstimator):
+class Reader(GraphInputMixin, BaseEstimator):
     """An estimator that reads X and no more."""
 
     def __init__(
@@ -29,19 +29,21 @@ class Reader(WiringMixin, BaseEstimator):
         gamma=None,
         n_graph_neighbors=15,
         edge_weighting="linear",
+        feature_weight=0,
     ):
         self.affinity = affinity
         self.gamma = gamma
         self.n_graph_neighbors = n_graph_neighbors
         self.edge_weighting = edge_weighting
+        self.feature_weight = feature_weight
 
     def fit(self, X, y=None):
-        self.wiring_ = self._fit_wiring(X)
+        self.graph_ = self._validate_graph(X, self.feature_weight)
         return self
 
     def edges_of(self, X):
         """Return the edges of new rows, dense."""
-        return self._out_edges(self._read_matrix(X, reset=False)).toarray()
+        return self._out_edges(self._validate_X(X, reset=False)).toarray()
 
 
 @pytest.fixture
@@ -52,19 +54,18 @@ def con():
 @pytest.mark.parametrize("affinity", ["auto", "precomputed"])
 def test_a_connectome_is_the_graph(con, affinity):
     reader = Reader(affinity).fit(con[[3, 1]])
-    wiring = reader.wiring_
-    assert (wiring.adjacency.toarray() == ADJACENCY).all()
-    assert (wiring.transpose.toarray() == ADJACENCY.T).all()
-    assert wiring.in_view.tolist() == [3, 1]
-    assert wiring.node_features is con.graph.node_features
+    graph = reader.graph_
+    assert (graph.adjacency.toarray() == ADJACENCY).all()
+    assert (graph.transpose.toarray() == ADJACENCY.T).all()
+    assert graph.in_view.tolist() == [3, 1]
+    assert graph.features.shape == (4, 0)
     assert reader.n_features_in_ == 4
-    assert Reader().fit(Connectome(ADJACENCY)).wiring_.node_features is None
 
 
 def test_a_view_does_not_copy_the_graph(con):
     for matrix, own in [
-        (con.graph.adjacency, Reader().fit(con[:2]).wiring_.adjacency),
-        (con.graph.transpose, Reader().fit(con[:2]).wiring_.transpose),
+        (con.graph.adjacency, Reader().fit(con[:2]).graph_.adjacency),
+        (con.graph.transpose, Reader().fit(con[:2]).graph_.transpose),
     ]:
         assert np.shares_memory(matrix.indices, own.indices)
         assert np.shares_memory(matrix.indptr, own.indptr)
@@ -79,11 +80,11 @@ def test_edge_weighting(edge_weighting, transform, scale):
     weights = scale * ADJACENCY
     expected = transform(weights).astype(np.float32)
     for X, affinity in [(Connectome(weights), "auto"), (weights, "precomputed")]:
-        wiring = Reader(affinity, edge_weighting=edge_weighting).fit(X).wiring_
-        assert wiring.adjacency.dtype == wiring.transpose.dtype == np.float32
-        np.testing.assert_allclose(wiring.adjacency.toarray(), expected, rtol=1e-7)
+        graph = Reader(affinity, edge_weighting=edge_weighting).fit(X).graph_
+        assert graph.adjacency.dtype == graph.transpose.dtype == np.float32
+        np.testing.assert_allclose(graph.adjacency.toarray(), expected, rtol=1e-7)
         np.testing.assert_array_equal(
-            wiring.transpose.toarray(), wiring.adjacency.toarray().T
+            graph.transpose.toarray(), graph.adjacency.toarray().T
         )
 
 
@@ -106,11 +107,11 @@ def test_an_adjacency_in_any_form(form, dtype, index_dtype):
     for name in {"indices", "indptr", "row", "col"} & set(dir(X)):
         setattr(X, name, getattr(X, name).astype(index_dtype))
     before = X.copy()
-    wiring = Reader("precomputed").fit(X).wiring_
-    assert (wiring.adjacency.toarray() == ADJACENCY).all()
-    assert (wiring.transpose.toarray() == ADJACENCY.T).all()
-    assert wiring.in_view.tolist() == [0, 1, 2, 3]
-    assert wiring.node_features is None
+    graph = Reader("precomputed").fit(X).graph_
+    assert (graph.adjacency.toarray() == ADJACENCY).all()
+    assert (graph.transpose.toarray() == ADJACENCY.T).all()
+    assert graph.in_view.tolist() == [0, 1, 2, 3]
+    assert graph.features.shape == (4, 0)
     if sparse.issparse(X):
         assert (before != X).nnz == 0
         assert X.data.flags.writeable
@@ -118,7 +119,7 @@ def test_an_adjacency_in_any_form(form, dtype, index_dtype):
     else:
         assert (before == X).all()
         X[:] = 0
-    assert (wiring.adjacency.toarray() == ADJACENCY).all()
+    assert (graph.adjacency.toarray() == ADJACENCY).all()
 
 
 def test_a_stored_zero_is_no_edge_and_duplicates_are_summed():
@@ -127,9 +128,9 @@ def test_a_stored_zero_is_no_edge_and_duplicates_are_summed():
         shape=(2, 2),
     )
     before = X.data.copy(), X.indices.copy(), X.indptr.copy()
-    wiring = Reader("precomputed").fit(X).wiring_
-    assert wiring.adjacency.toarray().tolist() == [[0, 3], [5, 0]]
-    assert wiring.adjacency.nnz == wiring.transpose.nnz == 2
+    graph = Reader("precomputed").fit(X).graph_
+    assert graph.adjacency.toarray().tolist() == [[0, 3], [5, 0]]
+    assert graph.adjacency.nnz == graph.transpose.nnz == 2
     for part, old in zip((X.data, X.indices, X.indptr), before, strict=True):
         assert part.tolist() == old.tolist()
         assert part.flags.writeable
@@ -138,8 +139,8 @@ def test_a_stored_zero_is_no_edge_and_duplicates_are_summed():
 @pytest.mark.parametrize("affinity", ["auto", "precomputed", "nearest_neighbors"])
 def test_what_was_read_is_closed_for_writing(con, affinity):
     X = con if affinity == "auto" else ADJACENCY
-    wiring = Reader(affinity).fit(X).wiring_
-    for matrix in (wiring.adjacency, wiring.transpose):
+    graph = Reader(affinity).fit(X).graph_
+    for matrix in (graph.adjacency, graph.transpose):
         for part in (matrix.data, matrix.indices, matrix.indptr):
             assert not part.flags.writeable
 
@@ -151,45 +152,45 @@ def test_rbf(affinity, gamma):
     gamma = 1 / (3 * TABLE.var()) if gamma is None else gamma
     distances = ((TABLE[:, np.newaxis] - TABLE) ** 2).sum(axis=2)
     expected = np.exp(-gamma * distances)
-    found = reader.wiring_.adjacency.toarray()
+    found = reader.graph_.adjacency.toarray()
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     np.testing.assert_array_equal(found, found.T)
-    np.testing.assert_array_equal(reader.wiring_.transpose.toarray(), found)
+    np.testing.assert_array_equal(reader.graph_.transpose.toarray(), found)
     np.testing.assert_array_equal(reader.edges_of(TABLE[3:7]), found[3:7])
 
 
 def test_rbf_of_a_constant_table():
-    assert (Reader().fit(np.ones((5, 2))).wiring_.adjacency.toarray() == 1).all()
+    assert (Reader().fit(np.ones((5, 2))).graph_.adjacency.toarray() == 1).all()
 
 
 def test_pairs_too_far_apart_have_no_edge():
     # exp(-1000²) is 0: as a stored edge, it once made a kernel write past its end.
     X = np.array([[0.0], [0.1], [1000.0]])
     reader = Reader("rbf", gamma=1.0).fit(X)
-    assert reader.wiring_.adjacency.nnz == 5
-    assert np.diff(reader.wiring_.transpose.indptr).tolist() == [2, 2, 1]
+    assert reader.graph_.adjacency.nnz == 5
+    assert np.diff(reader.graph_.transpose.indptr).tolist() == [2, 2, 1]
     assert reader._out_edges(X[:1]).nnz == 2
 
 
 def test_weights_that_float32_rounds_to_zero_are_no_edges():
     con = Connectome(np.array([[0, 1e-60], [1, 0]]))
-    wiring = Reader().fit(con).wiring_
-    assert wiring.adjacency.nnz == wiring.transpose.nnz == 1
+    graph = Reader().fit(con).graph_
+    assert graph.adjacency.nnz == graph.transpose.nnz == 1
     assert con.n_edges == 2
-    assert Reader(edge_weighting="sqrt").fit(con).wiring_.adjacency.nnz == 2
+    assert Reader(edge_weighting="sqrt").fit(con).graph_.adjacency.nnz == 2
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.csc_array])
 def test_nearest_neighbors(form):
     reader = Reader("nearest_neighbors", n_graph_neighbors=4).fit(form(TABLE))
-    found = reader.wiring_.adjacency.toarray()
+    found = reader.graph_.adjacency.toarray()
     distances = ((TABLE[:, np.newaxis] - TABLE) ** 2).sum(axis=2)
     order = np.argsort(distances, axis=1)
     expected = np.zeros((12, 12))
     np.put_along_axis(expected, order[:, 1:5], 1, axis=1)
     assert (found == expected).all()
-    assert (reader.wiring_.transpose.toarray() == expected.T).all()
-    assert reader.wiring_.adjacency.has_canonical_format
+    assert (reader.graph_.transpose.toarray() == expected.T).all()
+    assert reader.graph_.adjacency.has_canonical_format
     # A row asked about is new, even if it equals a fitted one, which it then finds.
     expected = np.zeros((12, 12))
     np.put_along_axis(expected, order[:, :4], 1, axis=1)
@@ -199,7 +200,7 @@ def test_nearest_neighbors(form):
 @pytest.mark.parametrize(("n_rows", "n_edges"), [(1, 0), (2, 2), (3, 6)])
 def test_fewer_rows_than_neighbors(n_rows, n_edges):
     reader = Reader("nearest_neighbors").fit(TABLE[:n_rows])
-    assert reader.wiring_.adjacency.nnz == n_edges
+    assert reader.graph_.adjacency.nnz == n_edges
     assert reader.edges_of(TABLE).sum(axis=1).tolist() == [max(n_rows - 1, 1)] * 12
 
 
@@ -361,9 +362,7 @@ def test_new_rows_have_an_entry_per_fitted_node(con):
 
 def features_of(con, feature_weight=1.0):
     """Return the weighted node features, as an estimator on `con` gets them."""
-    reader = Reader().fit(con)
-    reader.feature_weight = feature_weight
-    return reader._weighted_features(reader.wiring_)
+    return Reader(feature_weight=feature_weight).fit(con).graph_.features
 
 
 @pytest.mark.parametrize("feature_weight", [1, 0.3, 2.0])
@@ -391,9 +390,7 @@ def test_a_weight_of_zero_leaves_features_out(con, feature_weight):
 
 def test_a_graph_without_features_has_no_column():
     assert features_of(Connectome(ADJACENCY)).shape == (4, 0)
-    reader = Reader().fit(TABLE)
-    reader.feature_weight = 1.0
-    assert reader._weighted_features(reader.wiring_).shape == (12, 0)
+    assert features_of(TABLE).shape == (12, 0)
 
 
 def test_features_that_float32_rounds_to_zero_are_none():

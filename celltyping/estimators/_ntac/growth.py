@@ -1,4 +1,4 @@
-"""From few clusters to many: rounds that split the clusters which gain most."""
+"""Divisive clustering of a graph in rounds that split the clusters which gain most."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -9,99 +9,87 @@ from typing import NamedTuple
 import numpy as np
 
 from celltyping._kernels._clusters import (
-    Wires,
+    Clusters,
+    ProfileInput,
     candidate_gains,
-    settle,
+    reassign,
     take_candidates,
 )
-from celltyping.estimators._ntac.propagation import _unsigned
+from celltyping._kernels._csr import CSRGraph, CSRMatrix
 
-# A round stops when at most this share of the nodes moves in a pass. Measured on the
+# A round stops when at most this fraction of the nodes moves in a pass. Measured on the
 # larva and on simulated brains: 0.001 takes up to a sixth longer and finds the same.
 TOL = 0.01
 
 
 class Run(NamedTuple):
-    """One run of rounds, as far as it has come."""
+    """The partitions of one run, from coarse to fine."""
 
     sizes: tuple  # numbers of clusters, ascending
     partitions: tuple  # cluster of each node, at each of these sizes
     similarities: np.ndarray  # of each node to its cluster's mean, at the last size
-    barred: np.ndarray  # nodes that become centres only when all others have
-    n_iter: int  # most passes of a round
+    deferred: np.ndarray  # nodes that become centres only when all others have
+    n_iter: int  # maximum number of passes of a round
 
     def at(self, size):
-        """Return the partition into so many clusters."""
+        """Return the partition of this size."""
         return self.partitions[self.sizes.index(size)].astype(np.uint32)
 
 
-class Rules(NamedTuple):
-    """What a round depends on, besides the graph."""
+class GrowthParams(NamedTuple):
+    """Parameters of a round, as in `NtacClusterer`."""
 
     n_representatives: int
     candidate_fraction: float
     max_iter: int
 
 
-def wires_from_csr(adjacency, transpose, features, degree_correction):
-    """Take the arrays of a graph and of sparse node features, without copies.
+def profile_input(graph, degree_correction):
+    """Take the arrays of a graph without copies, and scale the profiles by degree.
 
     Parameters
     ----------
-    adjacency, transpose : csr_array of shape (n_nodes, n_nodes)
-        The graph by source and by target.
-    features : csr_array of shape (n_nodes, n_features)
-        Node features.
+    graph : GraphInput
+        Edges and node features.
     degree_correction : float
-        See `degree_scale`.
+        Exponent of the correction, see `degree_scale`.
 
     Returns
     -------
-    wires : Wires
-        What the kernels of `_clusters` need.
+    data : ProfileInput
+        Arrays for the kernels of `_clusters`.
     """
-    arrays = [
-        part
-        for matrix in (adjacency, transpose, features)
-        for part in (_unsigned(matrix.indptr), _unsigned(matrix.indices), matrix.data)
-    ]
-    sums, mean = strengths(adjacency, transpose)
+    sums, mean = strengths(graph)
     scale = degree_scale(sums, mean, degree_correction)
-    totals = (scale * sums + features.sum(axis=1)).astype(np.float32)
-    return Wires(*arrays, features.shape[1], scale, totals)
+    return ProfileInput(
+        CSRGraph.from_scipy(graph.adjacency, graph.transpose),
+        CSRMatrix.from_scipy(graph.features),
+        graph.features.shape[1],
+        scale,
+        (scale * sums + graph.features.sum(axis=1)).astype(np.float32),
+    )
 
 
-def strengths(adjacency, transpose):
+def strengths(graph):
     """Sum the weights of each node's edges, and average over nodes that have some."""
-    sums = adjacency.sum(axis=1, dtype=np.float64)
-    sums += transpose.sum(axis=1, dtype=np.float64)
+    sums = graph.adjacency.sum(axis=1, dtype=np.float64)
+    sums += graph.transpose.sum(axis=1, dtype=np.float64)
     return sums, sums.sum() / max(np.count_nonzero(sums), 1)
 
 
 def degree_scale(sums, mean, degree_correction):
-    """Compute what the weights in a node's profile are multiplied by.
+    """Compute the factors (sums / mean) ** -degree_correction on profiles, as float32.
 
-    Parameters
-    ----------
-    sums : ndarray of shape (n_nodes,)
-        Sum of each node's weights.
-    mean : float
-        Their mean over the nodes of the graph that have edges.
-    degree_correction : float
-        Profiles are divided by sums ** degree_correction.
-
-    Returns
-    -------
-    scale : ndarray of shape (n_nodes,), dtype=float32
-        (sums / mean) ** -degree_correction, 1 for nodes without edges.
+    `sums` are the strengths of nodes, and `mean` is their mean over the nodes of the
+    graph that have edges. The factor of a node without edges is 1.
     """
     scale = np.ones(len(sums))
     np.divide(sums, mean, out=scale, where=sums > 0)
-    most = np.finfo(np.float32).max
-    return np.minimum(scale**-degree_correction, most).astype(np.float32)
+    largest = np.finfo(np.float32).max
+    return np.minimum(scale**-degree_correction, largest).astype(np.float32)
 
 
-def schedule(first, growth, enough, most):
+def schedule(first, growth, target, limit):
     """List the numbers of clusters at which rounds end.
 
     Parameters
@@ -110,169 +98,143 @@ def schedule(first, growth, enough, most):
         Number of clusters at the start.
     growth : float
         Factor from one size to the next, which is at least one cluster more.
-    enough : int
+    target : int
         The last size is the first one that reaches this.
-    most : int
-        No size is above this.
+    limit : int
+        Maximum size.
 
     Returns
     -------
     sizes : list of int
-        Ascending sizes. Those up to a number are the same whatever `enough` is.
+        Ascending sizes. Those up to a number are the same for any `target`.
     """
-    sizes = [min(first, most)]
-    while sizes[-1] < min(enough, most):
+    sizes = [min(first, limit)]
+    while sizes[-1] < min(target, limit):
         grown = max(int(growth * sizes[-1] + 0.5), sizes[-1] + 1)
-        sizes.append(min(grown, most))
+        sizes.append(min(grown, limit))
     return sizes
 
 
-def start_run(wires, labels, barred, rules):
-    """Begin a run from a partition without an empty cluster.
+def start_run(data, labels, deferred, params):
+    """Begin a run by moving the nodes of a partition to the nearest means.
 
     Parameters
     ----------
-    wires : Wires
+    data : ProfileInput
         The graph and the node features.
     labels : ndarray of shape (n_nodes,), dtype=uint32
-        Cluster of each node.
-    barred : ndarray of shape (n_nodes,), dtype=bool
+        Cluster of each node; no cluster is empty.
+    deferred : ndarray of shape (n_nodes,), dtype=bool
         Nodes that become centres only when all others have.
-    rules : Rules
-        What the rounds depend on.
+    params : GrowthParams
+        Parameters of a round.
 
     Returns
     -------
     run : Run
-        A run with one partition: the one given, settled.
+        A run with one partition.
     """
-    labels, similarities, n_iter = _settle(wires, labels, barred & False, rules)
+    labels, similarities, n_iter = _reassign(data, labels, deferred & False, params)
     labels = compact(labels)
-    size = int(labels.max()) + 1
-    return Run((size,), (_small(labels),), similarities, barred, n_iter)
+    return Run(
+        (int(labels.max()) + 1,), (_small(labels),), similarities, deferred, n_iter
+    )
 
 
-def grow(wires, run, sizes, kinds, rules, report):
-    """Go on with a run.
+def grow(data, run, sizes, classes, params, bar):
+    """Continue a run to larger numbers of clusters.
 
     Parameters
     ----------
-    wires : Wires
+    data : ProfileInput
         The graph and the node features.
     run : Run
-        What there is so far; it is not changed.
+        The run so far; it is not changed.
     sizes : list of int
-        Numbers of clusters at which rounds end, ascending, at most the number of kinds.
-        A start with fewer clusters than the first of them is not kept.
-    kinds : ndarray of shape (n_nodes,)
-        Number of each node's wiring: nodes with the same number have the same edges
-        and features, so nothing can tell them apart.
-    rules : Rules
-        What the rounds depend on.
-    report : callable
-        Called after each round with the number of clusters that it added.
+        Numbers of clusters at which rounds end, ascending, at most the number of
+        classes. A start with fewer clusters than the first size is not kept.
+    classes : ndarray of shape (n_nodes,)
+        Class of each node; structurally equivalent nodes, which have the same edges and
+        features, have the same class, and nothing can distinguish them.
+    params : GrowthParams
+        Parameters of a round.
+    bar : tqdm.tqdm
+        Progress bar over the clusters that are added.
 
     Returns
     -------
     run : Run
         The longer run.
     """
-    labels = run.partitions[-1].astype(np.uint32)
-    similarities = run.similarities
-    n_clusters = run.sizes[-1]
-    done, partitions, most_passes = list(run.sizes), list(run.partitions), run.n_iter
+    labels, similarities = run.partitions[-1].astype(np.uint32), run.similarities
+    n_clusters, n_iter = run.sizes[-1], run.n_iter
+    kept, partitions = list(run.sizes), list(run.partitions)
     if n_clusters < sizes[0]:
-        done, partitions = [], []  # no size that other runs have
+        kept, partitions = [], []  # no size that other runs have
     for size in sizes:
         if size <= n_clusters:
             continue
-        while n_clusters < size:  # once, where each cluster gives at most one centre
-            groups = choose_representatives(
-                labels, similarities, n_clusters, rules.n_representatives
-            )
+        while n_clusters < size:  # repeated where clusters yield too few centres
+            clusters = sort_members(labels, similarities, n_clusters)
+            is_fixed = choose_representatives(clusters, params.n_representatives)
             centres = _choose_centres(
-                wires,
-                labels,
-                similarities,
-                groups,
-                run,
-                kinds,
-                rules,
+                data,
+                clusters,
+                is_fixed,
+                run.deferred,
+                classes,
+                params,
                 size - n_clusters,
             )
-            stays = groups[0]
             for centre in centres:
-                # Its twins may follow it, and none of them holds the old place.
-                twins = (kinds == kinds[centre]) & (labels == labels[centre])
-                stays[twins] = False
+                # Equivalent nodes may follow the centre, and may not hold the old mean.
+                equivalent = (classes == classes[centre]) & (labels == labels[centre])
+                is_fixed[equivalent] = False
             labels = labels.copy()
             labels[centres] = np.arange(n_clusters, n_clusters + len(centres))
-            stays[centres] = True
+            is_fixed[centres] = True
             n_clusters += len(centres)
-            labels, similarities, n_iter = _settle(wires, labels, stays, rules)
-            most_passes = max(most_passes, n_iter)
-            report(len(centres))
-        done.append(n_clusters)
+            labels, similarities, n_passes = _reassign(data, labels, is_fixed, params)
+            n_iter = max(n_iter, n_passes)
+            bar.update(len(centres))
+        kept.append(n_clusters)
         partitions.append(_small(labels))
-    return Run(tuple(done), tuple(partitions), similarities, run.barred, most_passes)
+    return Run(tuple(kept), tuple(partitions), similarities, run.deferred, n_iter)
 
 
-def _settle(wires, labels, stays, rules):
+def _reassign(data, labels, is_fixed, params):
     """Let nodes move to the nearest mean."""
     n_clusters = int(labels.max()) + 1
-    return settle(wires, labels, stays, n_clusters, rules.max_iter, TOL)
+    return reassign(data, labels, is_fixed, n_clusters, params.max_iter, TOL)
 
 
-def choose_representatives(labels, similarities, n_clusters, n_representatives):
-    """Find the nodes nearest to the mean of each cluster, at most half of it.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_nodes,)
-        Cluster of each node.
-    similarities : ndarray of shape (n_nodes,)
-        Similarity of each node to the mean of its cluster.
-    n_clusters : int
-        Number of clusters.
-    n_representatives : int
-        How many a cluster has at most.
-
-    Returns
-    -------
-    chosen : ndarray of shape (n_nodes,), dtype=bool
-        The representatives.
-    members : ndarray of shape (n_nodes,)
-        The nodes by cluster, nearest to the mean first.
-    ends : ndarray of shape (n_clusters + 1,)
-        The members of cluster c are `members[ends[c]:ends[c + 1]]`.
-    """
-    members = np.lexsort((-similarities, labels))
+def sort_members(labels, similarities, n_clusters):
+    """Sort nodes by cluster, and by falling similarity to the mean of the cluster."""
     sizes = np.bincount(labels, minlength=n_clusters)
-    ends = np.concatenate([[0], np.cumsum(sizes)])
-    place = np.arange(len(labels)) - ends[labels[members]]
-    limit = np.minimum(n_representatives, (sizes + 1) // 2)
+    members = np.lexsort((-similarities, labels))
+    return Clusters(
+        labels, similarities, members, np.concatenate([[0], np.cumsum(sizes)])
+    )
+
+
+def choose_representatives(clusters, n_representatives):
+    """Mark the nodes nearest to the mean of each cluster, at most half of it."""
+    labels, _, members, ends = clusters
+    rank = np.arange(len(labels)) - ends[labels[members]]
+    limit = np.minimum(n_representatives, (np.diff(ends) + 1) // 2)
     chosen = np.zeros(len(labels), dtype=bool)
-    chosen[members[place < limit[labels[members]]]] = True
-    return chosen, members, ends
+    chosen[members[rank < limit[labels[members]]]] = True
+    return chosen
 
 
-def _choose_centres(wires, labels, similarities, groups, run, kinds, rules, n_wanted):
+def _choose_centres(data, clusters, is_fixed, deferred, classes, params, n_wanted):
     """Choose new centres, at most one per cluster: those with the largest gains."""
-    stays, members, ends = groups
-    n_candidates = max(math.ceil(rules.candidate_fraction * len(labels)), n_wanted)
-    candidates, candidate_ends = take_candidates(
-        labels, similarities, members, ends, stays, run.barred, kinds, n_candidates
+    labels = clusters.labels
+    n_candidates = max(math.ceil(params.candidate_fraction * len(labels)), n_wanted)
+    candidates, ends = take_candidates(
+        clusters, is_fixed, deferred, classes, n_candidates
     )
-    gains = candidate_gains(
-        wires,
-        labels,
-        len(ends) - 1,
-        similarities,
-        members,
-        ends,
-        candidates,
-        candidate_ends,
-    )
+    gains = candidate_gains(data, clusters, candidates, ends)
     by_gain = np.argsort(-gains, kind="stable")
     _, first = np.unique(labels[candidates[by_gain]], return_index=True)
     return candidates[by_gain[np.sort(first)[:n_wanted]]]
@@ -284,5 +246,5 @@ def compact(labels):
 
 
 def _small(labels):
-    """Keep labels in half the memory where they fit."""
+    """Store labels in half the memory where they fit."""
     return labels.astype(np.uint16) if labels.max() < 2**16 else labels

@@ -1,8 +1,8 @@
-"""The steps of NTAC on plain arrays: embed, score, share out, agree.
+"""Label propagation by type profiles (NTAC with seeds), as functions on arrays.
 
-Every step is a function of a block of nodes and of arrays that nobody writes to, and
-returns its block's answer. So blocks run on threads, in processes or on a cluster, in
-any number, and give the same answer to the bit.
+Each stage computes blocks of nodes from arrays that it does not write to. So blocks may
+run on threads, in processes or on a cluster, in any number, and the result is the same
+to the bit.
 """
 
 # Authors: the celltyping developers
@@ -13,306 +13,320 @@ from typing import NamedTuple
 import numpy as np
 from joblib import delayed
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
+from celltyping._kernels._csr import CSRGraph, CSRMatrix
 from celltyping._kernels._profiles import (
-    count_partner_profiles,
-    count_types,
-    strongest_entries,
+    Memberships,
+    add_second_order,
+    count_partners,
 )
 from celltyping._kernels._similarity import (
+    References,
+    Rows,
     largest_entries,
-    nearest_references,
     nearest_types,
     similarity_to_types,
     vote,
 )
+from celltyping._kernels._threads import iter_blocks
+from celltyping._utils._progress import progress_bar
 
-# Nodes per block: small enough to balance the load, large enough that a block's start
-# (an array of one float per reference) does not show.
-BLOCK = 1024
+# The second-order block joins when at most this fraction of the nodes changes in a
+# step, or no fewer than in the step before. Earlier, it would repeat first guesses, at
+# the highest cost and without a gain.
+SETTLED = 0.05
+
+# While more than this fraction of the nodes changes in a step, each node counts in its
+# best type alone: its other types are not informative yet, and comparing would take
+# twice as long.
+UNSETTLED = 0.5
+
+# Share with which a partner of unknown type counts, in a column of its own.
+UNTYPED_SHARE = 1.0
+
+# A type whose share would be under this fraction of the best type's is left out.
+LEAST_SHARE = 0.1
 
 # When all nodes are references, they are taken this many at a time, so that one float
 # for each stays in the processor's first cache.
 TILE = 4096
 
-# The second-order block would be dense. Of each partner's profile these many entries
-# count, and of each node's average these many are kept: on the larva, keeping all
-# gains about 0.1 points of accuracy.
-N_PROFILE_ENTRIES = 8
-N_SECOND_ORDER_ENTRIES = 32
-
-# A type whose share would be under this part of the best one's is left out.
-LEAST_SHARE = 0.1
-
-# With soft memberships, entries under this part of a node's sum (and under a tenth of
-# its largest) are left out: they are many and say little. Comparing profiles then takes
-# a third of the time; the larva's accuracy is the same to within the noise of splits.
-LEAST_ENTRY = 0.005
-
-# How many of the most similar nodes a node agrees with, see `agree`.
-N_PEERS = 2
+# Number of most similar nodes whose probabilities a node is smoothed over.
+N_NEIGHBORS = 2
 
 
-# An id that no row has.
-NOBODY = np.iinfo(np.uint32).max
+class Settings(NamedTuple):
+    """Parameters of `propagate`, as in `NtacClassifier`."""
+
+    n_neighbors: int
+    membership: str
+    sharpness: float
+    max_memberships: int
+    second_order_weight: float
+    consensus_weight: float
+    damping: float
+    max_iter: int
+    tol: float
+    verbose: bool
 
 
-class Edges(NamedTuple):
-    """A graph as two CSR matrices, by source and by target."""
+class Seeds(NamedTuple):
+    """The labelled nodes of a graph, and the number of types."""
 
-    out_ptr: np.ndarray
-    out_nodes: np.ndarray
-    out_weights: np.ndarray
-    in_ptr: np.ndarray
-    in_nodes: np.ndarray
-    in_weights: np.ndarray
-
-    @classmethod
-    def from_csr(cls, adjacency, transpose):
-        """Take the arrays of an adjacency and its transpose, without copies."""
-        return cls(
-            _unsigned(adjacency.indptr),
-            _unsigned(adjacency.indices),
-            adjacency.data,
-            _unsigned(transpose.indptr),
-            _unsigned(transpose.indices),
-            transpose.data,
-        )
+    codes: np.ndarray  # type of each node, -1 where it is unknown
+    labelled: np.ndarray  # nodes by ascending type, as the kernels expect
+    unlabelled: np.ndarray
+    reachable: np.ndarray  # per node, whether its component has a labelled node
+    n_types: int
 
 
-class Memberships(NamedTuple):
-    """The types that each node counts in and how much of it; -1 closes a row."""
+class Propagation(NamedTuple):
+    """Types of all nodes, and the arrays that new rows are compared with."""
 
-    types: np.ndarray
-    shares: np.ndarray
-
-
-class References(NamedTuple):
-    """The rows that others are compared with, by column."""
-
-    ptr: np.ndarray
-    rows: np.ndarray
-    values: np.ndarray
-    sums: np.ndarray
-    types: np.ndarray
-    ids: np.ndarray
+    types: np.ndarray  # most probable type of each node
+    probabilities: sparse.csr_array  # (n_nodes, n_types); a row may be empty
+    prior: np.ndarray  # probabilities for an empty row
+    changed: list  # per step, the fraction of nodes that changed type
+    similarity: list  # per step, the mean score of the best types
+    rows: Rows  # embedding of all nodes
+    references: References  # embedding of the labelled nodes
+    members: sparse.csr_array  # (n_nodes, n_types + 1), as counted in the last step
+    out_references: References  # out-part of the labelled nodes' embedding
+    sharpness: float  # inverse temperature for the scores of new rows
 
 
-def _unsigned(indices):
-    """View an index array as unsigned; numba then leaves out a check per access."""
-    return indices.view(np.dtype(f"u{indices.dtype.itemsize}"))
-
-
-def _map_blocks(parallel, function, n, *args):
-    """Call `function(start, stop, *args)` on blocks of `range(n)`, in order."""
-    return parallel(
-        delayed(function)(start, min(start + BLOCK, n), *args)
-        for start in range(0, n, BLOCK)
-    )
-
-
-def _map_rows(parallel, kernel, rows, matrix, sums, *args):
-    """Call a kernel of `_similarity` on blocks of `rows`, and join the answers."""
-    rows = np.asarray(rows, dtype=np.uint32)
-    query = (_unsigned(matrix.indptr), _unsigned(matrix.indices), matrix.data, sums)
-    blocks = parallel(
-        delayed(kernel)(rows[start : start + BLOCK], *query, *args)
-        for start in range(0, max(len(rows), 1), BLOCK)
-    )
-    if isinstance(blocks[0], tuple):
-        return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return np.concatenate(blocks)
-
-
-def _join_rows(blocks, n_cols):
-    """Put blocks of CSR rows under one another."""
-    counts = np.concatenate([np.diff(ptr) for ptr, _, _ in blocks])
-    ptr = np.concatenate([[0], np.cumsum(counts)])
-    if ptr[-1] <= np.iinfo(np.int32).max:
-        ptr = ptr.astype(np.int32)
-    cols = np.empty(ptr[-1], dtype=np.int32)
-    values = np.empty(ptr[-1], dtype=np.float32)
-    end = int(ptr[-1])
-    while blocks:  # from the last one, each freed as soon as it is copied
-        _, block_cols, block_values = blocks.pop()
-        begin = end - len(block_cols)
-        cols[begin:end], values[begin:end] = block_cols, block_values
-        end = begin
-    return sparse.csr_array((values, cols, ptr), shape=(len(counts), n_cols))
-
-
-def count_partners(edges, memberships, n_types, parallel):
-    """Count the types of every node's partners, the published embedding.
+def propagate(graph, codes, prior, settings, parallel):
+    """Type the unlabelled nodes of a graph.
 
     Parameters
     ----------
-    edges : Edges
-        The graph.
-    memberships : Memberships
-        The types that each node counts in.
-    n_types : int
-        Number of types.
+    graph : GraphInput
+        Edges and node features.
+    codes : ndarray of shape (n_nodes,), dtype=int32
+        Type of each node, -1 where it is unknown.
+    prior : ndarray of shape (n_types,)
+        Probabilities of the types for nodes that are similar to no labelled one.
+    settings : Settings
+        Parameters.
     parallel : joblib.Parallel
-        What runs the blocks.
+        Runs the blocks of nodes.
 
     Returns
     -------
-    counts : csr_array of shape (n_nodes, 2 * n_types), dtype=float32
-        Types of the in-partners, then of the out-partners.
+    result : Propagation
+        Types, probabilities, and arrays for the prediction of new rows.
     """
-    n_nodes = len(edges.out_ptr) - 1
-    least = LEAST_ENTRY if memberships.types.shape[1] > 1 else 0.0
-    blocks = _map_blocks(
-        parallel, count_types, n_nodes, *edges, *memberships, n_types, least
-    )
-    return _join_rows(blocks, 2 * n_types)
-
-
-def add_second_order(counts, edges, weight, parallel):
-    """Append the mean type profile of the partners, cut to its strongest entries.
-
-    Parameters
-    ----------
-    counts : csr_array of shape (n_nodes, n_cols)
-        As `count_partners` returns them.
-    edges : Edges
-        The graph.
-    weight : float
-        Sum of a node's new block, in units of the sum of its counts.
-    parallel : joblib.Parallel
-        What runs the blocks.
-
-    Returns
-    -------
-    embedding : csr_array of shape (n_nodes, 3 * n_cols), dtype=float32
-        The counts, the mean profile of the in-partners, that of the out-partners.
-    """
-    n_nodes, n_cols = counts.shape
-    profiles = parallel(
-        delayed(strongest_entries)(
-            counts.indptr[start : start + BLOCK + 1],
-            counts.indices,
-            counts.data,
-            N_PROFILE_ENTRIES,
+    seeds = _find_seeds(graph.adjacency, codes, len(prior))
+    edges = CSRGraph.from_scipy(graph.adjacency, graph.transpose)
+    n_kept = min(settings.max_memberships, seeds.n_types)
+    n_best = n_kept if settings.membership == "soft" else 1
+    best = np.full((len(seeds.unlabelled), n_best), -1, dtype=np.int32)
+    scores = np.zeros(best.shape, dtype=np.float32)
+    counts = None
+    settled = settings.second_order_weight == 0
+    rate, last_changed, changed, similarity = 1.0 - settings.damping, 1.0, [], []
+    with progress_bar(
+        settings.max_iter, description="NTAC steps", verbose=settings.verbose
+    ) as bar:
+        for _ in range(settings.max_iter):
+            n = 1 if last_changed > UNSETTLED else n_best
+            members = _count_untyped(
+                _memberships(best[:, :n], scores[:, :n], seeds, settings), seeds
+            )
+            if rate == 1:  # the old embedding has no weight: free it first
+                counts = rows = references = None
+            counts = _blend(
+                counts, count_partners(edges, members, len(prior) + 1, parallel), rate
+            )
+            weight = settings.second_order_weight if settled else 0
+            rows, references = _embed(
+                counts, edges, graph.features, weight, seeds, parallel
+            )
+            old_types = best[:, 0]
+            best, scores = score_types(
+                seeds.unlabelled, rows, references, n_best, settings, parallel
+            )
+            n_changed = np.count_nonzero(best[:, 0] != old_types)
+            changed.append(float(n_changed / len(codes)))
+            similarity.append(float(scores[:, 0].mean()) if len(scores) else 1.0)
+            bar.update()
+            bar.set_postfix(changed=f"{changed[-1]:.2%}")
+            if settled and changed[-1] <= settings.tol:
+                break
+            if settled and changed[-1] >= last_changed:
+                rate /= 2
+            settled = settled or changed[-1] <= SETTLED or changed[-1] >= last_changed
+            last_changed = changed[-1]
+    out_counts = counts[seeds.labelled][:, seeds.n_types + 1 :]
+    out_references = References.from_scipy(out_counts, codes[seeds.labelled])
+    members = members.to_csr(seeds.n_types + 1)
+    del counts
+    if n_best < n_kept:  # hard memberships need the best types alone
+        best, scores = score_types(
+            seeds.unlabelled, rows, references, n_kept, settings, parallel
         )
-        for start in range(0, n_nodes, BLOCK)
-    )
-    blocks = _map_blocks(
-        parallel,
-        count_partner_profiles,
-        n_nodes,
-        *edges,
-        np.concatenate(profiles),
-        n_cols,
-        N_SECOND_ORDER_ENTRIES,
-        weight * row_sums(counts),
-    )
-    return sparse.hstack(
-        [counts, _join_rows(blocks, 2 * n_cols)], format="csr", dtype=np.float32
+    probabilities = _find_probabilities(best, scores, edges, seeds, settings, parallel)
+    return Propagation(
+        most_likely(probabilities, prior),
+        probabilities,
+        prior,
+        changed,
+        similarity,
+        rows,
+        references,
+        members,
+        out_references,
+        _scale_sharpness(settings.sharpness, scores),
     )
 
 
-def row_sums(matrix):
-    """Sum the rows of a sparse matrix in double precision; give float32 back."""
-    return (matrix @ np.ones(matrix.shape[1])).astype(np.float32)
+def _find_seeds(adjacency, codes, n_types):
+    """Sort the nodes by type, and find those that are connected to a labelled one."""
+    order = np.argsort(codes, kind="stable")
+    unlabelled, labelled = np.split(order, [np.count_nonzero(codes < 0)])
+    # In a component without a labelled node, being untyped carries no information.
+    _, component = connected_components(adjacency, connection="weak")
+    reachable = np.isin(component, component[labelled])
+    return Seeds(codes, labelled, unlabelled, reachable, n_types)
 
 
-def gather_references(matrix, rows, types):
-    """Collect the rows that others are compared with, by column.
+def _memberships(best, scores, seeds, settings, soft=False):
+    """Return the types in which all nodes count, labelled or not."""
+    if soft or settings.membership == "soft":
+        sharpness = _scale_sharpness(settings.sharpness, scores)
+        own = softmax_memberships(best, scores, sharpness)
+    else:
+        own = Memberships.from_labels(best[:, 0])
+    types = np.full((len(seeds.codes), own.types.shape[1]), -1, dtype=np.int32)
+    types[:, 0] = seeds.codes
+    shares = np.zeros(types.shape, dtype=np.float32)
+    shares[seeds.labelled, 0] = 1.0
+    types[seeds.unlabelled], shares[seeds.unlabelled] = own
+    return Memberships(types, shares)
+
+
+def _count_untyped(members, seeds):
+    """Let nodes without a known type count in a last column of their own."""
+    untyped = seeds.reachable & (members.types[:, 0] < 0)
+    members.types[untyped, 0] = seeds.n_types
+    members.shares[untyped, 0] = UNTYPED_SHARE
+    return members
+
+
+def _scale_sharpness(sharpness, scores):
+    """Divide the inverse temperature by the mean score of the best types."""
+    scored = scores[:, 0] > 0
+    if not scored.any():
+        return sharpness
+    return sharpness / float(scores[scored, 0].mean(dtype=float))
+
+
+def _blend(old_counts, new_counts, rate):
+    """Average old and new counts, with weight `rate` for the new ones."""
+    if old_counts is None or rate == 1:
+        return new_counts
+    rate = np.float32(rate)
+    return sparse.csr_array((1 - rate) * old_counts + rate * new_counts)
+
+
+def _embed(counts, edges, features, weight, seeds, parallel):
+    """Join counts, second-order block (none if `weight` is 0) and node features."""
+    embedding = counts
+    if weight > 0:
+        embedding = add_second_order(counts, edges, weight, parallel)
+    embedding = sparse.hstack([embedding, features], format="csr")
+    references = References.from_scipy(
+        embedding[seeds.labelled], seeds.codes[seeds.labelled]
+    )
+    return Rows.from_scipy(embedding), references
+
+
+def _find_probabilities(best, scores, edges, seeds, settings, parallel):
+    """Return the memberships, smoothed over neighbours where they are not certain."""
+    members = _memberships(best, scores, seeds, settings, soft=True)
+    probabilities = members.to_csr(seeds.n_types)
+    if settings.consensus_weight == 0:
+        return probabilities
+    types = seeds.codes.copy()
+    types[seeds.unlabelled] = best[:, 0]
+    hard = Memberships.from_labels(types)
+    counts = count_partners(edges, hard, seeds.n_types, parallel)
+    uncertain = np.flatnonzero(members.types[:, 1:2].ravel() >= 0)
+    return smooth_over_neighbors(
+        counts, uncertain, probabilities, settings.consensus_weight, parallel
+    )
+
+
+def score_types(chosen, rows, references, n_best, settings, parallel):
+    """Find the best types of rows and their scores.
+
+    With one neighbour, the score of a type is the similarity of its best reference;
+    with more, the best references vote, see `_similarity.vote`.
 
     Parameters
     ----------
-    matrix : csr_array of shape (n_nodes, n_cols)
+    chosen : ndarray of shape (n_chosen,)
+        Indices of the rows to score.
+    rows : Rows
         The embedding.
-    rows : ndarray of shape (n_references,)
-        Which rows are references, in ascending order of their types.
-    types : ndarray of shape (n_references,)
-        Their types.
-
-    Returns
-    -------
-    references : References
-        What the kernels of `_similarity` need.
-    """
-    chosen = matrix[rows]
-    by_column = chosen.tocsc()
-    return References(
-        _unsigned(by_column.indptr),
-        _unsigned(by_column.indices),
-        by_column.data,
-        row_sums(chosen),
-        np.asarray(types, dtype=np.int32),
-        np.asarray(rows, dtype=np.uint32),
-    )
-
-
-def score_types(rows, matrix, sums, references, n_neighbors, n_best, drop, parallel):
-    """Find each row's best types and their scores.
-
-    Parameters
-    ----------
-    rows : ndarray
-        The rows to score.
-    matrix : csr_array of shape (n_nodes, n_cols)
-        The embedding.
-    sums : ndarray of shape (n_nodes,)
-        Its row sums.
     references : References
         The labelled rows.
-    n_neighbors : int
-        1: a type scores the similarity of its best reference. More: the `n_neighbors`
-        best references vote, see `_similarity.vote`.
     n_best : int
-        How many types are kept.
-    drop : float
-        Types that score less than the best by more than this may be left out.
+        Maximum number of types.
+    settings : Settings
+        Number of neighbours, and sharpness: types that it leaves without a share may be
+        left out.
     parallel : joblib.Parallel
-        What runs the blocks.
+        Runs the blocks of rows.
 
     Returns
     -------
-    types : ndarray of shape (n_rows, n_best), dtype=int32
+    types : ndarray of shape (n_chosen, n_best), dtype=int32
         Types by falling score, closed by -1.
-    scores : ndarray of shape (n_rows, n_best), dtype=float32
+    scores : ndarray of shape (n_chosen, n_best), dtype=float32
         Their scores, between 0 and 1.
     """
-    refs = (references.ptr, references.rows, references.values, references.sums)
-    if n_neighbors == 1:
+    if settings.n_neighbors == 1:
+        drop = np.log(1 / LEAST_SHARE) / settings.sharpness  # scores are at most 1
         return _map_rows(
-            parallel,
-            nearest_types,
-            rows,
-            matrix,
-            sums,
-            *refs,
-            references.types,
-            n_best,
-            drop,
+            parallel, nearest_types, chosen, rows, references, n_best, drop
         )
+    each = references._replace(types=np.arange(len(references.types), dtype=np.int32))
     nearest = _map_rows(
-        parallel,
-        nearest_references,
-        rows,
-        matrix,
-        sums,
-        *refs,
-        np.full_like(references.ids, NOBODY),  # no row scored is a reference
-        n_neighbors,
+        parallel, nearest_types, chosen, rows, each, settings.n_neighbors, np.inf
     )
     return vote(*nearest, references.types, n_best)
 
 
-def share_out(types, scores, sharpness):
-    """Turn the scores of each row's best types into shares that sum to 1.
+def score_all_types(chosen, rows, references, n_types, parallel):
+    """Compute the similarity of rows to every type, as a dense table of float32."""
+    return _map_rows(parallel, similarity_to_types, chosen, rows, references, n_types)
+
+
+def _map_rows(parallel, kernel, chosen, *args):
+    """Call a kernel of `_similarity` on blocks of rows, and join the results."""
+    chosen = np.asarray(chosen, dtype=np.uint32)
+    blocks = parallel(
+        delayed(kernel)(chosen[start:stop], *args)
+        for start, stop in iter_blocks(max(len(chosen), 1))
+    )
+    if isinstance(blocks[0], tuple):
+        return tuple(np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
+    return np.concatenate(blocks)
+
+
+def softmax_memberships(types, scores, sharpness):
+    """Turn the scores of each row's best types into shares by a truncated softmax.
 
     Parameters
     ----------
     types : ndarray of shape (n_rows, n_best)
-        As `score_types` returns them.
+        Types as `score_types` returns them.
     scores : ndarray of shape (n_rows, n_best)
         Their scores.
     sharpness : float
-        A share is proportional to exp(sharpness * score).
+        Inverse temperature: a share is proportional to exp(sharpness * score).
 
     Returns
     -------
@@ -329,80 +343,68 @@ def share_out(types, scores, sharpness):
     return Memberships(np.where(left_out, np.int32(-1), types), shares)
 
 
-def agree(matrix, rows, probabilities, weight, parallel):
-    """Mix each row's type probabilities with those of its most similar nodes.
+def smooth_over_neighbors(matrix, rows, probabilities, weight, parallel):
+    """Mix each row's type probabilities with those of its most similar rows.
 
-    Twins (the same neuron on the other side of the brain, or a neighbour of the same
-    type) are wired more alike than any labelled node may be. Each row's `N_PEERS` most
-    similar nodes, labelled or not, count by the square of their similarity.
+    A neuron is often more similar to its homologue, the same neuron on the other side
+    of the brain, or to another neuron of its type, than to any labelled one. Each row's
+    `N_NEIGHBORS` most similar rows, labelled or not, count by the square of their
+    similarity.
 
     Parameters
     ----------
     matrix : csr_array of shape (n_nodes, n_cols)
         The embedding.
     rows : ndarray of shape (n_rows,)
-        The nodes that agree; others keep their probabilities.
+        Indices of the rows to smooth; others keep their probabilities.
     probabilities : csr_array of shape (n_nodes, n_types)
-        Type probabilities; an empty row has none.
+        Type probabilities; a row may be empty.
     weight : float
-        The part that the similar nodes have in the mixture.
+        Weight of the neighbours in the mixture.
     parallel : joblib.Parallel
-        What runs the blocks.
+        Runs the blocks of rows.
 
     Returns
     -------
     probabilities : csr_array of shape (n_nodes, n_types)
-        The mixtures. A row is empty where a node and its peers have no probabilities.
+        The mixtures. A row is empty where it and its neighbours have no probabilities.
     """
     n_nodes = matrix.shape[0]
-    everyone = np.arange(n_nodes)
-    peers, similarities = _find_peers(matrix, rows, parallel)
-    strength = np.where(peers >= 0, similarities.astype(np.float64) ** 2, 0.0)
+    neighbors, similarities = _find_neighbors(matrix, rows, parallel)
+    found = neighbors >= 0
+    strength = np.where(found, similarities.astype(np.float64) ** 2, 0.0)
     total = strength.sum(axis=1, keepdims=True)
     strength = np.divide(strength, total, out=strength, where=total > 0)
     own = np.ones(n_nodes)
     own[rows] = np.where(total[:, 0] > 0, 1.0 - weight, 1.0)
+    every = np.arange(n_nodes)
+    mixed = np.concatenate([every, np.repeat(rows, found.sum(axis=1))])
+    sources = np.concatenate([every, neighbors[found]])
     mixing = sparse.csr_array(
-        (
-            np.concatenate([own, weight * strength[peers >= 0]]),
-            (
-                np.concatenate([everyone, np.repeat(rows, (peers >= 0).sum(axis=1))]),
-                np.concatenate([everyone, peers[peers >= 0]]),
-            ),
-        ),
+        (np.concatenate([own, weight * strength[found]]), (mixed, sources)),
         shape=(n_nodes, n_nodes),
     )
     return normalize_rows(mixing @ probabilities)
 
 
-def _find_peers(matrix, rows, parallel):
-    """Find the `N_PEERS` rows of the whole matrix that are most similar to each row."""
+def _find_neighbors(matrix, rows, parallel):
+    """Find the `N_NEIGHBORS` rows of the matrix that are most similar to each row."""
     n_nodes = matrix.shape[0]
-    sums = row_sums(matrix)
+    queries = Rows.from_scipy(matrix)
     found = []
     for start in range(0, n_nodes, TILE):
-        tile = np.arange(start, min(start + TILE, n_nodes))
-        references = gather_references(matrix, tile, tile)
+        ids = np.arange(start, min(start + TILE, n_nodes))
+        references = References.from_scipy(matrix[ids], np.arange(len(ids)), ids)
         nearest, similarities = _map_rows(
-            parallel,
-            nearest_references,
-            rows,
-            matrix,
-            sums,
-            references.ptr,
-            references.rows,
-            references.values,
-            references.sums,
-            references.ids,
-            N_PEERS,
+            parallel, nearest_types, rows, queries, references, N_NEIGHBORS, np.inf
         )
         found.append((np.where(nearest >= 0, nearest + start, -1), similarities))
-    peers, similarities = (
-        np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)
+    neighbors, similarities = (
+        np.concatenate(arrays, axis=1) for arrays in zip(*found, strict=True)
     )
-    best = np.argsort(-similarities, axis=1, kind="stable")[:, :N_PEERS]
+    best = np.argsort(-similarities, axis=1, kind="stable")[:, :N_NEIGHBORS]
     return (
-        np.take_along_axis(peers, best, axis=1),
+        np.take_along_axis(neighbors, best, axis=1),
         np.take_along_axis(similarities, best, axis=1),
     )
 
@@ -413,53 +415,11 @@ def normalize_rows(matrix):
     matrix.sum_duplicates()
     total = matrix @ np.ones(matrix.shape[1])
     total[total == 0] = 1.0
-    counts = np.diff(matrix.indptr)
-    data = matrix.data / np.repeat(total, counts)
+    data = matrix.data / np.repeat(total, np.diff(matrix.indptr))
     return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def to_csr(memberships, n_types):
-    """Write memberships as a sparse matrix of nodes by types."""
-    present = memberships.types >= 0
-    rows = np.repeat(np.arange(len(present)), present.sum(axis=1))
-    return sparse.csr_array(
-        (memberships.shares[present].astype(float), (rows, memberships.types[present])),
-        shape=(len(present), n_types),
-    )
-
-
-def most_likely(probabilities):
-    """Find the most probable type of each row, -1 where there is none."""
-    return largest_entries(
-        probabilities.indptr, probabilities.indices, probabilities.data
-    )
-
-
-def score_all_types(rows, matrix, sums, references, n_types, parallel):
-    """Compute the similarity of rows to every type, as a dense table.
-
-    Parameters
-    ----------
-    rows, matrix, sums, references, parallel
-        As in `score_types`.
-    n_types : int
-        Number of types.
-
-    Returns
-    -------
-    similarities : ndarray of shape (n_rows, n_types), dtype=float32
-        Similarity to each type's best reference.
-    """
-    return _map_rows(
-        parallel,
-        similarity_to_types,
-        rows,
-        matrix,
-        sums,
-        references.ptr,
-        references.rows,
-        references.values,
-        references.sums,
-        references.types,
-        n_types,
-    )
+def most_likely(probabilities, prior):
+    """Find the most probable type of each row; that of the prior where it is empty."""
+    types = largest_entries(CSRMatrix.from_scipy(probabilities))
+    return np.where(types >= 0, types, np.argmax(prior))

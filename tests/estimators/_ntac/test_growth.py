@@ -1,4 +1,4 @@
-"""Rounds that split clusters: what they choose, and that none comes out empty."""
+"""Divisive clustering: candidates, centres, sizes, and no empty cluster."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -10,34 +10,37 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
 
 from celltyping.estimators._ntac import growth as _growth
-from celltyping.estimators._ntac.growth import Rules, Run
+from celltyping.estimators._ntac.growth import GrowthParams, Run, sort_members
 from tests import _reference as reference
 
-RULES = Rules(n_representatives=5, candidate_fraction=0.1, max_iter=4)
+PARAMS = GrowthParams(n_representatives=5, candidate_fraction=0.1, max_iter=4)
 
 
-def wires_of(adjacency, degree_correction=0.0):
-    """Write a dense graph as `Wires`, closed for writing."""
-    tables = adjacency, np.ascontiguousarray(adjacency.T), np.zeros((len(adjacency), 0))
-    matrices = [reference.as_csr(table) for table in tables]
-    return _growth.wires_from_csr(*matrices, degree_correction)
+def data_of(adjacency, degree_correction=0.0):
+    """Write a dense graph as ProfileInput, closed for writing."""
+    return _growth.profile_input(reference.as_graph_input(adjacency), degree_correction)
 
 
-def kinds_of(adjacency):
+def classes_of(adjacency):
     """Number the nodes such that those with the same edges have one number."""
     both = np.hstack([adjacency, adjacency.T])
     return np.unique(both, axis=0, return_inverse=True)[1].ravel()
 
 
-def ignore(n_clusters):
-    """Report to nobody."""
+class Bar:
+    """A progress bar that counts."""
+
+    def __init__(self):
+        self.updates = []
+
+    def update(self, n):
+        self.updates.append(n)
 
 
 @st.composite
-def graphs_with_twins(draw):
+def graphs_with_equivalent_nodes(draw):
     """Draw a graph with an edge, in which some nodes have the same edges."""
     adjacency = draw(reference.graphs(max_nodes=10))
     copies = draw(st.lists(st.integers(0, len(adjacency) - 1), min_size=1, max_size=25))
@@ -52,19 +55,19 @@ def graphs_with_twins(draw):
 @given(
     first=st.integers(1, 20),
     growth=st.floats(1, 5),
-    enough=st.integers(1, 100),
+    target=st.integers(1, 100),
     more=st.integers(0, 100),
-    most=st.integers(1, 150),
+    limit=st.integers(1, 150),
 )
-def test_schedule(first, growth, enough, more, most):
-    sizes = _growth.schedule(first, growth, enough, most)
-    assert sizes[0] == min(first, most)
-    assert sizes[-1] >= min(enough, most)
-    assert all(size < enough for size in sizes[:-1])
-    assert sizes[-1] <= most
+def test_schedule(first, growth, target, more, limit):
+    sizes = _growth.schedule(first, growth, target, limit)
+    assert sizes[0] == min(first, limit)
+    assert sizes[-1] >= min(target, limit)
+    assert all(size < target for size in sizes[:-1])
+    assert sizes[-1] <= limit
     for size, grown in pairwise(sizes):
-        assert grown == min(max(int(growth * size + 0.5), size + 1), most)
-    longer = _growth.schedule(first, growth, enough + more, most)
+        assert grown == min(max(int(growth * size + 0.5), size + 1), limit)
+    longer = _growth.schedule(first, growth, target + more, limit)
     assert longer[: len(sizes)] == sizes
 
 
@@ -93,9 +96,9 @@ def test_choose_representatives(data, n_clusters, n_representatives):
     labels = np.array(data.draw(st.lists(st.integers(0, n_clusters - 1), min_size=1)))
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
     similarities = rng.random(len(labels)).astype(np.float32)
-    chosen, members, ends = _growth.choose_representatives(
-        labels, similarities, n_clusters, n_representatives
-    )
+    clusters = sort_members(labels, similarities, n_clusters)
+    chosen = _growth.choose_representatives(clusters, n_representatives)
+    _, _, members, ends = clusters
     assert ends[0] == 0
     assert ends[-1] == len(labels)
     for c in range(n_clusters):
@@ -115,35 +118,34 @@ def jaccard_gains(profiles, labels, similarities):
     return np.maximum(gained, 0).sum(axis=0)
 
 
-def choose_centres(wires, run, kinds, rules, n_wanted):
+def choose_centres(data, run, classes, params, n_wanted):
     """Choose new centres for the last partition of a run."""
-    labels, similarities = run.at(run.sizes[-1]), run.similarities
-    groups = _growth.choose_representatives(
-        labels, similarities, run.sizes[-1], rules.n_representatives
-    )
+    size = run.sizes[-1]
+    clusters = sort_members(run.at(size), run.similarities, size)
+    is_fixed = _growth.choose_representatives(clusters, params.n_representatives)
     return _growth._choose_centres(
-        wires, labels, similarities, groups, run, kinds, rules, n_wanted
+        data, clusters, is_fixed, run.deferred, classes, params, n_wanted
     )
 
 
 @pytest.mark.parametrize("n_wanted", [1, 3, 6])
 @pytest.mark.parametrize("fraction", [0.01, 0.09, 1.0])
-@pytest.mark.parametrize("barred_part", [0.0, 0.2, 1.0])
-def test_choose_centres(n_wanted, fraction, barred_part):
+@pytest.mark.parametrize("deferred_part", [0.0, 0.2, 1.0])
+def test_choose_centres(n_wanted, fraction, deferred_part):
     rng = np.random.default_rng(0)
     adjacency = rng.uniform(0, 1, (50, 50)) * (rng.random((50, 50)) < 0.2)
     labels = rng.integers(0, 4, 50).astype(np.uint32)
     similarities = rng.random(50).astype(np.float32)
-    barred = rng.random(50) < barred_part
-    kinds = np.arange(50)
-    kinds[labels == 2] = 99  # of one kind, which cannot be split
-    # The farthest of each cluster in turn, those that are barred after all others.
+    deferred = rng.random(50) < deferred_part
+    classes = np.arange(50)
+    classes[labels == 2] = 99  # all equivalent, so it cannot be split
+    # The farthest of each cluster in turn, those that are deferred after all others.
     rank = np.empty(50, dtype=int)
     for c in range(4):
         own = np.flatnonzero(labels == c)
         rank[own[np.argsort(similarities[own])]] = np.arange(len(own))
     free = [i for i in range(50) if labels[i] != 2]
-    free.sort(key=lambda i: (barred[i], rank[i], similarities[i]))
+    free.sort(key=lambda i: (deferred[i], rank[i], similarities[i]))
     candidates = free[: max(int(np.ceil(fraction * 50)), n_wanted)]
     members_of = np.eye(4)[labels]
     profiles = np.hstack([adjacency.T @ members_of, adjacency @ members_of])
@@ -153,9 +155,9 @@ def test_choose_centres(n_wanted, fraction, barred_part):
         for c in set(labels[candidates])
     ]
     expected = sorted(best, key=lambda i: -gains[i])[:n_wanted]
-    run = Run((4,), (labels,), similarities, barred, 1)
-    rules = Rules(5, fraction, 4)
-    centres = choose_centres(wires_of(adjacency), run, kinds, rules, n_wanted)
+    run = Run((4,), (labels,), similarities, deferred, 1)
+    params = GrowthParams(5, fraction, 4)
+    centres = choose_centres(data_of(adjacency), run, classes, params, n_wanted)
     assert centres.tolist() == expected
     assert len(expected) <= 3
 
@@ -171,44 +173,45 @@ def test_how_many_candidates_there_are(fraction, n_wanted, n_candidates):
     with patch.object(
         _growth, "take_candidates", wraps=_growth.take_candidates
     ) as take:
-        rules = RULES._replace(candidate_fraction=fraction)
-        wires = wires_of(adjacency)
-        choose_centres(wires, run, np.arange(50), rules, n_wanted)
+        params = PARAMS._replace(candidate_fraction=fraction)
+        profile_data = data_of(adjacency)
+        choose_centres(profile_data, run, np.arange(50), params, n_wanted)
     assert take.call_args.args[-1] == n_candidates
 
 
-def test_the_kind_of_all_representatives_is_no_candidate():
-    # Nodes 0 and 1 are the representatives, and nodes 0 to 2 twins.
+def test_the_class_of_all_representatives_is_no_candidate():
+    # Nodes 0 and 1 are the representatives, and nodes 0 to 2 equivalent.
     adjacency = np.zeros((6, 6))
     adjacency[:3, 5] = 1
     adjacency[3, 4] = 1
     labels = np.array([0, 0, 0, 0, 1, 1], dtype=np.uint32)
     similarities = np.array([0.9, 0.8, 0.1, 0.2, 1, 1], dtype=np.float32)
-    stays = _growth.choose_representatives(labels, similarities, 2, 2)[0]
-    assert np.flatnonzero(stays).tolist() == [0, 1, 4]
+    clusters = sort_members(labels, similarities, 2)
+    is_fixed = _growth.choose_representatives(clusters, 2)
+    assert np.flatnonzero(is_fixed).tolist() == [0, 1, 4]
     run = Run((2,), (labels,), similarities, np.zeros(6, dtype=bool), 1)
-    rules, kinds = Rules(2, 1.0, 4), kinds_of(adjacency)
-    centres = choose_centres(wires_of(adjacency), run, kinds, rules, 2)
+    params, classes = GrowthParams(2, 1.0, 4), classes_of(adjacency)
+    centres = choose_centres(data_of(adjacency), run, classes, params, 2)
     assert sorted(centres) == [3, 5]
 
 
 # ------------------------------------------------------------------------------- runs
 
 
-def test_a_run_starts_with_what_is_given_settled():
+def test_a_run_starts_with_reassigned_nodes():
     rng = np.random.default_rng(0)
     adjacency = rng.uniform(0, 1, (30, 30)) * (rng.random((30, 30)) < 0.2)
-    wires = wires_of(adjacency)
-    barred = reference.closed(rng.random(30) < 0.2)
+    profile_data = data_of(adjacency)
+    deferred = reference.closed(rng.random(30) < 0.2)
     labels = reference.closed(rng.integers(0, 5, 30).astype(np.uint32))
-    run = _growth.start_run(wires, labels, barred, RULES)
-    settled, similarities, n_iter = _growth.settle(
-        wires, labels, np.zeros(30, dtype=bool), 5, RULES.max_iter, _growth.TOL
+    run = _growth.start_run(profile_data, labels, deferred, PARAMS)
+    moved, similarities, n_iter = _growth.reassign(
+        profile_data, labels, np.zeros(30, dtype=bool), 5, PARAMS.max_iter, _growth.TOL
     )
     assert run.n_iter == n_iter > 1
     assert run.similarities.tolist() == similarities.tolist()
-    assert run.barred is barred
-    expected = np.unique(settled, return_inverse=True)[1]
+    assert run.deferred is deferred
+    expected = np.unique(moved, return_inverse=True)[1]
     assert run.partitions[0].tolist() == expected.tolist()
     assert run.sizes == (expected.max() + 1,)
 
@@ -216,93 +219,97 @@ def test_a_run_starts_with_what_is_given_settled():
 @settings(deadline=None, max_examples=100)
 @given(data=st.data(), growth=st.sampled_from([1.0, 1.3, 3.0]))
 def test_grow(data, growth):
-    adjacency = data.draw(graphs_with_twins())
+    adjacency = data.draw(graphs_with_equivalent_nodes())
     n_nodes = len(adjacency)
     rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
-    wires = wires_of(adjacency)
-    kinds = reference.closed(kinds_of(adjacency))
-    n_kinds = int(kinds.max()) + 1
-    barred = reference.closed(rng.random(n_nodes) < 0.5)
-    rules = Rules(
+    profile_data = data_of(adjacency)
+    classes = reference.closed(classes_of(adjacency))
+    n_classes = int(classes.max()) + 1
+    deferred = reference.closed(rng.random(n_nodes) < 0.5)
+    params = GrowthParams(
         data.draw(st.integers(1, 4)),
         data.draw(st.sampled_from([0.01, 0.1, 1.0])),
         data.draw(st.integers(1, 4)),
     )
     start = rng.integers(0, data.draw(st.integers(1, 3)), n_nodes)
-    run = _growth.start_run(wires, _growth.compact(start), barred, rules)
+    run = _growth.start_run(profile_data, _growth.compact(start), deferred, params)
     before = run.sizes, [part.tolist() for part in run.partitions]
-    sizes = _growth.schedule(run.sizes[0], growth, n_kinds, n_kinds)
-    added = []
-    grown = _growth.grow(wires, run, sizes, kinds, rules, added.append)
+    sizes = _growth.schedule(run.sizes[0], growth, n_classes, n_classes)
+    bar = Bar()
+    grown = _growth.grow(profile_data, run, sizes, classes, params, bar)
     assert grown.sizes == tuple(sizes)
-    assert sum(added) == sizes[-1] - sizes[0]
-    assert min(added, default=1) > 0
+    assert sum(bar.updates) == sizes[-1] - sizes[0]
+    assert min(bar.updates, default=1) > 0
     assert len(grown.partitions) == len(sizes)
     for size in sizes:
         labels = grown.at(size)
         assert labels.dtype == np.uint32
         assert np.unique(labels).tolist() == list(range(size))
-    assert 1 <= grown.n_iter <= rules.max_iter
+    assert 1 <= grown.n_iter <= params.max_iter
     assert before == (run.sizes, [part.tolist() for part in run.partitions])
     # The same, in two parts.
     half = len(sizes) // 2
     first = (
-        _growth.grow(wires, run, sizes[:half], kinds, rules, ignore) if half else run
+        _growth.grow(profile_data, run, sizes[:half], classes, params, Bar())
+        if half
+        else run
     )
-    again = _growth.grow(wires, first, sizes, kinds, rules, ignore)
+    again = _growth.grow(profile_data, first, sizes, classes, params, Bar())
     assert again.sizes == grown.sizes
     assert again.n_iter == grown.n_iter
     for one, other in zip(again.partitions, grown.partitions, strict=True):
         assert one.tolist() == other.tolist()
     assert again.similarities.tolist() == grown.similarities.tolist()
     # And nothing is left to do.
-    same = _growth.grow(wires, grown, sizes, kinds, rules, ignore)
+    same = _growth.grow(profile_data, grown, sizes, classes, params, Bar())
     assert same.sizes == grown.sizes
 
 
 @settings(deadline=None)
 @given(data=st.data(), n_representatives=st.integers(1, 4))
-def test_who_stays_during_a_round(data, n_representatives):
-    adjacency = data.draw(graphs_with_twins())
-    kinds = kinds_of(adjacency)
-    wires = wires_of(adjacency)
-    rules = RULES._replace(n_representatives=n_representatives, candidate_fraction=1.0)
-    n_nodes, n_kinds = len(kinds), int(kinds.max()) + 1
+def test_fixed_nodes_of_a_round(data, n_representatives):
+    adjacency = data.draw(graphs_with_equivalent_nodes())
+    classes = classes_of(adjacency)
+    profile_data = data_of(adjacency)
+    params = PARAMS._replace(
+        n_representatives=n_representatives, candidate_fraction=1.0
+    )
+    n_nodes, n_classes = len(classes), int(classes.max()) + 1
     start = np.zeros(n_nodes, dtype=np.uint32)
-    run = _growth.start_run(wires, start, np.zeros(n_nodes, dtype=bool), rules)
+    run = _growth.start_run(profile_data, start, np.zeros(n_nodes, dtype=bool), params)
     rounds = []
 
-    def settle(wires, labels, stays, rules, original=_growth._settle):
-        rounds.append((labels.astype(int), stays.copy()))
-        found = original(wires, labels, stays, rules)
+    def reassign(data, labels, is_fixed, params, original=_growth._reassign):
+        rounds.append((labels.astype(int), is_fixed.copy()))
+        found = original(data, labels, is_fixed, params)
         rounds[-1] += (found[0].astype(int),)
         return found
 
-    with patch.object(_growth, "_settle", settle):
-        _growth.grow(wires, run, [n_kinds], kinds, rules, ignore)
+    with patch.object(_growth, "_reassign", reassign):
+        _growth.grow(profile_data, run, [n_classes], classes, params, Bar())
     before = start.astype(int)
-    for labels, stays, after in rounds:
+    for labels, is_fixed, after in rounds:
         n_old = before.max() + 1
-        assert (np.bincount(labels[stays], minlength=labels.max() + 1) > 0).all()
+        assert (np.bincount(labels[is_fixed], minlength=labels.max() + 1) > 0).all()
         for centre in np.flatnonzero(labels != before):
             assert labels[centre] >= n_old
-            assert stays[centre]
-            twins = (kinds == kinds[centre]) & (labels == before[centre])
-            assert not stays[twins].any()
-        assert (after[stays] == labels[stays]).all()
+            assert is_fixed[centre]
+            same = (classes == classes[centre]) & (labels == before[centre])
+            assert not is_fixed[same].any()
+        assert (after[is_fixed] == labels[is_fixed]).all()
         before = after
 
 
-def test_twins_follow_their_centre():
-    # Nodes 0 to 7 are of two kinds by turns, and so are the four that represent them.
+def test_equivalent_nodes_follow_their_centre():
+    # Nodes 0 to 7 are of two classes by turns, and so are the four that represent them.
     adjacency = np.zeros((10, 10))
     adjacency[0:8:2, 8] = adjacency[1:8:2, 9] = 1
     start = np.array([0] * 8 + [1, 2], dtype=np.uint32)
-    wires, free = wires_of(adjacency), np.zeros(10, dtype=bool)
-    _, similarities, _ = _growth.settle(wires, start, ~free, 3, 1, 0.0)
+    profile_data, free = data_of(adjacency), np.zeros(10, dtype=bool)
+    _, similarities, _ = _growth.reassign(profile_data, start, ~free, 3, 1, 0.0)
     run = Run((3,), (start,), similarities, free, 1)
-    rules = RULES._replace(candidate_fraction=1.0)
-    run = _growth.grow(wires, run, [4], kinds_of(adjacency), rules, ignore)
+    params = PARAMS._replace(candidate_fraction=1.0)
+    run = _growth.grow(profile_data, run, [4], classes_of(adjacency), params, Bar())
     labels = run.at(4)[:8]
     assert len(set(labels[::2])) == len(set(labels[1::2])) == 1
     assert labels[0] != labels[1]
@@ -311,11 +318,11 @@ def test_twins_follow_their_centre():
 def test_a_start_with_too_few_clusters_is_not_kept():
     rng = np.random.default_rng(0)
     adjacency = rng.uniform(0, 1, (30, 30)) * (rng.random((30, 30)) < 0.2)
-    wires = wires_of(adjacency)
+    profile_data = data_of(adjacency)
     start = np.zeros(30, dtype=np.uint32)
-    run = _growth.start_run(wires, start, np.zeros(30, dtype=bool), RULES)
+    run = _growth.start_run(profile_data, start, np.zeros(30, dtype=bool), PARAMS)
     assert run.sizes == (1,)
-    grown = _growth.grow(wires, run, [4, 7], np.arange(30), RULES, ignore)
+    grown = _growth.grow(profile_data, run, [4, 7], np.arange(30), PARAMS, Bar())
     assert grown.sizes == (4, 7)
     assert [part.max() for part in grown.partitions] == [3, 6]
 
@@ -329,11 +336,11 @@ def test_a_round_splits_the_clusters_that_gain_most():
         adjacency[40 + half, 10 * half : 10 * half + 10] = 1 + half
     truth = np.repeat([0, 1, 2, 3], 10)
     start = np.r_[np.repeat([0, 1], 20), [2, 3, 4, 5]].astype(np.uint32)
-    wires = wires_of(adjacency)
-    barred = np.zeros(44, dtype=bool)
-    _, similarities, _ = _growth.settle(wires, start, ~barred, 6, 1, 0.0)
-    run = Run((6,), (start,), similarities, barred, 1)
-    run = _growth.grow(wires, run, [8], kinds_of(adjacency), RULES, ignore)
+    profile_data = data_of(adjacency)
+    deferred = np.zeros(44, dtype=bool)
+    _, similarities, _ = _growth.reassign(profile_data, start, ~deferred, 6, 1, 0.0)
+    run = Run((6,), (start,), similarities, deferred, 1)
+    run = _growth.grow(profile_data, run, [8], classes_of(adjacency), PARAMS, Bar())
     labels = run.at(8)[:40]
     assert len(set(zip(labels, truth, strict=True))) == len(set(labels)) == 4
 
@@ -342,24 +349,22 @@ def test_a_round_splits_the_clusters_that_gain_most():
 
 
 @pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
-def test_wires_share_the_arrays_of_the_graph(index_dtype):
+def test_profile_input_shares_the_arrays_of_the_graph(index_dtype):
     rng = np.random.default_rng(0)
-    matrices = [
-        sparse.random_array((9, width), density=0.4, format="csr", rng=rng)
-        for width in (9, 9, 2)
-    ]
-    for matrix in matrices:
-        matrix.indices = matrix.indices.astype(index_dtype)
-        matrix.indptr = matrix.indptr.astype(index_dtype)
-    wires = _growth.wires_from_csr(*matrices, 0.0)
-    assert wires.n_features == 2
-    for name, matrix in zip(("out_", "in_", "feature_"), matrices, strict=True):
-        found = [part for key, part in wires._asdict().items() if key.startswith(name)]
-        parts = matrix.indptr, matrix.indices, matrix.data
-        for one, other in zip(found, parts, strict=True):
+    adjacency = rng.random((9, 9)) * (rng.random((9, 9)) < 0.4)
+    graph = reference.as_graph_input(adjacency, rng.random((9, 2)), index_dtype)
+    data = _growth.profile_input(graph, 0.0)
+    assert data.n_features == 2
+    for found, matrix in [
+        (data.graph.outgoing, graph.adjacency),
+        (data.graph.incoming, graph.transpose),
+        (data.features, graph.features),
+    ]:
+        arrays = matrix.indptr, matrix.indices, matrix.data
+        for one, other in zip(found, arrays, strict=True):
             assert np.shares_memory(one, other)
             assert one.tolist() == other.tolist()
-        assert found[0].dtype.kind == found[1].dtype.kind == "u"
+        assert found.ptr.dtype.kind == found.indices.dtype.kind == "u"
 
 
 @pytest.mark.parametrize("correction", [0.0, 0.5, 1.0])
@@ -368,25 +373,24 @@ def test_degree_correction_divides_by_a_power_of_the_strength(correction):
     adjacency = np.zeros((5, 5))
     adjacency[[0, 1, 1, 2], [1, 0, 1, 0]] = [3, 1, 2, 4]
     features = np.array([[0, 7], [0, 0], [1, 1], [2, 0], [0, 0]])
-    matrices = [sparse.csr_array(part) for part in (adjacency, adjacency.T, features)]
-    wires = _growth.wires_from_csr(*matrices, correction)
-    sums, mean = _growth.strengths(*matrices[:2])
+    graph = reference.as_graph_input(adjacency, features)
+    data = _growth.profile_input(graph, correction)
+    sums, mean = _growth.strengths(graph)
     assert sums.tolist() == [8, 8, 4, 0, 0]
     assert mean == 20 / 3
     expected = [(s / mean) ** -correction if s else 1 for s in sums]
-    assert wires.scale.dtype == wires.totals.dtype == np.float32
-    np.testing.assert_allclose(wires.scale, expected, rtol=1e-6)
+    assert data.scale.dtype == data.totals.dtype == np.float32
+    np.testing.assert_allclose(data.scale, expected, rtol=1e-6)
     np.testing.assert_allclose(
-        wires.totals, expected * sums + features.sum(axis=1), rtol=1e-6
+        data.totals, expected * sums + features.sum(axis=1), rtol=1e-6
     )
 
 
 def test_a_graph_of_node_features_alone_has_no_strength():
-    nothing = sparse.csr_array((3, 3), dtype=np.float32)
-    features = sparse.csr_array(np.eye(3, dtype=np.float32))
+    graph = reference.as_graph_input(np.zeros((3, 3)), np.eye(3))
     for correction in (0.0, 1.0):
-        wires = _growth.wires_from_csr(nothing, nothing, features, correction)
-        assert wires.scale.tolist() == wires.totals.tolist() == [1, 1, 1]
+        data = _growth.profile_input(graph, correction)
+        assert data.scale.tolist() == data.totals.tolist() == [1, 1, 1]
 
 
 def test_the_weakest_node_has_a_scale_that_float32_holds():
@@ -405,7 +409,7 @@ def test_compact():
 @pytest.mark.parametrize(
     ("most", "dtype"), [(2**16 - 1, np.uint16), (2**16, np.uint32)]
 )
-def test_labels_are_kept_in_half_the_memory_where_they_fit(most, dtype):
+def test_labels_take_half_the_memory_where_they_fit(most, dtype):
     labels = np.array([0, most], dtype=np.uint32)
     small = _growth._small(labels)
     assert small.dtype == dtype

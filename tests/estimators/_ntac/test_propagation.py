@@ -1,4 +1,4 @@
-"""The steps of NTAC agree with dense ones, in blocks of any size and on threads."""
+"""The stages of NTAC agree with dense ones, for any block size and on threads."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -12,10 +12,31 @@ from hypothesis import strategies as st
 from joblib import Parallel
 from scipy import sparse
 
+from celltyping._kernels import _profiles, _threads
+from celltyping._kernels._csr import row_sums
+from celltyping._kernels._profiles import (
+    Memberships,
+    add_second_order,
+    count_partners,
+)
+from celltyping._kernels._similarity import References, Rows
 from celltyping.estimators._ntac import propagation
 from tests import _reference as reference
 
 N_TYPES = 4
+
+SETTINGS = propagation.Settings(
+    n_neighbors=1,
+    membership="soft",
+    sharpness=1e-9,  # no type is dropped
+    max_memberships=4,
+    second_order_weight=0.5,
+    consensus_weight=0.5,
+    damping=0.0,
+    max_iter=30,
+    tol=0.01,
+    verbose=False,
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +77,13 @@ def test_count_partners(serial, block, data):
     types, shares = data.draw(
         reference.memberships(len(adjacency), N_TYPES, n_memberships)
     )
-    memberships = propagation.Memberships(*reference.closed(types, shares))
+    memberships = Memberships(*reference.closed(types, shares))
     with (
-        patch.object(propagation, "BLOCK", block),
-        patch.object(propagation, "LEAST_ENTRY", 0.2),
+        patch.object(_threads, "BLOCK", block),
+        patch.object(_profiles, "LEAST_ENTRY", 0.2),
     ):
-        counts = propagation.count_partners(
-            reference.as_edges(adjacency), memberships, N_TYPES, serial
+        counts = count_partners(
+            reference.as_graph(adjacency), memberships, N_TYPES, serial
         )
     assert counts.dtype == np.float32
     assert counts.indptr.dtype == np.int32
@@ -82,12 +103,12 @@ def test_add_second_order(serial, block, data):
     n_entries, n_keep = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 17))
     weight = data.draw(st.floats(0.1, 2))
     with (
-        patch.object(propagation, "BLOCK", block),
-        patch.object(propagation, "N_PROFILE_ENTRIES", n_entries),
-        patch.object(propagation, "N_SECOND_ORDER_ENTRIES", n_keep),
+        patch.object(_threads, "BLOCK", block),
+        patch.object(_profiles, "N_PROFILE_ENTRIES", n_entries),
+        patch.object(_profiles, "N_SECOND_ORDER_ENTRIES", n_keep),
     ):
-        embedding = propagation.add_second_order(
-            reference.as_csr(counts), reference.as_edges(adjacency), weight, serial
+        embedding = add_second_order(
+            reference.as_csr(counts), reference.as_graph(adjacency), weight, serial
         )
     assert embedding.shape == (len(adjacency), 6 * N_TYPES)
     assert embedding.dtype == np.float32
@@ -99,34 +120,16 @@ def test_the_second_order_block_weighs_what_it_should(serial):
     rng = np.random.default_rng(0)
     adjacency = rng.integers(0, 3, (20, 20)).astype(np.float32)
     counts = reference.as_csr(rng.integers(1, 9, (20, 2 * N_TYPES)))
-    embedding = propagation.add_second_order(
-        counts, reference.as_edges(adjacency), 0.5, serial
-    )
-    sums = propagation.row_sums(embedding)
-    np.testing.assert_allclose(sums, 1.5 * propagation.row_sums(counts), rtol=1e-6)
+    embedding = add_second_order(counts, reference.as_graph(adjacency), 0.5, serial)
+    sums = row_sums(embedding)
+    np.testing.assert_allclose(sums, 1.5 * row_sums(counts), rtol=1e-6)
 
 
 def test_row_sums_are_summed_in_double_precision():
     matrix = sparse.csr_array(np.array([[2**24, 1, 1], [0, 0, 0]], dtype=np.float32))
-    sums = propagation.row_sums(matrix)
+    sums = row_sums(matrix)
     assert sums.dtype == np.float32
     assert sums.tolist() == [2**24 + 2, 0]
-
-
-@settings(deadline=None, max_examples=25)
-@given(data=st.data())
-def test_gather_references(data):
-    table = data.draw(reference.tables())
-    rows, types = labelled_rows(data.draw, len(table))
-    references = propagation.gather_references(reference.as_csr(table), rows, types)
-    by_column = sparse.csc_array(
-        (references.values, references.rows.view(np.int32), references.ptr),
-        shape=(len(rows), table.shape[1]),
-    )
-    np.testing.assert_array_equal(by_column.toarray(), table[rows])
-    assert references.sums.tolist() == table[rows].sum(axis=1).tolist()
-    assert references.ids.tolist() == rows.tolist()
-    assert references.types.tolist() == types.tolist()
 
 
 @pytest.mark.parametrize("n_neighbors", [1, 3, 7])
@@ -139,17 +142,11 @@ def test_score_types(serial, block, n_neighbors, data):
     rows = np.setdiff1d(np.arange(len(table)), labelled)
     n_best = data.draw(st.integers(1, N_TYPES))
     matrix = reference.as_csr(table)
-    references = propagation.gather_references(matrix, labelled, types_of)
-    with patch.object(propagation, "BLOCK", block):
+    references = References.from_scipy(matrix[labelled], types_of)
+    own = SETTINGS._replace(n_neighbors=n_neighbors)
+    with patch.object(_threads, "BLOCK", block):
         types, scores = propagation.score_types(
-            rows,
-            matrix,
-            propagation.row_sums(matrix),
-            references,
-            n_neighbors,
-            n_best,
-            np.inf,
-            serial,
+            rows, Rows.from_scipy(matrix), references, n_best, own, serial
         )
     assert types.shape == scores.shape == (len(rows), n_best)
     similarities = reference.jaccard(table[rows], table[labelled])
@@ -169,12 +166,11 @@ def test_score_all_types(serial, data):
     labelled, types_of = labelled_rows(data.draw, len(table))
     rows = np.arange(len(table))[::-1]
     matrix = reference.as_csr(table)
-    with patch.object(propagation, "BLOCK", 3):
+    with patch.object(_threads, "BLOCK", 3):
         found = propagation.score_all_types(
             rows,
-            matrix,
-            propagation.row_sums(matrix),
-            propagation.gather_references(matrix, labelled, types_of),
+            Rows.from_scipy(matrix),
+            References.from_scipy(matrix[labelled], types_of),
             N_TYPES,
             serial,
         )
@@ -197,9 +193,9 @@ def sorted_scores(draw, n_best):
 
 @settings(deadline=None)
 @given(data=st.data(), sharpness=st.sampled_from([0.5, 1.0, 8.0, 50.0]))
-def test_share_out(data, sharpness):
+def test_softmax_memberships(data, sharpness):
     types, scores = reference.closed(*sorted_scores(data.draw, 4))
-    memberships = propagation.share_out(types, scores, sharpness)
+    memberships = propagation.softmax_memberships(types, scores, sharpness)
     assert memberships.types.dtype == np.int32
     assert memberships.shares.dtype == np.float32
     softmax = np.where(types >= 0, np.exp(sharpness * scores.astype(float)), 0)
@@ -214,7 +210,7 @@ def test_share_out(data, sharpness):
 def test_shares_are_finite_for_any_sharpness(sharpness):
     types = np.array([[0, 1, -1], [2, -1, -1], [-1, -1, -1]], dtype=np.int32)
     scores = np.array([[1, 0.5, 0], [0.9, 0, 0], [0, 0, 0]], dtype=np.float32)
-    shares = propagation.share_out(types, scores, sharpness).shares
+    shares = propagation.softmax_memberships(types, scores, sharpness).shares
     assert shares[1:].tolist() == [[1, 0, 0], [0, 0, 0]]
     if sharpness > 1:
         assert shares[0].tolist() == [1, 0, 0]
@@ -223,7 +219,7 @@ def test_shares_are_finite_for_any_sharpness(sharpness):
 
 
 def mixtures(draw, n_nodes):
-    """Draw probabilities, some rows empty, and which rows agree."""
+    """Draw probabilities, some rows empty, and which rows to smooth."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     probabilities = rng.integers(0, 3, (n_nodes, N_TYPES)).astype(float)
     rows = np.flatnonzero(rng.integers(0, 2, n_nodes))
@@ -233,15 +229,19 @@ def mixtures(draw, n_nodes):
 @pytest.mark.parametrize("tile", [1, 4, 4096])
 @settings(deadline=None, max_examples=25)
 @given(data=st.data(), weight=st.sampled_from([0.25, 0.5, 1.0]))
-def test_agree(serial, tile, data, weight):
+def test_smooth_over_neighbors(serial, tile, data, weight):
     table = data.draw(reference.tables(min_rows=1))
     probabilities, rows = mixtures(data.draw, len(table))
     before = sparse.csr_array(probabilities)
     reference.closed(before.data, before.indices, before.indptr)
-    with patch.object(propagation, "TILE", tile), patch.object(propagation, "BLOCK", 3):
-        found = propagation.agree(reference.as_csr(table), rows, before, weight, serial)
+    with patch.object(propagation, "TILE", tile), patch.object(_threads, "BLOCK", 3):
+        found = propagation.smooth_over_neighbors(
+            reference.as_csr(table), rows, before, weight, serial
+        )
     assert found.has_canonical_format
-    expected = reference.agree(table, rows, probabilities, weight, propagation.N_PEERS)
+    expected = reference.smooth_over_neighbors(
+        table, rows, probabilities, weight, propagation.N_NEIGHBORS
+    )
     np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6, atol=1e-12)
 
 
@@ -250,16 +250,18 @@ def test_agree(serial, tile, data, weight):
 def test_tiles_do_not_show(serial, data):
     table = reference.as_csr(data.draw(reference.tables(min_rows=1, max_rows=20)))
     rows = np.arange(table.shape[0])
-    expected = propagation._find_peers(table, rows, serial)
+    expected = propagation._find_neighbors(table, rows, serial)
     for tile in [1, 3, 7]:
         with patch.object(propagation, "TILE", tile):
-            assert_same(propagation._find_peers(table, rows, serial), expected)
+            assert_same(propagation._find_neighbors(table, rows, serial), expected)
 
 
-def test_a_node_without_peers_keeps_its_probabilities(serial):
+def test_a_node_without_neighbors_keeps_its_probabilities(serial):
     counts = reference.as_csr([[1, 0], [0, 1], [0, 0]])
     probabilities = sparse.csr_array([[0.7, 0.3], [0.5, 0.5], [0.2, 0.8]])
-    found = propagation.agree(counts, np.arange(3), probabilities, 1.0, serial)
+    found = propagation.smooth_over_neighbors(
+        counts, np.arange(3), probabilities, 1.0, serial
+    )
     np.testing.assert_allclose(found.toarray(), probabilities.toarray())
 
 
@@ -274,15 +276,14 @@ def test_normalize_rows():
 @given(data=st.data())
 def test_to_csr_and_most_likely(data):
     types, shares = data.draw(reference.memberships(6, N_TYPES))
-    matrix = propagation.to_csr(
-        propagation.Memberships(*reference.closed(types, shares)), N_TYPES
-    )
+    matrix = Memberships(*reference.closed(types, shares)).to_csr(N_TYPES)
     assert matrix.dtype == np.float64
     assert matrix.has_sorted_indices
     dense = reference.one_hot(types, shares, N_TYPES)
     np.testing.assert_array_equal(matrix.toarray(), dense)
-    expected = np.where(dense.any(axis=1), dense.argmax(axis=1), -1)
-    assert propagation.most_likely(matrix).tolist() == expected.tolist()
+    expected = np.where(dense.any(axis=1), dense.argmax(axis=1), 2)
+    prior = np.array([0.1, 0.1, 0.7, 0.1])
+    assert propagation.most_likely(matrix, prior).tolist() == expected.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -296,27 +297,27 @@ def brain():
 def one_step(brain, n_neighbors, parallel):
     """Do all that a step and the end of a fit do."""
     weights, labels = brain
-    edges = reference.as_edges(weights)
+    graph = reference.as_graph(weights)
     labelled, unlabelled = (
         np.arange(0, 300, 3),
         np.setdiff1d(range(300), range(0, 300, 3)),
     )
-    types = np.full((300, 1), -1, dtype=np.int32)
-    types[labelled, 0] = labels[labelled]
-    memberships = propagation.Memberships(types, np.ones((300, 1), dtype=np.float32))
-    counts = propagation.count_partners(edges, memberships, N_TYPES, parallel)
-    embedding = propagation.add_second_order(counts, edges, 0.5, parallel)
-    references = propagation.gather_references(embedding, labelled, labels[labelled])
-    scored = unlabelled, embedding, propagation.row_sums(embedding), references
-    best, scores = propagation.score_types(*scored, n_neighbors, 3, 0.2, parallel)
+    known = np.full(300, -1)
+    known[labelled] = labels[labelled]
+    counts = count_partners(graph, Memberships.from_labels(known), N_TYPES, parallel)
+    embedding = add_second_order(counts, graph, 0.5, parallel)
+    references = References.from_scipy(embedding[labelled], labels[labelled])
+    scored = unlabelled, Rows.from_scipy(embedding), references
+    own = SETTINGS._replace(n_neighbors=n_neighbors, sharpness=10.0)
+    best, scores = propagation.score_types(*scored, 3, own, parallel)
     every = propagation.score_all_types(*scored, N_TYPES, parallel)
-    shares = propagation.share_out(best, scores, 20.0)
+    shares = propagation.softmax_memberships(best, scores, 20.0)
     types, weights = np.full((2, 300, 3), -1.0)
     types[unlabelled], weights[unlabelled] = shares
-    probabilities = propagation.to_csr(
-        propagation.Memberships(types.astype(np.int32), weights), N_TYPES
+    probabilities = Memberships(types.astype(np.int32), weights).to_csr(N_TYPES)
+    mixed = propagation.smooth_over_neighbors(
+        counts, unlabelled, probabilities, 0.5, parallel
     )
-    mixed = propagation.agree(counts, unlabelled, probabilities, 0.5, parallel)
     parts = [counts, embedding, probabilities, mixed]
     return [*(part.data for part in parts), best, scores, every]
 
@@ -328,7 +329,7 @@ def test_threads_blocks_and_tiles_change_no_bit(
 ):
     expected = one_step(brain, n_neighbors, serial)
     with (
-        patch.object(propagation, "BLOCK", block),
+        patch.object(_threads, "BLOCK", block),
         patch.object(propagation, "TILE", tile),
     ):
         for _ in range(2):
