@@ -1,4 +1,4 @@
-"""What the benchmarks share: contestants in processes of their own, and tables."""
+"""Helpers of the benchmarks: runs in separate processes, and tables."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -39,7 +39,7 @@ def run_alone(script, arguments, *, n_threads=2):
     Returns
     -------
     answer : dict
-        What it printed.
+        The printed result.
     """
     threads = {
         f"{library}_NUM_THREADS": str(n_threads)
@@ -56,7 +56,7 @@ def run_alone(script, arguments, *, n_threads=2):
 
 
 def peak_memory():
-    """Return the most memory that this process has held so far, in MB.
+    """Return the peak memory of this process, in MB.
 
     From Linux's own mark, where there is one: what getrusage gives begins with what the
     process held that started this one.

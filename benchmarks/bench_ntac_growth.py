@@ -1,4 +1,4 @@
-"""How a fit's cost grows with edges, typed neurons and types; and the largest case.
+"""Time and memory of a fit by edges, typed neurons and types; and the largest case.
 
 Each fit runs in a process of its own, on two threads, with its kernels compiled before
 the clock starts. Peak memory is that of the whole process, data included.
@@ -20,7 +20,7 @@ from _common import RESULTS, SEED_SETTINGS, peak_memory, run_alone, write_table
 from celltyping import NtacClassifier, SeedShuffleSplit
 from celltyping.datasets import make_connectome
 
-# Neurons, types, edges, share of typed neurons: one thing grows at a time.
+# Neurons, types, edges, fraction of typed neurons: one quantity grows at a time.
 BASE = (20_000, 400, 1_000_000, 0.05)
 CASES = [
     BASE,

@@ -1,4 +1,4 @@
-"""Accuracy on the larval brain: celltyping beside ntac 0.1.2, on the same splits.
+"""Accuracy on the larval brain: celltyping and ntac 0.1.2, on the same splits.
 
 Settings were chosen on splits 0 to 4; the tables report the ten splits after them, with
 a 95 % interval of the mean. The second table takes one part of the method away at a
@@ -41,7 +41,7 @@ ABLATION = {
     "default, 3 neighbours vote": {"n_neighbors": 3},
     "default, sharpness 4": {"sharpness": 4},
     "default, sharpness 16": {"sharpness": 16},
-    "default, learning rate 0.5": {"learning_rate": 0.5},
+    "default, damping 0.5": {"damping": 0.5},
 }
 
 

@@ -3,9 +3,9 @@
 Find the types of a brain's neurons without labels
 ==================================================
 
-Nobody has typed the brain yet. :class:`~celltyping.NtacClusterer` looks at the wiring
-alone and puts neurons with the same partners together. What does it find in the brain
-of a fly larva, whose types are known to us, but not to it?
+Without any known type, :class:`~celltyping.NtacClusterer` groups neurons with the same
+partners, by connectivity alone. This example applies it to the brain of a fly larva,
+and compares the clusters with the known types.
 """
 
 # Authors: the celltyping developers
@@ -14,8 +14,8 @@ of a fly larva, whose types are known to us, but not to it?
 # %%
 # Cluster
 # -------
-# The typed half of the larva's neurons has 59 types, so we ask for 59 clusters. What to
-# do when nobody knows a number, stands further down. No type goes into the fit.
+# The typed half of the larva's neurons has 59 types, so we ask for 59 clusters. A later
+# section chooses the number without the types. The fit does not use any type.
 
 import numpy as np
 
@@ -29,11 +29,10 @@ labels = ntac.fit_predict(connectome)
 print("Neurons per cluster:", *np.bincount(labels))
 
 # %%
-# The typed neurons tell how good that is, in two numbers. The adjusted Rand index says
-# how well pairs agree, of one type and in one cluster, of two types and in two: it is 0
-# for clusters made at random and 1 for clusters that are the types. Matched accuracy is
-# the share of neurons that are right when each cluster is named after one type, each
-# type names one cluster, and all that is done as well as it can be.
+# Two scores on the typed neurons: The adjusted Rand index compares pairs of neurons,
+# which may share a type and a cluster or not. It is 0 for random clusters and 1 for
+# clusters that equal the types. Matched accuracy is the fraction of neurons that are
+# right under the best one-to-one naming of clusters by types.
 
 from sklearn.metrics import adjusted_rand_score
 
@@ -55,9 +54,9 @@ from celltyping.plotting import ClusterTypesDisplay
 _ = ClusterTypesDisplay.from_estimator(ntac, connectome, y)
 
 # %%
-# Some types nearly are clusters: all 42 olfactory receptor neurons (``sens-ORN``) are
-# in one, all 42 projection neurons of single glomeruli (``uPN``) in another, each with
-# a few other neurons. The rest of the picture is of two kinds.
+# Some types nearly equal a cluster: all 42 olfactory receptor neurons (``sens-ORN``)
+# are in one, all 42 projection neurons of single glomeruli (``uPN``) in another, each
+# with a few other neurons. Other types are merged or split.
 #
 # Merged types
 # ------------
@@ -67,24 +66,25 @@ import pandas as pd
 
 counts = pd.crosstab(y[typed], labels[typed], rownames=["type"], colnames=["cluster"])
 share = counts.div(counts.sum(axis="columns"), axis="index")
-home = share.idxmax(axis="columns")[share.max(axis="columns") >= 0.5]
-for cluster, types in home.groupby(home):
+main = share.idxmax(axis="columns")[share.max(axis="columns") >= 0.5]
+for cluster, types in main.groupby(main):
     if len(types) > 1:
         print(f"{cluster:2}: {', '.join(types.index)}")
 
 # %%
-# Nearly all are families. One cluster has most input and output neurons of the mushroom
-# body (``MBIN-DAN``, ``MBON``, ``APL``), another one the local neurons of the antennal
-# lobe (``pLN``, ``cLN``, ...); others have both types of photoreceptors, three of four
-# types of ring gland neurons (``RGN``), or the other projection neurons. Types of a
-# dozen neurons and fewer hardly ever get a cluster of their own. Kenyon cells have one
-# cluster for one and two claws, one for three to five, and two for other ones.
+# Nearly all are related types. One cluster has most input and output neurons of the
+# mushroom body (``MBIN-DAN``, ``MBON``, ``APL``), another one the local neurons of the
+# antennal lobe (``pLN``, ``cLN``, ...); others have both types of photoreceptors, three
+# of four types of ring gland neurons (``RGN``), or the other projection neurons. Types
+# of a dozen neurons and fewer hardly ever get a cluster of their own. Kenyon cells have
+# one cluster for one and two claws, one for three to five, and two for other ones.
 #
 # Split types
 # -----------
-# These types have two or more clusters of at least 25 typed neurons each. Are they the
-# left and the right side? And if not, what are they? ``in`` and ``out`` are synapses of
-# the median neuron; ``from`` and ``onto`` the two known types with the most synapses.
+# These types have two or more clusters of at least 25 typed neurons each. The table
+# shows whether they are the left and the right side, and how they differ otherwise.
+# ``in`` and ``out`` are synapses of the median neuron; ``from`` and ``onto`` the two
+# known types with the most synapses.
 
 from celltyping import TypeProfile
 
@@ -120,25 +120,24 @@ for name, sizes in counts.iterrows():
 pd.DataFrame(pieces).T.rename_axis(["type", "cluster"])
 
 # %%
-# They are not the sides: about half of every piece is left. They differ in their
-# partners, or in how many synapses they have.
+# They are not the sides: about half of every part is left. They differ in their
+# partners, or in their number of synapses.
 #
-# - ``LHN``, neurons of the lateral horn: one cluster is next to the projection neurons
-#   (``uPN``), the other one passes on to convergence neurons (``CN``).
-# - ``dVNC``, which descend to the nerve cord: three of their five clusters listen
-#   to ``CX``, two do not. The type says where they go, which lies outside of this
-#   brain.
-# - ``sens-AN`` and ``sens-MN`` are sensory neurons, typed by the nerve that they come
-#   through. They are split by whom they speak to, and those of either nerve that speak
-#   to the same types (``dSEZ``, ``mPN-multi``) share a cluster.
-# - ``KC``, Kenyon cells whose claws have no number: about half of them have hardly any
+# - ``LHN``, neurons of the lateral horn: one cluster gets input from the projection
+#   neurons (``uPN``), the other one projects to convergence neurons (``CN``).
+# - ``dVNC``, which descend to the nerve cord: three of their five clusters get input
+#   from ``CX``, two do not. The type is defined by a target outside of this brain.
+# - ``sens-AN`` and ``sens-MN`` are sensory neurons, typed by their nerve. They are
+#   split by their targets, and those of either nerve with the same targets (``dSEZ``,
+#   ``mPN-multi``) share a cluster.
+# - ``KC``, Kenyon cells without a number of claws: about half of them have hardly any
 #   synapse.
 #
-# So types that are defined by something other than wiring do not come back from wiring.
-# Such a cluster may be right, but it is not the type that anatomists have named.
+# So connectivity does not recover types that are defined by something else. Such a
+# cluster may be meaningful, but it is not a type that anatomists have named.
 #
-# The method has not been told about left and right. Still, most pairs of left-right
-# partners, typed or not, are in one cluster:
+# The method does not use the sides. Still, most left-right pairs, typed or not, are in
+# one cluster:
 
 pairs = larva.frame.assign(cluster=labels).query("pair_id >= 0")
 pairs = pairs.groupby("pair_id")["cluster"].agg(["size", "nunique"])
@@ -150,9 +149,9 @@ print(f"{together:.0%} of {len(pairs):,} pairs, {by_chance:.0%} by chance")
 # %%
 # How many clusters?
 # ------------------
-# With ``n_clusters="auto"`` the cost decides: how far neurons are from the mean of
-# their cluster. The first clusters save much, later ones little. ``warm_start`` lets
-# the fit go on from the clusters that it has.
+# ``n_clusters="auto"`` uses the cost, the mean distance of neurons to the mean of their
+# cluster. The first clusters reduce it much, later ones little. With ``warm_start`` the
+# fit continues from the earlier runs.
 
 from celltyping.plotting import ElbowDisplay
 
@@ -161,12 +160,12 @@ _ = ElbowDisplay.from_estimator(ntac)
 
 # %%
 # The elbow is at about half the number of types. Nothing in this curve points to 59,
-# and it has a first, weaker bend near 10. An elbow is where to begin; it does not tell
-# how many types there are.
+# and it has a first, weaker bend near 10. An elbow is a starting point; it does not
+# determine the number of types.
 #
 # A coarser look
 # --------------
-# :meth:`~celltyping.NtacClusterer.labels_at` gives fewer clusters without a new fit.
+# :meth:`~celltyping.NtacClusterer.labels_at` returns fewer clusters without a new fit.
 
 for n_clusters in [10, 20, 40, 59, 80]:
     labels = ntac.labels_at(n_clusters)
@@ -183,7 +182,7 @@ for n_clusters in [10, 20, 40, 59, 80]:
 _ = ClusterTypesDisplay.from_predictions(y, ntac.labels_at(10), max_types=20)
 
 # %%
-# One has most Kenyon cells and their partners in the mushroom body. One goes from the
-# receptor neurons of smell (``sens-ORN``) over their projection neurons to a part of
-# ``LHN`` and ``CN``. One is mainly descending neurons, and three share nearly all other
-# sensory neurons. Coarse clusters are regions and pathways more than they are types.
+# One has most Kenyon cells and their partners in the mushroom body. One has the
+# olfactory receptor neurons (``sens-ORN``), their projection neurons, and a part of
+# ``LHN`` and ``CN``. One has mainly descending neurons, and three have nearly all other
+# sensory neurons. Coarse clusters are regions and pathways rather than types.

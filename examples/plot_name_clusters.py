@@ -3,10 +3,10 @@
 From clusters to names
 ======================
 
-Clusters have no names. So an expert looks at a few neurons of the ten largest clusters
-of :class:`~celltyping.NtacClusterer` and names them. Can
-:class:`~celltyping.NtacClassifier` finish the job from there? What does that gain, and
-what does it not?
+Clusters have no names. Here an expert names the ten largest clusters of
+:class:`~celltyping.NtacClusterer` by a few of their neurons, and
+:class:`~celltyping.NtacClassifier` types the other neurons from these. The example
+measures the gain over naming whole clusters, and the limits.
 """
 
 # Authors: the celltyping developers
@@ -15,8 +15,8 @@ what does it not?
 # %%
 # Cluster
 # -------
-# No type goes into this fit. ``representatives_`` are the neurons of each cluster that
-# are nearest to its mean, five at most.
+# This fit does not use any type. ``representatives_`` are the neurons of each cluster
+# nearest to its mean, at most five.
 
 import numpy as np
 
@@ -29,9 +29,9 @@ ntac = NtacClusterer(n_clusters=59, random_state=0, n_jobs=-1).fit(connectome)
 # %%
 # The expert
 # ----------
-# Ours is simulated. They know the published type of a neuron, if it has one, and look
-# at nothing but the representatives. A cluster is named after the type that most of
-# them have; among equals, after that of the neuron nearest to the mean.
+# The expert is simulated: the published types of the representatives are known, where
+# they exist. A cluster is named after the most frequent type of its representatives; in
+# a tie, after that of the neuron nearest to the mean.
 
 from collections import Counter
 
@@ -43,16 +43,15 @@ for cluster, neurons in enumerate(ntac.representatives_[:10]):
     print(f"{cluster}: {names.get(cluster, '?'):8} from {', '.join(y[neurons])}")
 
 # %%
-# Where no representative has a known type, the expert has no name to give, and where
-# two clusters get the same name, they are two parts of one type. Ten clusters have
-# become four types.
+# A cluster without a representative of known type gets no name, and clusters with the
+# same name are parts of one type. Ten clusters have become four types.
 #
-# Finish the job
-# --------------
-# The representatives of the named clusters, and they alone, are seeds of the
-# classifier. Two simpler ways stand beside it: each member of a named cluster gets the
-# cluster's name, and the others none; or each neuron gets the name of the nearest among
-# the named clusters.
+# Type the other neurons
+# ----------------------
+# The representatives of the named clusters are the only seeds of the classifier. Two
+# simpler methods are compared with it: each member of a named cluster gets the name of
+# the cluster, and the others none; or each neuron gets the name of the nearest named
+# cluster.
 
 given, whole = np.full((2, len(y)), "?", dtype=object)
 for cluster, name in names.items():
@@ -68,9 +67,9 @@ typings = {
 }
 
 # %%
-# The classifier gives one of its types to every neuron, also to those of types that
-# nobody has named. We can let it know of these: the representatives of each unnamed
-# cluster become seeds of a type of their own, which stands for "something else".
+# The classifier assigns one of its types to every neuron, also to those of unnamed
+# types. Seeds for these are possible, too: the representatives of each unnamed cluster
+# become seeds of a type of their own, which stands for "something else".
 
 with_others = given.copy()
 for cluster, neurons in enumerate(ntac.representatives_):
@@ -82,9 +81,9 @@ typings["NtacClassifier, all clusters"] = model.transduction_
 # %%
 # How good is it?
 # ---------------
-# We judge on typed neurons that are no seeds. *Found*: of those that are of a named
-# type, the share that gets its name. *Right*: of those that get a name, whatever they
-# are, the share for which it is the right one.
+# The scores use typed neurons that are not seeds. *Found*: the fraction of the neurons
+# of a named type that get its name (recall). *Right*: the fraction of the neurons with
+# a name for which it is correct (precision).
 
 import pandas as pd
 
@@ -102,9 +101,9 @@ pd.DataFrame(rows).T.round(2)
 
 # %%
 # The classifier finds far more neurons of the named types than there are in the named
-# clusters. But so does the nearest named cluster, which needs no second fit. And both
-# pay for it: neurons of all other types get one of the four names, too. The columns of
-# this picture are what they get.
+# clusters. But so does the nearest named cluster, which needs no second fit. Both have
+# a cost: neurons of all other types get one of the four names, too. The columns of this
+# figure are the assigned names.
 
 from celltyping.plotting import ConfusedTypesDisplay
 
@@ -113,10 +112,11 @@ _ = ConfusedTypesDisplay.from_predictions(
 )
 
 # %%
-# Each goes to the named type whose partners are most like its own: ``sens-AN`` and half
-# of ``dSEZ`` to ``sens-MN``, neurons of the antennal lobe (``sens-ORN``, ``uPN``) to
-# ``LHN``, most Kenyon cells to ``CN``, most of ``dVNC`` to ``FBN``. Confidence does not
-# give them away. For that, this number would have to be near 1; chance is 0.5:
+# Each gets the named type with the most similar partners: ``sens-AN`` and half of
+# ``dSEZ`` get ``sens-MN``, neurons of the antennal lobe (``sens-ORN``, ``uPN``) get
+# ``LHN``, most Kenyon cells ``CN``, most of ``dVNC`` ``FBN``. Confidence does not
+# separate them. For that, this area under the ROC curve would have to be near 1; chance
+# is 0.5:
 
 from sklearn.metrics import roc_auc_score
 
@@ -124,25 +124,25 @@ confidence = classifier.label_confidence_[judged]
 print(f"{roc_auc_score(of_named_type[judged], confidence):.2f}")
 
 # %%
-# With seeds in all clusters, names are right as often as those of whole clusters are,
-# and about as many neurons are found. So if ten clusters are all that will ever be
-# named, name whole clusters: the classifier adds nothing that can be trusted.
+# With seeds in all clusters, names are right as often as those of whole clusters, and
+# about as many neurons are found. So if only ten clusters can be named, name whole
+# clusters: the classifier adds nothing reliable.
 #
-# Whom to look at first
-# ---------------------
-# What pays is to look into *every* cluster. The expert goes through the representatives
+# Which neurons to inspect first
+# ------------------------------
+# It is better to inspect *every* cluster. The expert goes through the representatives
 # of each, nearest to the mean first, until one has a known type. Each of these neurons
-# is a seed of its own type; then the classifier types all neurons. The same number of
-# typed neurons, drawn at random, is the alternative. Then the same again with all
+# is a seed of its own type; then the classifier types all neurons. The alternative is
+# the same number of typed neurons drawn at random. Then the same with all
 # representatives.
 
 
 def accuracy(seeds):
-    """Fit with these seeds, and judge on all other typed neurons."""
+    """Fit with these seeds, and score on all other typed neurons."""
     given = np.full_like(y, "?")
     given[seeds] = y[seeds]
     rest = (y != "?") & (given == "?")
-    model = NtacClassifier(learning_rate=0.5, tol=0.02).fit(connectome, given)
+    model = NtacClassifier(damping=0.5, tol=0.02).fit(connectome, given)
     return model.score(connectome[rest], y[rest])
 
 
@@ -163,6 +163,6 @@ for which, n_each in [("one per cluster", 1), ("all representatives", 5)]:
 pd.DataFrame(rows).T.rename_axis("looked at")
 
 # %%
-# One neuron from each cluster is worth more than as many at random. With all
-# representatives, nothing is left of that: those of one cluster are alike, so that the
-# second tells little that the first has not told. Look at one, then look elsewhere.
+# One neuron from each cluster is worth more than the same number at random. With all
+# representatives, the advantage is lost: those of one cluster are similar, so that a
+# second one adds little information. Inspect one neuron per cluster, then others.

@@ -3,9 +3,9 @@
 Type profiles for any other classifier
 ======================================
 
-:class:`~celltyping.TypeProfile` turns a neuron's wiring into a row of numbers: its
-synapses from and onto each type. Any classifier of scikit-learn can go on from there.
-How far does that get, compared with :class:`~celltyping.NtacClassifier`?
+:class:`~celltyping.TypeProfile` turns the connectivity of a neuron into a row of
+numbers, its synapses from and onto each type, for any classifier of scikit-learn. This
+example compares such pipelines with :class:`~celltyping.NtacClassifier`.
 """
 
 # Authors: the celltyping developers
@@ -27,8 +27,8 @@ print(f"{rows.shape[0]:,} neurons, {rows.shape[1]} columns, of which 3 are:")
 print(names[[0, 1, -1]])
 
 # %%
-# The strongest entries of one neuron say who it is: a projection neuron, which listens
-# to olfactory receptor neurons.
+# The largest entries identify this neuron: a projection neuron, which gets input from
+# olfactory receptor neurons.
 
 neuron = int(np.flatnonzero(y == "uPN")[0])
 row = rows[[neuron]].toarray().ravel()
@@ -38,15 +38,15 @@ for column in np.argsort(-row)[:5]:
 # %%
 # In a pipeline
 # -------------
-# The profile counts only partners whose type is known when it is fitted. In a
-# pipeline that is done anew in each fold, so no type leaks from the test neurons.
+# The profile counts only partners whose type is known in ``fit``. In a pipeline it is
+# fitted anew in each fold, so no type leaks from the test neurons.
 
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 models = {
-    "NtacClassifier": NtacClassifier(learning_rate=0.5, tol=0.02),
+    "NtacClassifier": NtacClassifier(damping=0.5, tol=0.02),
     "TypeProfile, extremely random trees": make_pipeline(
         TypeProfile(), ExtraTreesClassifier(200, random_state=0)
     ),
@@ -56,7 +56,7 @@ models = {
 }
 
 # %%
-# How well do they type, with few seeds and with many?
+# Accuracy with few seeds and with many:
 
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import cross_val_score
@@ -105,6 +105,6 @@ ax.spines[["top", "right"]].set_visible(False)
 _ = ax.legend(frameon=False)
 
 # %%
-# The pipelines know a neuron by those of its partners that are seeds, and these are
-# few. NtacClassifier types the partners, too, and looks again. That is why it is so far
-# ahead with a tenth of the types, and less so with many of them.
+# The pipelines describe a neuron by those of its partners that are seeds, which are
+# few. NtacClassifier types the partners, too, and repeats the comparison. So its lead
+# is large with a tenth of the types, and smaller with many of them.

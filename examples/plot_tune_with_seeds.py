@@ -3,17 +3,17 @@
 Choose settings with partly known types
 =======================================
 
-Grid search and cross-validation work on a connectome as on any table. What needs care
-is the splitter: it has to leave as few types known as there will be later.
+Grid search and cross-validation work on a connectome as on any table. The splitter
+needs care: it has to leave as few types known as in the later use.
 """
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
 # %%
-# Say that we are about to type a new brain, where somebody will type a tenth of the
-# neurons by hand. Which settings shall we use, and how good will the result be? We try
-# it on the larva, a brain that is typed already: about half of it, at least.
+# Suppose that a tenth of the neurons of a new brain will be typed by hand. To choose
+# the settings and to estimate the accuracy, we use the larva, of which about half is
+# typed already.
 
 import numpy as np
 
@@ -25,9 +25,9 @@ connectome, y = load_larva_connectome(return_X_y=True)
 # %%
 # The usual five folds are wrong here
 # -----------------------------------
-# Five folds train on four fifths of what is typed. That is far more than the tenth
-# that we will have, so the result is too good to be true. And they test on untyped
-# neurons, too, all of which scikit-learn's own accuracy counts as errors.
+# Five folds train on four fifths of the typed neurons. That is far more than the tenth
+# of the later use, so the estimate is too high. And they test on untyped neurons, too,
+# all of which scikit-learn's own accuracy counts as errors.
 #
 # :class:`~celltyping.SeedShuffleSplit` trains on a tenth, at least one neuron per type,
 # and tests on typed neurons alone. For other splitters,
@@ -39,7 +39,7 @@ from sklearn.model_selection import KFold, cross_validate
 
 from celltyping.metrics import make_typed_scorer
 
-model = NtacClassifier(learning_rate=0.5, tol=0.02)
+model = NtacClassifier(damping=0.5, tol=0.02)
 five_folds = KFold(5, shuffle=True, random_state=0)
 seed_splits = SeedShuffleSplit(n_splits=3, train_size=0.1, random_state=0)
 scoring = {"all": "accuracy", "typed": make_typed_scorer(accuracy_score)}
@@ -54,7 +54,7 @@ for name, score in scores.items():
     print(f"{name:40} {score.mean():.3f}")
 
 # %%
-# The first figure is too low, the second too high. The third is what to expect.
+# The first figure is too low, the second too high. The third is the one to expect.
 
 import matplotlib.pyplot as plt
 
@@ -72,10 +72,10 @@ ax.spines[["top", "right"]].set_visible(False)
 # Grid search
 # -----------
 # A connectome can be sliced, so :class:`~sklearn.model_selection.GridSearchCV` takes
-# it as it is. A fold sees the whole wiring, while only its seeds carry types.
+# it directly. A fold has all edges of the graph, while only its seeds have types.
 #
-# Accuracy is ruled by the large types; a macro average counts each type the same. Here
-# is one row per setting, with both:
+# Accuracy depends mostly on the large types; a macro average weights all types equally.
+# One row per setting, with both:
 
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV
@@ -99,10 +99,9 @@ columns += ["mean_test_accuracy", "mean_test_macro F1", "std_test_macro F1"]
 pd.DataFrame(search.cv_results_)[columns].round(3)
 
 # %%
-# Three splits are enough for a page that has to be quick, not for a decision: settings
-# that differ by less than the spread between splits (the last column) are equal. The
-# best setting is fitted to all typed neurons in the end, so that it is ready to
-# type the others:
+# Three splits are enough for an example, not for a decision: settings that differ by
+# less than the standard deviation between splits (the last column) are equivalent. In
+# the end the best setting is fitted to all typed neurons, and types the others:
 
 print(search.best_params_)
 untyped = y == "?"

@@ -4,8 +4,8 @@ Carry the types of one brain to another
 =======================================
 
 One brain is typed, another is not. There is no synapse between the two, but the types
-are the same, and so are their partners. :meth:`~celltyping.Connectome.concat` puts the
-brains side by side, and a few seeds in the new one do the rest.
+are the same, and so are their partners. :meth:`~celltyping.Connectome.concat` joins the
+brains into one graph, and a few seeds in the new brain are enough.
 """
 
 # Authors: the celltyping developers
@@ -14,9 +14,9 @@ brains side by side, and a few seeds in the new one do the rest.
 # %%
 # Two brains made of one
 # ----------------------
-# The two halves of the larva's brain have the same types. We cut them apart and drop
-# all synapses between them, nearly a third. What is left are two small brains with gaps
-# in their wiring, which is harder than two whole ones would be.
+# The two halves of the larva's brain have the same types. We separate them and drop all
+# synapses between them, nearly a third. The result are two small brains with missing
+# edges, a harder case than two whole brains.
 
 import numpy as np
 
@@ -28,7 +28,7 @@ hemisphere = larva.frame["hemisphere"].to_numpy()
 
 
 def half(side):
-    """Return the wiring within one half of the brain, and its types."""
+    """Return the connectome of one half of the brain, and its types."""
     inside = hemisphere == side
     view = larva.data[inside]
     return Connectome(view.adjacency, view.node_ids), larva.target[inside]
@@ -40,24 +40,24 @@ both = Connectome.concat([typed_brain, new_brain])
 print(typed_brain, new_brain, both, sep="\n")
 
 # %%
-# Some neurons of the new brain need a type, because only with them do its neurons have
-# partners of known type. Without any, nothing speaks for one type or another, and all
-# of its neurons get the most frequent one with a confidence of 0.
+# Some neurons of the new brain need a type, so that others have partners of known type.
+# Without any, no neuron of the new brain is similar to a typed one, and all get the
+# most frequent type with a confidence of 0.
 
 all_y = np.concatenate([typed_y, np.full_like(new_y, "?")])
-model = NtacClassifier(learning_rate=0.5, tol=0.02).fit(both, all_y)
+model = NtacClassifier(damping=0.5, tol=0.02).fit(both, all_y)
 in_new = np.arange(len(typed_brain), len(both))
 print(np.unique(model.predict(both[in_new])), model.label_confidence_[in_new].max())
 
 # %%
 # A few seeds
 # -----------
-# Let somebody type one, two, ... neurons of each type in the new brain. Then we type
-# the others, once with the new brain alone and once with the typed brain beside it.
+# A few neurons of each type are typed in the new brain. The others are predicted, once
+# from the new brain alone and once together with the typed brain.
 
 
 def draw_seeds(n_per_type, random_state):
-    """Draw so many neurons of each type in the new brain."""
+    """Draw up to `n_per_type` neurons of each type in the new brain."""
     rng = np.random.RandomState(random_state)
     seeds = []
     for name in np.unique(new_y[new_y != "?"]):
@@ -67,8 +67,8 @@ def draw_seeds(n_per_type, random_state):
 
 
 def accuracy_in_new(brain, y, judged):
-    """Fit, and tell how many of the new brain's judged neurons get their type."""
-    model = NtacClassifier(learning_rate=0.5, tol=0.02).fit(brain, y)
+    """Fit, and return the accuracy on the test neurons of the new brain."""
+    model = NtacClassifier(damping=0.5, tol=0.02).fit(brain, y)
     predicted = model.predict(brain)[-len(new_brain) :]
     return np.mean(predicted[judged] == new_y[judged])
 
@@ -90,7 +90,7 @@ for i, n_per_type in enumerate(numbers):
     )
 
 # %%
-# The typed brain is worth many seeds. Points are single draws of the seeds, lines their
+# The typed brain replaces many seeds. Points are single draws of the seeds, lines their
 # means.
 
 import matplotlib.pyplot as plt
@@ -116,9 +116,9 @@ _ = ax.legend(frameon=False)
 # %%
 # In one brain
 # ------------
-# Nothing has to be cut, of course. Synapses cross the midline, so the typed half tells
-# about the other one even without a seed there; with one seed per type, it tells far
-# more:
+# In practice the halves need not be separated. Synapses cross the midline, so the typed
+# half helps to type the other one even without a seed there, and far more with one seed
+# per type:
 
 right = np.flatnonzero(hemisphere == "R")
 for n_per_type in [0, 1]:
@@ -126,7 +126,7 @@ for n_per_type in [0, 1]:
     given[right] = "?"
     seeds = right[draw_seeds(n_per_type, random_state=0)]
     given[seeds] = larva.target[seeds]
-    model = NtacClassifier(learning_rate=0.5, tol=0.02).fit(larva.data, given)
+    model = NtacClassifier(damping=0.5, tol=0.02).fit(larva.data, given)
     judged = (larva.target != "?") & (given == "?")
     accuracy = model.score(larva.data[judged], larva.target[judged])
     print(f"{len(seeds):3} seeds: {accuracy:.3f}")

@@ -3,9 +3,9 @@
 Type the neurons of a brain from its wiring
 ===========================================
 
-The connectome of a fly larva's brain, a tenth of its known types, and
-:class:`~celltyping.NtacClassifier`: which type is each of the other neurons, how sure
-is that, and where does it go wrong?
+:class:`~celltyping.NtacClassifier` predicts the types of the neurons of a fly larva's
+brain from a tenth of the known types. The example shows the types, their confidence and
+the errors.
 """
 
 # Authors: the celltyping developers
@@ -27,8 +27,8 @@ print(connectome)
 print(f"{np.sum(y != '?'):,} of {len(y):,} neurons are typed")
 
 # %%
-# To see how well the method does, nine tenths of the known types are hidden. The rest
-# are the *seeds*: at least one per type.
+# To measure the accuracy, nine tenths of the known types are hidden. The rest are the
+# *seeds*, at least one per type.
 
 splitter = SeedShuffleSplit(n_splits=1, train_size=0.1, random_state=0)
 seeds, hidden = next(splitter.split(connectome, y))
@@ -39,14 +39,14 @@ print(f"{len(seeds)} seeds, {len(hidden):,} hidden types")
 # %%
 # Fit
 # ---
-# All neurons take part, typed or not, since the untyped ones are partners, too.
+# The fit uses all neurons, typed or not, since untyped neurons are partners, too.
 
 model = NtacClassifier().fit(connectome, given)
 print(f"{model.n_iter_} steps")
 
 # %%
-# The answer for all neurons is in ``transduction_``. With
-# :meth:`~celltyping.Connectome.to_series` it goes back to the ids of the neurons:
+# ``transduction_`` holds the types of all neurons.
+# :meth:`~celltyping.Connectome.to_series` adds the ids of the neurons:
 
 import pandas as pd
 
@@ -65,7 +65,7 @@ table.head(8).round(2)
 # %%
 # How good is it?
 # ---------------
-# Judged on the hidden types alone:
+# Accuracy on the hidden types alone:
 
 from celltyping.metrics import ranked_accuracy_score
 
@@ -93,8 +93,8 @@ from celltyping.plotting import ConfusedTypesDisplay
 _ = ConfusedTypesDisplay.from_estimator(model, connectome[hidden], y[hidden])
 
 # %%
-# What is inside one predicted type? Those neurons that are of another type have bars of
-# another colour.
+# The composition of one predicted type: neurons of another type have bars of another
+# colour.
 
 from celltyping.plotting import TypeCompositionDisplay
 
@@ -103,8 +103,8 @@ _ = TypeCompositionDisplay.from_estimator(
 )
 
 # %%
-# Why are ``LHN`` and ``LHN;CN`` confused? Because they have the same partners, in much
-# the same numbers, and neurons within either type differ widely.
+# ``LHN`` and ``LHN;CN`` are confused because they have the same partners in similar
+# numbers, and neurons within either type differ widely.
 
 from celltyping.plotting import TypeProfileDisplay
 
@@ -113,8 +113,8 @@ _ = TypeProfileDisplay.from_predictions(connectome, y, compare=("LHN", "LHN;CN")
 # %%
 # The wiring of types
 # -------------------
-# With every neuron typed, all 376,091 synapses can be summed up from type to type.
-# Types with like partners stand side by side. Among the blocks are the mushroom body
+# With every neuron typed, all 376,091 synapses can be summed from type to type. Types
+# with similar partners stand side by side. Among the blocks are the mushroom body
 # (``KC``, ``MBIN``, ``MBON``) and the antennal lobe (``sens-ORN``, ``uPN``, ``pLN``).
 
 from celltyping.plotting import TypeConnectivityDisplay

@@ -1,7 +1,7 @@
-"""Type the neurons of a larval fly brain from their wiring; `make demo` runs this.
+"""Type the neurons of a larval fly brain by connectivity; `make demo` runs this.
 
-Most of the known types are hidden. What is left are the seeds, from which the types of
-all other neurons are predicted. The hidden types tell how good that is.
+Most of the known types are hidden. The rest are the seeds, from which the types of all
+other neurons are predicted. The hidden types measure the accuracy.
 """
 
 # Authors: the celltyping developers
@@ -28,7 +28,7 @@ from celltyping.datasets import load_larva_connectome
 from celltyping.metrics import ranked_accuracy_score
 from celltyping.plotting import TypeAccuracyDisplay, TypeConnectivityDisplay
 
-# What a user would try first: scikit-learn on each neuron's synapses with every other.
+# Obvious baselines: scikit-learn on each neuron's synapses with every other neuron.
 BASELINES = {
     "logistic regression": make_pipeline(
         Normalizer(), LogisticRegression(C=30, max_iter=1000)
@@ -43,18 +43,7 @@ N_ALTERNATIVES = 3
 
 
 def parse_arguments(arguments=None):
-    """Read the command line.
-
-    Parameters
-    ----------
-    arguments : list of str, default=None
-        What to read instead of the command line.
-
-    Returns
-    -------
-    options : argparse.Namespace
-        With `output`, `train_size` and `random_state`.
-    """
+    """Read the command line, or a list of arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--output",
@@ -66,13 +55,13 @@ def parse_arguments(arguments=None):
         "--train-size",
         type=float,
         default=0.1,
-        help="share of the known types that stays known (default: %(default)s)",
+        help="fraction of the known types that stays known (default: %(default)s)",
     )
     parser.add_argument(
         "--random-state",
         type=int,
         default=0,
-        help="which of them: another number, other seeds (default: %(default)s)",
+        help="seed of their random choice (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     if not 0 < options.train_size < 1:
@@ -82,40 +71,14 @@ def parse_arguments(arguments=None):
     return options
 
 
-def wiring_rows(connectome):
-    """Put each neuron's inputs and outputs into one row, for the baselines.
-
-    Parameters
-    ----------
-    connectome : Connectome
-        The wiring.
-
-    Returns
-    -------
-    rows : csr_matrix of shape (n_neurons, 2 * n_neurons)
-        Square roots of the synapse counts with each neuron.
-    """
+def edge_rows(connectome):
+    """Return the square roots of each neuron's in- and out-weights, for baselines."""
     adjacency = connectome.adjacency
     return sparse.csr_matrix(sparse.hstack([adjacency.T, adjacency])).sqrt()
 
 
-def judge(y_true, y_pred, ranked):
-    """Judge predictions.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n_neurons,)
-        Types.
-    y_pred : ndarray of shape (n_neurons,)
-        Predicted types.
-    ranked : ndarray of shape (n_neurons, 5)
-        The five best types of each neuron.
-
-    Returns
-    -------
-    scores : dict
-        The scores by name.
-    """
+def score(y_true, y_pred, ranked):
+    """Score predicted types and the five best types of each neuron."""
     return {
         "accuracy": accuracy_score(y_true, y_pred),
         "macro F1": f1_score(y_true, y_pred, average="macro", zero_division=0),
@@ -123,30 +86,30 @@ def judge(y_true, y_pred, ranked):
     }
 
 
-def judge_baselines(connectome, y, seeds, hidden):
-    """Fit the baselines to the seeds and judge them on the hidden types.
+def score_baselines(connectome, y, seeds, hidden):
+    """Fit the baselines to the seeds and score them on the hidden types.
 
     Parameters
     ----------
     connectome : Connectome
-        The wiring.
+        The graph.
     y : ndarray of shape (n_neurons,)
         Types.
     seeds, hidden : ndarray of int
-        Which neurons to learn from, and which to judge.
+        Indices of the training and of the test neurons.
 
     Returns
     -------
     scores : dict of dict
         Scores by name, by baseline.
     """
-    rows = wiring_rows(connectome)
+    rows = edge_rows(connectome)
     scores = {}
     for name, baseline in BASELINES.items():
         baseline.fit(rows[seeds], y[seeds])
         probabilities = baseline.predict_proba(rows[hidden])
         ranked = baseline.classes_[np.argsort(-probabilities, axis=1, kind="stable")]
-        scores[name] = judge(y[hidden], baseline.predict(rows[hidden]), ranked[:, :5])
+        scores[name] = score(y[hidden], baseline.predict(rows[hidden]), ranked[:, :5])
     return scores
 
 
@@ -156,19 +119,19 @@ def tabulate(model, connectome, y, seeds):
     Parameters
     ----------
     model : NtacClassifier
-        Fitted to all neurons, of which it knew the types of the seeds.
+        Fitted to all neurons with the types of the seeds.
     connectome : Connectome
         All neurons.
     y : ndarray of shape (n_neurons,)
         Types, "?" where unknown.
     seeds : ndarray of int
-        Which of them the model was given.
+        Indices of the seeds.
 
     Returns
     -------
     table : DataFrame
-        One row per neuron, by id: the predicted type, how sure it is, the types that
-        come next, each with its similarity, and what was known.
+        One row per neuron, by id: the predicted type, its confidence, the next best
+        types, each with its similarity, and the known type.
     """
     ranked, similarities = model.rank_types(connectome, k=1 + N_ALTERNATIVES)
     columns = {
@@ -177,7 +140,7 @@ def tabulate(model, connectome, y, seeds):
         "similarity": similarities[:, 0],
     }
     for i in range(1, 1 + N_ALTERNATIVES):
-        # A type that nothing speaks for is no alternative.
+        # A type without any similarity is no alternative.
         columns[f"alternative_{i}"] = np.where(similarities[:, i] > 0, ranked[:, i], "")
         columns[f"similarity_{i}"] = similarities[:, i]
     columns["is_seed"] = np.isin(np.arange(len(y)), seeds)
@@ -187,19 +150,9 @@ def tabulate(model, connectome, y, seeds):
 
 
 def write_results(output, table, displays):
-    """Write the table and the figures, all of them or none.
-
-    Parameters
-    ----------
-    output : Path
-        The folder; made if it is not there.
-    table : DataFrame
-        The table of all neurons.
-    displays : dict of displays
-        Displays that are drawn, by name of the file.
-    """
+    """Write the table and the figures (displays by file name), all of them or none."""
     output.mkdir(parents=True, exist_ok=True)
-    # Into a folder beside the old results first, which a failure leaves as they are.
+    # First into a folder beside the old results, which an error leaves unchanged.
     with tempfile.TemporaryDirectory(dir=output, prefix=".partial-") as folder:
         folder = Path(folder)
         table.to_csv(folder / "neuron_types.csv", float_format="%.4f")
@@ -210,13 +163,7 @@ def write_results(output, table, displays):
 
 
 def main(arguments=None):
-    """Run the demo.
-
-    Parameters
-    ----------
-    arguments : list of str, default=None
-        What to read instead of the command line.
-    """
+    """Run the demo."""
     options = parse_arguments(arguments)
     matplotlib.use("Agg")  # into files, also where there is no screen
     start = time.perf_counter()
@@ -237,11 +184,9 @@ def main(arguments=None):
     model.fit(connectome, given)
     predicted = model.predict(connectome[hidden])
     ranked, _ = model.rank_types(connectome[hidden], k=5)
-    scores = {"NtacClassifier": judge(y[hidden], predicted, ranked)}
-    scores |= judge_baselines(connectome, y, seeds, hidden)
-    print(
-        "\nOn the hidden types (baselines: scikit-learn on the rows of the wiring):\n"
-    )
+    scores = {"NtacClassifier": score(y[hidden], predicted, ranked)}
+    scores |= score_baselines(connectome, y, seeds, hidden)
+    print("\nOn the hidden types (baselines: scikit-learn on the adjacency):\n")
     print(pd.DataFrame(scores).T.to_string(float_format="{:.3f}".format))
 
     table = tabulate(model, connectome, y, seeds)

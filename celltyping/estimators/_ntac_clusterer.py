@@ -526,9 +526,9 @@ class NtacClusterer(
             alone = self._labels[np.argmin(connected)]
         with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
             for batch in batches:
-                profiles = sparse.csr_array(batch, dtype=np.float32)
-                profiles.sort_indices()
-                rows = Rows.from_scipy(profiles)
+                batch = sparse.csr_array(batch, dtype=np.float32)
+                batch.sort_indices()
+                rows = Rows.from_scipy(batch)
                 chosen = np.arange(len(rows.sums))
                 table = score_all_types(chosen, rows, references, n_clusters, parallel)
                 table = table.astype(np.float64)
