@@ -15,12 +15,12 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from tests._comparison import assert_same_answers
 
 from celltyping import Connectome, NtacClassifier
 from celltyping._kernels import _threads
 from celltyping.estimators import _ntac_classifier
 from celltyping.estimators._ntac import propagation
+from tests._comparison import assert_same_answers
 from tests._ntac import FORMS, classifier_answers, make_typed_brain, write_as
 
 PUBLISHED = {

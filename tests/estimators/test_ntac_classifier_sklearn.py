@@ -25,10 +25,10 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
-from tests._comparison import assert_same_answers
 
 from celltyping import NtacClassifier, SeedShuffleSplit, TypeProfile
 from celltyping.metrics import make_typed_scorer
+from tests._comparison import assert_same_answers
 from tests._ntac import (
     classifier_answers,
     make_typed_brain,

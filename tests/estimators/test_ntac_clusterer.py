@@ -11,10 +11,10 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
-from tests._comparison import assert_same_answers
 
 from celltyping import Connectome, NtacClusterer
 from celltyping.estimators import _ntac_clusterer
+from tests._comparison import assert_same_answers
 from tests._ntac import (
     average,
     clusterer_answers,

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sklearn.base import clone
-from tests._comparison import assert_same_answers
 
 from celltyping import Connectome, NtacClusterer
 from celltyping.estimators import _ntac_clusterer
+from tests._comparison import assert_same_answers
 from tests._ntac import (
     FORMS,
     clusterer_answers,

@@ -17,10 +17,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score, make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from tests._comparison import assert_same_answers
 
 from celltyping import NtacClusterer
 from celltyping.metrics import matched_accuracy_score
+from tests._comparison import assert_same_answers
 from tests._ntac import (
     clusterer_answers,
     make_islands,

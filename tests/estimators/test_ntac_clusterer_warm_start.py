@@ -6,12 +6,12 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from tests._comparison import assert_same_answers
 
 from celltyping import Connectome, NtacClusterer
 from celltyping._utils._elbow import find_elbow
 from celltyping.estimators._ntac import restarts
 from celltyping.estimators._ntac.growth import schedule
+from tests._comparison import assert_same_answers
 from tests._ntac import clusterer_answers, make_islands, make_untyped_brain
 
 # Settings under which the contract of the clusterer has to hold.
