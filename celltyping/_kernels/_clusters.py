@@ -213,36 +213,27 @@ def _column_sums(table):
 
 
 @jit
-def move_to_nearest(data, labels, is_fixed, n_clusters):
+def move_to_nearest(data, labels, is_fixed, n_clusters, means):
     """Move every node to the cluster whose mean profile is most similar to its own.
 
     Parameters
     ----------
-    data : ProfileInput
-        The graph and the node features.
-    labels : ndarray of shape (n_nodes,), dtype=uint32
-        Cluster of each node.
+    data, labels, n_clusters
+        As in `mean_profiles`.
     is_fixed : ndarray of shape (n_nodes,), dtype=bool
         Nodes that keep their cluster. So do those with an empty profile, and those that
         are not more similar to another cluster than to their own.
-    n_clusters : int
-        Number of clusters.
+    means : ndarray
+        Mean profiles of the clusters, as `mean_profiles` returns them.
 
     Returns
     -------
     labels : ndarray of shape (n_nodes,), dtype=uint32
         New clusters.
     similarities : ndarray of shape (n_nodes,), dtype=float32
-        Similarity of each node to the old mean of its new cluster; 1 where the profile
-        is empty.
+        Similarity of each node to the mean of its new cluster; 1 where the profile is
+        empty.
     """
-    means = mean_profiles(data, labels, n_clusters, labels, n_clusters)
-    return _nearest(data, labels, is_fixed, n_clusters, means)
-
-
-@jit
-def _nearest(data, labels, is_fixed, n_clusters, means):
-    """Move every node to the nearest of the given means."""
     n_padded = means.shape[1]
     mean_sums = _column_sums(means)
     scratch, cols, values = _allocate(n_clusters, means.shape[0])
@@ -295,7 +286,9 @@ def reassign(data, labels, is_fixed, n_clusters, max_iter, tol):
     n_iter = 0
     while True:
         means = _divide(sums, sizes)
-        new_labels, similarities = _nearest(data, labels, is_fixed, n_clusters, means)
+        new_labels, similarities = move_to_nearest(
+            data, labels, is_fixed, n_clusters, means
+        )
         n_iter += 1
         n_moved = np.count_nonzero(new_labels != labels)
         if n_moved <= tol * len(labels) or n_iter == max_iter:

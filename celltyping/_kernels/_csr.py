@@ -40,20 +40,7 @@ class CSRGraph(NamedTuple):
 
 
 def stack_rows(blocks, n_columns):
-    """Stack blocks of rows, which are removed from the list one by one.
-
-    Parameters
-    ----------
-    blocks : list of (ptr, indices, values)
-        Rows in CSR form.
-    n_columns : int
-        Number of columns.
-
-    Returns
-    -------
-    matrix : csr_array of shape (n_rows, n_columns), dtype=float32
-        All rows.
-    """
+    """Stack a list of blocks (ptr, indices, values), emptying it; return float32."""
     counts = np.concatenate([np.diff(ptr) for ptr, _, _ in blocks])
     ptr = np.concatenate([[0], np.cumsum(counts)])
     if ptr[-1] <= np.iinfo(np.int32).max:

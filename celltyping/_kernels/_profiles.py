@@ -85,21 +85,9 @@ def count_partners(graph, memberships, n_types, parallel):
 def add_second_order(counts, graph, weight, parallel):
     """Append the mean type profile of the partners, cut to its largest entries.
 
-    Parameters
-    ----------
-    counts : csr_array of shape (n_nodes, n_cols)
-        Counts of `count_partners`.
-    graph : CSRGraph
-        The edges.
-    weight : float
-        Sum of a node's new block, in units of the sum of its counts.
-    parallel : joblib.Parallel
-        Runs the blocks of nodes.
-
-    Returns
-    -------
-    embedding : csr_array of shape (n_nodes, 3 * n_cols), dtype=float32
-        The counts, the mean profile of the in-partners and that of the out-partners.
+    `counts` are those of `count_partners`. The result (float32) has the counts, the
+    mean profile of the in-partners and that of the out-partners. `weight` is the sum of
+    a node's new block, in units of the sum of its counts.
     """
     n_nodes, n_cols = counts.shape
     rows = CSRMatrix.from_scipy(counts)

@@ -76,28 +76,9 @@ class GraphInputMixin:
     }
 
     def _validate_graph(self, X, feature_weight=0):
-        """Turn the X of `fit` into a graph, and keep the state that new rows need.
+        """Turn the X of `fit` into a GraphInput, and keep the state for new rows.
 
-        Parameters
-        ----------
-        X : Connectome, {array-like, sparse matrix} of shape (n_samples, n_features)
-            The X of `fit`.
-        feature_weight : float, default=0
-            Factor of the node features of a Connectome. 0: none are returned.
-
-        Returns
-        -------
-        graph : GraphInput
-            The graph.
-
-        Raises
-        ------
-        TypeError
-            If X is sparse under ``affinity="auto"``, or a Connectome where features
-            are expected.
-        ValueError
-            If X is not a graph where one is expected, is too large for an RBF affinity,
-            or has weights or features with too large a sum.
+        `feature_weight` is a factor of the node features; 0 leaves them out.
         """
         self._graph_hash = None
         self._affinity_model = None
@@ -160,7 +141,8 @@ class GraphInputMixin:
                 "affinity='precomputed' takes a square matrix of weights between the "
                 f"samples, got n_samples = {X.shape[0]}, n_features = {X.shape[1]}"
             )
-        if self.affinity == "auto" and _may_be_adjacency(X):
+        is_square = X.shape[0] == X.shape[1] > 1
+        if self.affinity == "auto" and is_square and np.all(X >= 0):
             warnings.warn(
                 "X is a square matrix without negative entries, and affinity='auto' "
                 "takes its rows as features; if it is an adjacency matrix, pass "
@@ -206,19 +188,7 @@ class GraphInputMixin:
         return adjacency, adjacency
 
     def _out_edges(self, X):
-        """Return the edges of new rows to the nodes of the fitted graph.
-
-        Parameters
-        ----------
-        X : ndarray or csr_array of shape (n_samples, n_features)
-            Features, or weights of edges to the fitted nodes, as `_validate_X` returns
-            them.
-
-        Returns
-        -------
-        edges : csr_array of shape (n_samples, n_nodes)
-            Transformed weights.
-        """
+        """Return the transformed edges of new, validated rows to the fitted nodes."""
         model = self._affinity_model
         if model is None:
             edges = sparse.csr_array(X)
@@ -273,11 +243,6 @@ class GraphInputMixin:
         tags.input_tags.positive_only = self.affinity == "precomputed"
         tags.input_tags.sparse = self.affinity in ("precomputed", "nearest_neighbors")
         return tags
-
-
-def _may_be_adjacency(X):
-    """Return whether a dense table could be an adjacency matrix passed by mistake."""
-    return X.shape[0] == X.shape[1] and X.shape[0] > 1 and bool(np.all(X >= 0))
 
 
 def _weighted_features(features, n_nodes, weight):

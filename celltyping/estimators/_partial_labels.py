@@ -1,4 +1,4 @@
-"""The score of classifiers that are fitted with types of which some are unknown."""
+"""Accuracy on the samples of known type, for semi-supervised classifiers."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -12,27 +12,27 @@ from celltyping._utils._labels import as_array, as_numbers, is_unlabeled
 
 
 class KnownScoreMixin:
-    """Judge samples whose type is known, and no others.
+    """A `score` that leaves out samples of unknown type.
 
     The estimator has `classes_`, `predict` and the parameter `unlabeled_marker`.
     """
 
     def score(self, X, y, sample_weight=None):
-        """Give the accuracy on the samples whose type is known.
+        """Return the accuracy on the samples of known type.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             As in `predict`.
         y : array-like of shape (n_samples,)
-            True types; samples of unknown type are not judged.
+            True types; samples of unknown type are left out.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
 
         Returns
         -------
         accuracy : float
-            Share of the known types that are predicted.
+            Fraction of the samples of known type with a correct prediction.
         """
         check_is_fitted(self)
         check_consistent_length(X, y)
@@ -47,7 +47,7 @@ class KnownScoreMixin:
         )
 
     def _marker(self):
-        """Return what means unknown in a `y` that may lack some of the types."""
+        """Return the marker of unknown types in a `y` that may lack some types."""
         marker = self.unlabeled_marker
         is_auto = isinstance(marker, str) and marker == "auto"
         if is_auto and self.classes_.dtype.kind in "iuf":

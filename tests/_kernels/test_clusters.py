@@ -58,6 +58,12 @@ def cases(draw):
     )
 
 
+def move_to_nearest(data, labels, is_fixed, n_clusters):
+    """Move nodes to the nearest mean of the clusters as they are."""
+    means = _clusters.mean_profiles(data, labels, n_clusters, labels, n_clusters)
+    return _clusters.move_to_nearest(data, labels, is_fixed, n_clusters, means)
+
+
 # ------------------------------------------------------------------------ references
 
 
@@ -105,6 +111,7 @@ def test_mean_profiles(data):
     np.testing.assert_allclose(means[:, : case.n_groups].T, expected, rtol=1e-6)
 
 
+@pytest.mark.pure_python
 def test_a_profile_is_in_weights_then_out_weights_then_features():
     adjacency = np.array([[0, 2, 3], [5, 7, 0], [0, 0, 0]])
     features = np.array([[0, 11], [13, 0], [0, 0]])
@@ -129,9 +136,7 @@ def test_move_to_nearest(data):
     labels = case.labels
     bits = data.draw(st.integers(0, 2 ** len(labels) - 1))
     is_fixed = reference.closed((bits >> np.arange(len(labels))) & 1 == 1)
-    new, similarities = _clusters.move_to_nearest(
-        case.data, labels, is_fixed, case.n_clusters
-    )
+    new, similarities = move_to_nearest(case.data, labels, is_fixed, case.n_clusters)
     assert new.dtype == np.uint32
     assert similarities.dtype == np.float32
     expected = similarities_to_means(case, labels)
@@ -150,6 +155,7 @@ def test_move_to_nearest(data):
     assert (new == expected.argmax(axis=1))[clear].all()
 
 
+@pytest.mark.pure_python
 def test_a_node_moves_only_if_another_cluster_is_nearer():
     # Nodes 0 to 3 have one profile. The first three are clusters of their own; node 3
     # has the mean of its cluster pulled away by node 4.
@@ -158,10 +164,10 @@ def test_a_node_moves_only_if_another_cluster_is_nearer():
     profile_data = data_of(adjacency)
     labels = np.array([0, 1, 2, 3, 3], dtype=np.uint32)
     free = np.zeros(5, dtype=bool)
-    new, similarities = _clusters.move_to_nearest(profile_data, labels, free, 4)
+    new, similarities = move_to_nearest(profile_data, labels, free, 4)
     assert new.tolist() == [0, 1, 2, 0, 3]  # the first of those that are as near
     assert similarities[:4].tolist() == [1, 1, 1, 1]
-    new, similarities = _clusters.move_to_nearest(profile_data, labels, ~free, 4)
+    new, similarities = move_to_nearest(profile_data, labels, ~free, 4)
     assert new.tolist() == [0, 1, 2, 3, 3]
     # It gives 1. The mean gives 0.5, and gets 0.5 from each of the four clusters.
     np.testing.assert_allclose(similarities[3], 0.5 / 3)
@@ -178,7 +184,7 @@ def test_reassign_repeats_moves(data, max_iter, tol):
     is_fixed = reference.closed(case.groups % 3 == 0)
     labels, n_moved = case.labels, []
     while True:
-        new, similarities = _clusters.move_to_nearest(
+        new, similarities = move_to_nearest(
             case.data, labels, is_fixed, case.n_clusters
         )
         n_moved.append(np.count_nonzero(new != labels))
@@ -206,7 +212,7 @@ def test_sums_that_move_along_are_those_summed_up_anew(correction):
     free, shares = np.zeros(200, dtype=bool), []
     found = _clusters.reassign(profile_data, labels, free, 5, 20, 0.0)
     while not shares or shares[-1] > 0:
-        new, similarities = _clusters.move_to_nearest(profile_data, labels, free, 5)
+        new, similarities = move_to_nearest(profile_data, labels, free, 5)
         shares.append(np.mean(new != labels))
         labels = new
     assert 0 < shares[0] < _clusters.MANY
@@ -218,6 +224,7 @@ def test_sums_that_move_along_are_those_summed_up_anew(correction):
 # ----------------------------------------------------------------- gains, distances
 
 
+@pytest.mark.pure_python
 @settings(deadline=None, max_examples=100)
 @given(data=st.data(), n_clusters=st.integers(1, 6), n_candidates=st.integers(1, 30))
 def test_take_candidates(data, n_clusters, n_candidates):
@@ -268,6 +275,7 @@ def test_candidate_gains(data):
     np.testing.assert_allclose(gains, gained.sum(axis=0), atol=n_nodes * CLOSE)
 
 
+@pytest.mark.pure_python
 def test_more_candidates_than_one_vector_holds():
     rng = np.random.default_rng(0)
     adjacency = rng.uniform(0, 1, (40, 40)) * (rng.random((40, 40)) < 0.3)
@@ -332,7 +340,7 @@ def test_a_common_factor_of_all_weights_does_not_show(brain, factor, correction)
     adjacency, features, labels = brain
     free = np.zeros(60, dtype=bool)
     found = [
-        _clusters.move_to_nearest(
+        move_to_nearest(
             data_of(f * adjacency, f * features, correction), labels, free, 18
         )
         for f in (1.0, factor)
@@ -341,6 +349,7 @@ def test_a_common_factor_of_all_weights_does_not_show(brain, factor, correction)
     np.testing.assert_allclose(found[0][1], found[1][1], atol=CLOSE)
 
 
+@pytest.mark.pure_python
 def test_sums_are_in_double_precision():
     # 2^24 + 1 is no float32: the ones after the first large weight would be lost.
     adjacency = np.zeros((6, 6))

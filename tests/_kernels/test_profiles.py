@@ -20,6 +20,8 @@ from celltyping._kernels._profiles import (
 )
 from tests import _reference as reference
 
+pytestmark = pytest.mark.pure_python
+
 INDEX_DTYPES = [np.int32, np.int64]
 
 # A node's columns are put in order by a sweep over few types or by a sort of many.

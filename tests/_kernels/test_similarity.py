@@ -22,6 +22,8 @@ from celltyping._kernels._similarity import (
 )
 from tests import _reference as reference
 
+pytestmark = pytest.mark.pure_python
+
 INDEX_DTYPES = [np.int32, np.int64]
 
 

@@ -41,20 +41,7 @@ BATCH = 512
 
 
 def consensus_sizes(sizes, n_clusters):
-    """Choose the sizes of a run whose partitions are combined, descending.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Ascending numbers of clusters.
-    n_clusters : int
-        The wanted number, at most the last size.
-
-    Returns
-    -------
-    chosen : list of int
-        Sizes, descending; the first one is the finest.
-    """
+    """Choose those of a run's ascending sizes that are combined; the finest first."""
     finest = next((s for s in sizes if s >= FINEST * n_clusters), sizes[-1])
     chosen = [finest]
     for size in sorted(sizes, reverse=True):

@@ -45,20 +45,7 @@ class GrowthParams(NamedTuple):
 
 
 def profile_input(graph, degree_correction):
-    """Take the arrays of a graph without copies, and scale the profiles by degree.
-
-    Parameters
-    ----------
-    graph : GraphInput
-        Edges and node features.
-    degree_correction : float
-        Exponent of the correction, see `degree_scale`.
-
-    Returns
-    -------
-    data : ProfileInput
-        Arrays for the kernels of `_clusters`.
-    """
+    """Take the arrays of a GraphInput, and compute the scale of each node's profile."""
     sums, mean = strengths(graph)
     scale = degree_scale(sums, mean, degree_correction)
     return ProfileInput(
@@ -116,23 +103,9 @@ def schedule(first, growth, target, limit):
 
 
 def start_run(data, labels, deferred, params):
-    """Begin a run by moving the nodes of a partition to the nearest means.
+    """Begin a run from a partition: move its nodes to the nearest means.
 
-    Parameters
-    ----------
-    data : ProfileInput
-        The graph and the node features.
-    labels : ndarray of shape (n_nodes,), dtype=uint32
-        Cluster of each node; no cluster is empty.
-    deferred : ndarray of shape (n_nodes,), dtype=bool
-        Nodes that become centres only when all others have.
-    params : GrowthParams
-        Parameters of a round.
-
-    Returns
-    -------
-    run : Run
-        A run with one partition.
+    `labels` (uint32) has no empty cluster; `deferred` is a mask of nodes, as in `Run`.
     """
     labels, similarities, n_iter = _reassign(data, labels, deferred & False, params)
     labels = compact(labels)

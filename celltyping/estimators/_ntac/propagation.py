@@ -119,8 +119,8 @@ def propagate(graph, codes, prior, settings, parallel):
     """
     seeds = _find_seeds(graph.adjacency, codes, len(prior))
     edges = CSRGraph.from_scipy(graph.adjacency, graph.transpose)
-    n_kept = min(settings.max_memberships, seeds.n_types)
-    n_best = n_kept if settings.membership == "soft" else 1
+    is_soft = settings.membership == "soft"
+    n_best = min(settings.max_memberships, seeds.n_types) if is_soft else 1
     best = np.full((len(seeds.unlabelled), n_best), -1, dtype=np.int32)
     scores = np.zeros(best.shape, dtype=np.float32)
     counts = None
@@ -131,14 +131,11 @@ def propagate(graph, codes, prior, settings, parallel):
     ) as bar:
         for _ in range(settings.max_iter):
             n = 1 if last_changed > UNSETTLED else n_best
-            members = _count_untyped(
-                _memberships(best[:, :n], scores[:, :n], seeds, settings), seeds
-            )
+            members = _memberships(best[:, :n], scores[:, :n], seeds, settings)
+            _count_untyped(members, seeds)
             if rate == 1:  # the old embedding has no weight: free it first
                 counts = rows = references = None
-            counts = _blend(
-                counts, count_partners(edges, members, len(prior) + 1, parallel), rate
-            )
+            counts = _update_counts(counts, edges, members, seeds, rate, parallel)
             weight = settings.second_order_weight if settled else 0
             rows, references = _embed(
                 counts, edges, graph.features, weight, seeds, parallel
@@ -162,9 +159,10 @@ def propagate(graph, codes, prior, settings, parallel):
     out_references = References.from_scipy(out_counts, codes[seeds.labelled])
     members = members.to_csr(seeds.n_types + 1)
     del counts
-    if n_best < n_kept:  # hard memberships need the best types alone
+    if not is_soft:  # the steps need the best types alone
+        n_best = min(settings.max_memberships, seeds.n_types)
         best, scores = score_types(
-            seeds.unlabelled, rows, references, n_kept, settings, parallel
+            seeds.unlabelled, rows, references, n_best, settings, parallel
         )
     probabilities = _find_probabilities(best, scores, edges, seeds, settings, parallel)
     return Propagation(
@@ -211,7 +209,6 @@ def _count_untyped(members, seeds):
     untyped = seeds.reachable & (members.types[:, 0] < 0)
     members.types[untyped, 0] = seeds.n_types
     members.shares[untyped, 0] = UNTYPED_SHARE
-    return members
 
 
 def _scale_sharpness(sharpness, scores):
@@ -222,12 +219,13 @@ def _scale_sharpness(sharpness, scores):
     return sharpness / float(scores[scored, 0].mean(dtype=float))
 
 
-def _blend(old_counts, new_counts, rate):
-    """Average old and new counts, with weight `rate` for the new ones."""
-    if old_counts is None or rate == 1:
+def _update_counts(counts, edges, members, seeds, rate, parallel):
+    """Count the partners; with `rate` below 1, average with the old counts."""
+    new_counts = count_partners(edges, members, seeds.n_types + 1, parallel)
+    if counts is None:
         return new_counts
     rate = np.float32(rate)
-    return sparse.csr_array((1 - rate) * old_counts + rate * new_counts)
+    return sparse.csr_array((1 - rate) * counts + rate * new_counts)
 
 
 def _embed(counts, edges, features, weight, seeds, parallel):
@@ -268,17 +266,12 @@ def score_types(chosen, rows, references, n_best, settings, parallel):
     ----------
     chosen : ndarray of shape (n_chosen,)
         Indices of the rows to score.
-    rows : Rows
-        The embedding.
-    references : References
-        The labelled rows.
+    rows, references : Rows, References
+        The embedding of all rows and of the labelled ones.
     n_best : int
-        Maximum number of types.
-    settings : Settings
-        Number of neighbours, and sharpness: types that it leaves without a share may be
-        left out.
-    parallel : joblib.Parallel
-        Runs the blocks of rows.
+        Maximum number of types. Those without a share may be left out.
+    settings, parallel
+        As in `propagate`.
 
     Returns
     -------
@@ -317,22 +310,10 @@ def _map_rows(parallel, kernel, chosen, *args):
 
 
 def softmax_memberships(types, scores, sharpness):
-    """Turn the scores of each row's best types into shares by a truncated softmax.
+    """Turn the result of `score_types` into Memberships by a truncated softmax.
 
-    Parameters
-    ----------
-    types : ndarray of shape (n_rows, n_best)
-        Types as `score_types` returns them.
-    scores : ndarray of shape (n_rows, n_best)
-        Their scores.
-    sharpness : float
-        Inverse temperature: a share is proportional to exp(sharpness * score).
-
-    Returns
-    -------
-    memberships : Memberships
-        Shares that sum to 1 in each row that has a type, those under `LEAST_SHARE` of
-        the best left out.
+    Shares are proportional to exp(sharpness * score), those under `LEAST_SHARE` of the
+    best are left out, and those of a row sum to 1.
     """
     below_best = scores.astype(np.float64) - scores[:, :1]
     shares = np.exp(sharpness * below_best).astype(np.float32)
@@ -359,10 +340,8 @@ def smooth_over_neighbors(matrix, rows, probabilities, weight, parallel):
         Indices of the rows to smooth; others keep their probabilities.
     probabilities : csr_array of shape (n_nodes, n_types)
         Type probabilities; a row may be empty.
-    weight : float
-        Weight of the neighbours in the mixture.
-    parallel : joblib.Parallel
-        Runs the blocks of rows.
+    weight, parallel
+        Weight of the neighbours, and joblib.Parallel for the blocks of rows.
 
     Returns
     -------

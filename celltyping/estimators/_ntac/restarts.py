@@ -129,25 +129,10 @@ def grow_runs(
 
 
 def _begin_runs(graph, starts, classes, params, pilot_sizes, parallel, bar):
-    """Begin runs, and choose the degree correction with which the pilots agree best.
+    """Begin runs with the degree correction for which the pilots agree best.
 
-    Parameters
-    ----------
-    graph, classes, params, parallel
-        As in `grow_runs`.
-    starts : list of (labels, deferred)
-        Start of each run.
-    pilot_sizes : list of int
-        Numbers of clusters to which pilots are grown.
-    bar : tqdm.tqdm
-        Progress bar over the clusters that are added.
-
-    Returns
-    -------
-    runs : list of Run
-        Runs as started; the pilots are longer.
-    degree_correction : float
-        The chosen correction.
+    The pilots are grown to `pilot_sizes`. The other parameters and the result are those
+    of `grow_runs`.
     """
     n_pilots = params.n_pilots
     candidates = []
@@ -187,19 +172,7 @@ def _start_partitions(adjacency, n_clusters, params, random_state):
 def spectral_partitions(adjacency, n_clusters, seeds):
     """Partition the nodes of a directed graph by spectral co-clustering (DI-SIM).
 
-    Parameters
-    ----------
-    adjacency : csr_array of shape (n_nodes, n_nodes)
-        Nonnegative weights.
-    n_clusters : int
-        Maximum number of clusters.
-    seeds : sequence of int
-        One seed per partition.
-
-    Returns
-    -------
-    partitions : list of ndarray of shape (n_nodes,), dtype=uint32
-        Partitions without an empty cluster.
+    Returns, for each seed, a partition into at most `n_clusters` clusters, none empty.
 
     Notes
     -----
@@ -248,21 +221,10 @@ def agreement(runs, n_clusters):
 
 
 def equivalence_classes(graph):
-    """Number the classes of structurally equivalent nodes of a graph.
+    """Return the class of each node; equivalent nodes have the same edges and features.
 
-    Nodes are equivalent if they have the same edges and features. Rows are compared by
-    their sums with random weights: equal rows have equal sums to the bit, and different
-    ones practically never.
-
-    Parameters
-    ----------
-    graph : GraphInput
-        Edges, indices sorted, and node features.
-
-    Returns
-    -------
-    classes : ndarray of shape (n_nodes,), dtype=int64
-        Class of each node, numbered from 0.
+    Rows (of sorted indices) are compared by their sums with random weights: equal rows
+    have equal sums to the bit, and different ones practically never.
     """
     weights = np.random.RandomState(0)
     sums = [
