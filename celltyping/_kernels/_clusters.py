@@ -266,21 +266,9 @@ def move_to_nearest(data, labels, is_fixed, n_clusters, means):
 def reassign(data, labels, is_fixed, n_clusters, max_iter, tol):
     """Repeat `move_to_nearest`, a Lloyd iteration, until few nodes move.
 
-    Parameters
-    ----------
-    data, labels, is_fixed, n_clusters
-        As in `move_to_nearest`.
-    max_iter : int
-        Maximum number of passes, at least 1.
-    tol : float
-        Maximum fraction of moved nodes at which the passes stop.
-
-    Returns
-    -------
-    labels, similarities
-        As `move_to_nearest` returns them, from the last pass.
-    n_iter : int
-        Number of passes.
+    The passes stop when at most the fraction `tol` of the nodes moves, or after
+    `max_iter`, at least 1. Returns the labels and similarities of the last pass, and
+    the number of passes.
     """
     sums, sizes = _sum_profiles(data, labels, n_clusters, labels, n_clusters)
     n_iter = 0
@@ -459,17 +447,9 @@ def _write_table(data, labels, n_clusters, nodes, scratch, cols, values):
 
 @jit
 def mean_distance(data, labels, n_clusters, groups, n_groups):
-    """Average the distance of the nodes from the mean profile of their group.
+    """Average the Jaccard distance of the nodes from the mean profile of their group.
 
-    Parameters
-    ----------
-    data, labels, n_clusters, groups, n_groups
-        As in `mean_profiles`.
-
-    Returns
-    -------
-    distance : float
-        Mean weighted Jaccard distance; that of an empty profile is 0.
+    Parameters are those of `mean_profiles`. The distance of an empty profile is 0.
     """
     means = mean_profiles(data, labels, n_clusters, groups, n_groups)
     mean_sums = _column_sums(means)

@@ -222,19 +222,9 @@ def _drop_small(cols, values, begin, end, bound):
 def strongest_entries(start, stop, matrix, n_keep):
     """Keep the largest entries of each row, scaled to sum to 1.
 
-    Parameters
-    ----------
-    start, stop : int
-        First row and end of the block.
-    matrix : CSRMatrix
-        A nonnegative matrix.
-    n_keep : int
-        Maximum number of entries of a row. Among equal ones the lower column is kept.
-
-    Returns
-    -------
-    entries : ndarray of shape (stop - start, n_keep), dtype=ENTRY
-        Columns, closed by -1 where there are fewer, and their shares of the kept sum.
+    Works on rows `start` to `stop` - 1 of a nonnegative CSRMatrix. Of equal entries the
+    lower column is kept. Returns an array of `ENTRY` of shape (stop - start, n_keep)
+    with columns, closed by -1 where there are fewer, and shares.
     """
     entries = np.zeros((stop - start, n_keep), ENTRY)
     kept_cols = np.empty(n_keep, np.int32)

@@ -184,17 +184,8 @@ def _enter(best_types, best, new_type, similarity):
 def similarity_to_types(chosen, rows, references, n_types):
     """Compute the similarity of each row to every type, that of its best reference.
 
-    Parameters
-    ----------
-    chosen, rows, references
-        As in `nearest_types`; the ids of the references are not used.
-    n_types : int
-        Number of types.
-
-    Returns
-    -------
-    similarities : ndarray of shape (n_rows, n_types), dtype=float32
-        Weighted Jaccard similarities.
+    Parameters are those of `nearest_types`, but ids of references are not used. Returns
+    a float32 table of rows by types.
     """
     ref_sums, ref_types = references.sums, references.types
     shared = np.zeros(len(ref_sums), np.float32)
@@ -278,17 +269,9 @@ def vote(nearest, similarities, ref_types, n_best):
 
 @jit
 def largest_entries(matrix):
-    """Find the column of the largest entry of each row.
+    """Find the column of the largest entry of each row, as int32; -1 if it is empty.
 
-    Parameters
-    ----------
-    matrix : CSRMatrix
-        A nonnegative matrix, columns ascending.
-
-    Returns
-    -------
-    largest : ndarray of shape (n_rows,), dtype=int32
-        Columns, the lower one among equals; -1 for an empty row.
+    The matrix is nonnegative, with ascending columns; of equal entries the first wins.
     """
     largest = np.full(len(matrix.ptr) - 1, -1, np.int32)
     for i in range(len(largest)):

@@ -25,17 +25,8 @@ def threads(n_jobs):
     """Run tasks on threads, as joblib.Parallel does, but without its polling.
 
     joblib checks every hundredth of a second whether a task is done, which is long for
-    a kernel that takes milliseconds.
-
-    Parameters
-    ----------
-    n_jobs : int or None
-        Number of threads, as in joblib.
-
-    Yields
-    ------
-    parallel : callable
-        Runs an iterable of `joblib.delayed` tasks; returns the results in order.
+    a kernel that takes milliseconds. Yields a callable that runs an iterable of
+    `joblib.delayed` tasks and returns the results in order.
     """
     n_threads = effective_n_jobs(n_jobs)
     if n_threads == 1:

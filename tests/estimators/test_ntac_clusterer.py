@@ -128,11 +128,11 @@ def test_new_rows_go_by_their_edges_out(brain, fitted_on, correction):
     else:
         ntac.set_params(affinity="precomputed").fit(adjacency)
     rows = np.vstack([adjacency[:80], adjacency[:5] * 0.5, adjacency[:1] + 1])
-    wiring, edges = np.sqrt(adjacency), np.sqrt(rows)
-    described = describe(wiring, ntac.labels_, 5, correction)
+    weights, edges = np.sqrt(adjacency), np.sqrt(rows)
+    described = describe(weights, ntac.labels_, 5, correction)
     means = average(described, ntac.labels_, 5)[:, 5:]
-    # As strong as if they got as much as they give.
-    strength = 2 * edges.sum(axis=1) / (2 * wiring.sum() / 200)
+    # Equal in- and out-strength are assumed.
+    strength = 2 * edges.sum(axis=1) / (2 * weights.sum() / 200)
     new = edges @ one_hot(ntac.labels_, 5) * strength[:, np.newaxis] ** -correction
     expected = jaccard(new, means)
     np.testing.assert_allclose(ntac.transform(rows), expected, atol=1e-5)

@@ -214,9 +214,9 @@ def small_graphs(draw):
         features = rng.integers(0, 3, features.shape) * (rng.random(2) < 0.5)
     if not adjacency.any() and not features.any():
         adjacency[0, 0] = 1
-    wiring = np.hstack([adjacency, adjacency.T, features])
+    rows = np.hstack([adjacency, adjacency.T, features])
     con = Connectome(adjacency, node_features=features)
-    return con, len(np.unique(wiring, axis=0)), ~wiring.any(axis=1)
+    return con, len(np.unique(rows, axis=0)), ~rows.any(axis=1)
 
 
 @pytest.mark.parametrize("init", ["greedy", "spectral"])

@@ -98,17 +98,8 @@ def _indicators(labels):
 def coassociation(members, partitions):
     """Average over partitions how often nodes of two clusters share a cluster.
 
-    Parameters
-    ----------
-    members : csr_array of shape (n_nodes, n_finest)
-        Indicators of the clusters.
-    partitions : list of ndarray of shape (n_nodes,)
-        Partitions to average over.
-
-    Returns
-    -------
-    association : ndarray of shape (n_finest, n_finest), dtype=float32
-        Fraction of the pairs of nodes, one of each cluster, that share a cluster.
+    `members` (nodes by clusters) has the indicators of the clusters. Returns a float32
+    table: the fraction of the pairs of nodes, one of each cluster, that share one.
     """
     sizes = members.sum(axis=0)
     together = members.T @ sparse.hstack([_indicators(labels) for labels in partitions])

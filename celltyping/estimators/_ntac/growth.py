@@ -77,23 +77,11 @@ def degree_scale(sums, mean, degree_correction):
 
 
 def schedule(first, growth, target, limit):
-    """List the numbers of clusters at which rounds end.
+    """List the numbers of clusters at which rounds end, from `first` to `target`.
 
-    Parameters
-    ----------
-    first : int
-        Number of clusters at the start.
-    growth : float
-        Factor from one size to the next, which is at least one cluster more.
-    target : int
-        The last size is the first one that reaches this.
-    limit : int
-        Maximum size.
-
-    Returns
-    -------
-    sizes : list of int
-        Ascending sizes. Those up to a number are the same for any `target`.
+    Sizes grow by the factor `growth`, at least by one. The last one is the first that
+    reaches `target`, and none exceeds `limit`. Sizes up to a number do not depend on
+    `target`.
     """
     sizes = [min(first, limit)]
     while sizes[-1] < min(target, limit):
