@@ -100,9 +100,8 @@ API_REFERENCE = {
             "ElbowDisplay",
             "ClusterPersistenceDisplay",
             "EmbeddingDisplay",
-            "FeaturePairsDisplay",
-            "TransferDisplay",
-            "MarkerGenesDisplay",
+            "PairPlotDisplay",
+            "LabelFlowDisplay",
         ],
     },
 }

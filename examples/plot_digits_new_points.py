@@ -156,7 +156,7 @@ for name, places, ax in [
     ("from scratch", scratch.embedding_, axes[2]),
 ]:
     kinds = y[: len(places)]
-    EmbeddingDisplay.from_predictions(
+    EmbeddingDisplay.from_embedding(
         places, color=kinds, label_types=True, legend=False, name=name, ax=ax
     )
 

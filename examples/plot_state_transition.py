@@ -75,7 +75,7 @@ import matplotlib.pyplot as plt
 from sklearn.decomposition import PCA
 
 pca = PCA(2).fit(X[even])
-_ = EmbeddingDisplay.from_predictions(
+_ = EmbeddingDisplay.from_embedding(
     pca.transform(X[even]),
     new_embedding=pca.transform(X[~even]),
     color=time[even],

@@ -40,14 +40,14 @@ frame.pivot_table(
 
 import numpy as np
 
-from celltyping.plotting import FeaturePairsDisplay
+from celltyping.plotting import PairPlotDisplay
 
 places, soma = ["x", "y", "z"], ["soma_x", "soma_y", "soma_z"]
 offsets = frame[places].to_numpy() - frame[soma].to_numpy()
 frame["Distance"] = np.linalg.norm(offsets, axis=1)
 sizes = ["SynArea", "BoutonArea", "BoutonVolume"]
 features = [*sizes, "Distance"]
-_ = FeaturePairsDisplay.from_predictions(
+_ = PairPlotDisplay.from_predictions(
     frame, frame["SynType"], features=features, log=features, color_name="synapse"
 )
 
@@ -79,7 +79,7 @@ tables = {
 near = frame["Distance"] < 150
 fig, axes = plt.subplots(1, 3, figsize=(15, 4.2), layout="compressed")
 for (name, table), ax in zip(tables.items(), axes, strict=True):
-    EmbeddingDisplay.from_predictions(
+    EmbeddingDisplay.from_embedding(
         table.loc[near, places[:2]],
         color=frame.loc[near, "NeuronId"],
         color_name="neuron",
@@ -113,7 +113,7 @@ for name, color, ax in zip(
     axes,
     strict=True,
 ):
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         embedding, color=color, color_name=name, ax=ax
     )
     if name == "cluster":
@@ -136,7 +136,7 @@ pd.crosstab(clusters, frame["NeuronId"], rownames=["cluster"])
 # The same in space. Three dimensions are there to look at; two are enough for clusters.
 
 spatial = make_synapse_pipeline("numap", n_components=3, random_state=0).fit(frame)
-_ = EmbeddingDisplay.from_predictions(
+_ = EmbeddingDisplay.from_embedding(
     spatial[:-1].transform(frame), color=clusters, color_name="cluster", cmap=colors
 )
 
@@ -164,7 +164,7 @@ fig, axes = plt.subplots(1, 3, figsize=(15, 4.2), layout="compressed")
 for group, ax in zip(by_neuron.groups_, axes, strict=True):
     rows = frame["NeuronType"] == group
     part = by_neuron.estimators_[group][:-1].transform(frame[rows])
-    EmbeddingDisplay.from_predictions(
+    EmbeddingDisplay.from_embedding(
         part, color=found[rows], color_name="cluster", name=group, ax=ax
     )
 
@@ -186,7 +186,7 @@ fig, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="compressed")
 for group, ax in zip(by_kind.groups_, axes, strict=True):
     rows = frame["SynType"] == group
     part = by_kind.estimators_[group][:-1].transform(frame[rows])
-    EmbeddingDisplay.from_predictions(
+    EmbeddingDisplay.from_embedding(
         part, color=found[rows], color_name="cluster", name=group, ax=ax
     )
     true = synapses.target[rows]
@@ -211,7 +211,7 @@ placed.assign(neuron=new["NeuronId"], planted=synapses.new_target).head(10)
 # %%
 # They have no say in where the old ones lie.
 
-_ = EmbeddingDisplay.from_predictions(
+_ = EmbeddingDisplay.from_embedding(
     embedding,
     color=clusters,
     color_name="cluster",

@@ -42,9 +42,9 @@ right.groupby(sure, observed=True).agg(cells="size", right="mean").round(2)
 # Types with a low probability are wrong more often. Which types are confused? Ribbons
 # lead from the true types to the predicted ones.
 
-from celltyping.plotting import TransferDisplay
+from celltyping.plotting import LabelFlowDisplay
 
-_ = TransferDisplay.from_predictions(true, table["type"])
+_ = LabelFlowDisplay.from_predictions(true, table["type"])
 
 # %%
 # Effect of the adaptation
@@ -59,7 +59,7 @@ from celltyping import make_single_cell_pipeline
 blood = load_blood_transfer()
 pipeline = make_single_cell_pipeline(gene_names=blood.gene_names, random_state=0)
 pipeline.fit(blood.data, blood.target)
-_ = TransferDisplay.from_estimator(pipeline)
+_ = LabelFlowDisplay.from_estimator(pipeline)
 
 # %%
 # Look closer if many cells change their type here, or if the number behind a name on
@@ -84,7 +84,7 @@ types = classifier.transduction_[is_new]
 embedding = NUMAP(random_state=0).fit(pipeline.transform(new)).embedding_
 
 fig, axes = plt.subplots(2, 2, figsize=(11, 8.6), layout="compressed")
-first = EmbeddingDisplay.from_predictions(
+first = EmbeddingDisplay.from_embedding(
     embedding, color=types, name="predicted type", ax=axes[0, 0]
 )
 for color, name, ax in [
@@ -93,7 +93,7 @@ for color, name, ax in [
     (classifier.label_confidence_[is_new], "probability", axes[1, 1]),
 ]:
     cmap = first.colors_ if name == "true type" else None
-    EmbeddingDisplay.from_predictions(
+    EmbeddingDisplay.from_embedding(
         embedding, color=color, name=name, cmap=cmap, ax=ax
     )
 
@@ -140,7 +140,7 @@ table = transfer_labels(
     estimator=make_single_cell_pipeline(classifier),
 )
 true = source.obs["celltype_common"].astype(str)
-_ = TransferDisplay.from_predictions(true, table["type"])
+_ = LabelFlowDisplay.from_predictions(true, table["type"])
 
 # %%
 # Share of each type that is rejected:

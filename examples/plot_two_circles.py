@@ -49,7 +49,7 @@ from celltyping.plotting import EmbeddingDisplay
 
 old, new = grease.embedding_, grease.transform(X_new)
 fig, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="compressed")
-EmbeddingDisplay.from_predictions(
+EmbeddingDisplay.from_embedding(
     X_train,
     new_embedding=X_new,
     color=old[:, 0],
@@ -60,7 +60,7 @@ EmbeddingDisplay.from_predictions(
 )
 for first, ax in zip([1, 3], axes[1:], strict=True):
     pair = slice(first, first + 2)
-    EmbeddingDisplay.from_predictions(
+    EmbeddingDisplay.from_embedding(
         old[:, pair],
         new_embedding=new[:, pair],
         color=y_train,

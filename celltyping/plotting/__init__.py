@@ -8,9 +8,8 @@ from celltyping.plotting._cluster_types import ClusterTypesDisplay
 from celltyping.plotting._confused_types import ConfusedTypesDisplay
 from celltyping.plotting._elbow import ElbowDisplay
 from celltyping.plotting._embedding import EmbeddingDisplay
-from celltyping.plotting._feature_pairs import FeaturePairsDisplay
-from celltyping.plotting._marker_genes import MarkerGenesDisplay
-from celltyping.plotting._transfer import TransferDisplay
+from celltyping.plotting._label_flow import LabelFlowDisplay
+from celltyping.plotting._pair_plot import PairPlotDisplay
 from celltyping.plotting._type_accuracy import TypeAccuracyDisplay
 from celltyping.plotting._type_composition import TypeCompositionDisplay
 from celltyping.plotting._type_connectivity import TypeConnectivityDisplay
@@ -22,9 +21,8 @@ __all__ = [
     "ConfusedTypesDisplay",
     "ElbowDisplay",
     "EmbeddingDisplay",
-    "FeaturePairsDisplay",
-    "MarkerGenesDisplay",
-    "TransferDisplay",
+    "LabelFlowDisplay",
+    "PairPlotDisplay",
     "TypeAccuracyDisplay",
     "TypeCompositionDisplay",
     "TypeConnectivityDisplay",

@@ -1,36 +1,34 @@
-"""Size, persistence and strength of the clusters that HDBSCAN finds."""
+"""Size, persistence and membership strength of clusters, such as those of HDBSCAN."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numbers
-
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._labels import as_array, as_numbers, is_unlabeled
-from celltyping.plotting._common import (
+from celltyping.plotting._base import (
     BLUE,
+    _Display,
+    check_at_least,
     counted,
-    figure_and_axes,
-    pyplot,
+    get_fitted,
+    last_step,
     type_names,
 )
-from celltyping.plotting._points import check_type_colors, color_types, map_of_types
+from celltyping.plotting._scatter import check_cmap, type_colors
 from celltyping.plotting._text import (
     LARGEST,
     SMALLEST,
     axes_size,
     label_rows,
-    title_that_fits,
     xlabel_that_fits,
 )
 
-# Of the memberships in a cluster: the thin line, the thick line and the point on it.
+# Percentiles of membership strengths: ends of the thin and thick line, and the point.
 PERCENTS = (5, 25, 50, 75, 95)
 
-# What the panels show; words with a no-break space between them stay together.
+# Labels of the panels; words with a no-break space between them stay together.
 NAMES = {
     "size": "Members",
     "persistence": "Persistence",
@@ -38,51 +36,51 @@ NAMES = {
 \N{NO-BREAK SPACE}95\N{NO-BREAK SPACE}%)",
 }
 
-# The space between two panels, as a share of the axes.
+# Space between two panels, as a share of the axes.
 GAP = 0.05
 
-# How far beyond 0 and 1 rounding may bring a number.
+# Rounding error that is allowed beyond 0 and 1.
 ROUNDING = 1e-9
 
 
-class ClusterPersistenceDisplay:
-    """Size, persistence and strength of clusters.
+class ClusterPersistenceDisplay(_Display):
+    """Size, persistence and membership strength of clusters.
 
-    A bar stands for the members of a cluster. Persistence says over how much of the
-    densities in it a cluster holds together, from 0 (it falls apart at once) to 1. The
-    membership strength of a member is lower the sparser its place is, compared with the
-    core of its cluster: where most are low, a cluster has a small core and a wide
-    border. Use `from_estimator` or `from_predictions` to make a display. All parameters
-    are stored as attributes.
+    A bar is the number of members of a cluster. Its persistence is the range of
+    densities over which the cluster exists, from 0 (none) to 1. The membership strength
+    of a member is the lower, the lower the density around it compared with the core of
+    the cluster: most are low in a cluster with a small core and a wide border. Use
+    `from_estimator` or `from_predictions` to create a display. All parameters are
+    stored as attributes.
 
     Parameters
     ----------
     clusters : ndarray of shape (n_clusters,)
-        The clusters shown, from top to bottom.
+        Clusters shown, from top to bottom.
     n_members : ndarray of shape (n_clusters,), dtype=int
-        How many points are in each.
+        Number of points in each cluster.
     persistence : ndarray of shape (n_clusters,), default=None
-        Persistence of each, between 0 and 1. None: not known, not drawn.
+        Persistence of each cluster, between 0 and 1. None: not drawn.
     strength : ndarray of shape (n_clusters, 5), default=None
-        Percentiles 5, 25, 50, 75 and 95 of the membership strengths in each, between 0
-        and 1. None: not known, not drawn.
+        Percentiles 5, 25, 50, 75 and 95 of the membership strengths in each cluster,
+        between 0 and 1. None: not drawn.
     n_noise : int, default=0
-        Number of points that no cluster takes.
+        Number of points in no cluster.
     n_points : int, default=None
-        Number of all points. None: members and noise together.
+        Number of all points. None: the sum of members and noise.
     n_clusters_in_all : int, default=None
-        Number of clusters before the choice. None: that of `clusters`.
+        Number of clusters before the selection. None: that of `clusters`.
 
     Attributes
     ----------
     bars_ : matplotlib.container.BarContainer
-        The sizes.
+        Bars of the sizes.
     persistence_bars_ : matplotlib.container.BarContainer or None
-        The persistences.
+        Bars of the persistences.
     strength_points_ : matplotlib.lines.Line2D or None
-        The medians of the membership strengths.
+        Medians of the membership strengths.
     axes_ : dict of {str: matplotlib.axes.Axes}
-        The panels that are there: "size", "persistence" and "strength".
+        Panels that are drawn, of "size", "persistence" and "strength".
     ax_ : matplotlib.axes.Axes
         Axes that hold the panels and the title.
     figure_ : matplotlib.figure.Figure
@@ -90,15 +88,15 @@ class ClusterPersistenceDisplay:
 
     See Also
     --------
-    EmbeddingDisplay : The clusters on a map.
-    ClusterTypesDisplay : Which clusters are which types.
+    EmbeddingDisplay : Scatter plot of the points of the clusters.
+    ClusterTypesDisplay : Types of the members of each cluster.
 
     Notes
     -----
     The persistence of a cluster, with `λ` for the inverse of a distance, is the mean of
     `λ - λ_birth` over its members, divided by the largest `λ` in the tree, where a
-    member counts up to the `λ` at which it leaves the cluster [1]_. It is that of
-    hdbscan's `cluster_persistence_`; scikit-learn's HDBSCAN does not compute it.
+    member counts up to the `λ` at which it leaves the cluster [1]_. This is hdbscan's
+    `cluster_persistence_`; scikit-learn's HDBSCAN does not compute it.
 
     References
     ----------
@@ -141,16 +139,16 @@ class ClusterPersistenceDisplay:
         self.n_clusters_in_all = n_clusters_in_all
 
     def plot(self, *, ax=None, cmap=None, name=None):
-        """Draw the display.
+        """Draw the clusters.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes whose place the panels take. None: a new figure.
+            Axes that the panels replace. None: a new figure.
         cmap : str, matplotlib.colors.Colormap or dict, default=None
             Colours of the clusters. None: one colour for all. A dict holds the colour
             of each cluster, such as the `colors_` of another display; clusters that it
-            lacks get colours that it does not use.
+            lacks get colours that are not in it.
         name : str, default=None
             Name of the method, for the title.
 
@@ -164,21 +162,17 @@ class ClusterPersistenceDisplay:
         ValueError
             If `cmap` holds no colours.
         """
-        check_type_colors(cmap, "category")
+        check_cmap(cmap)
         clusters = np.asarray(self.clusters)
         n_clusters = len(clusters)
         shown = ["size"]
         shown += ["persistence"] if self.persistence is not None else []
         shown += ["strength"] if self.strength is not None else []
-        figsize = (
-            2 + 2 * len(shown),
-            float(np.clip(1.5 + 0.22 * n_clusters, 2.6, 14)),
-        )
-        self.figure_, ax = figure_and_axes(ax, "ClusterPersistenceDisplay", figsize)
-        self.ax_ = ax
+        height = float(np.clip(1.5 + 0.22 * n_clusters, 2.6, 14))
+        ax = self._start(ax, (2 + 2 * len(shown), height))
         ax.set_axis_off()
         self.axes_ = _panels(ax, shown)
-        colors = _colors(clusters, cmap)
+        colors = [BLUE] * n_clusters if cmap is None else type_colors(clusters, cmap)
         rows = np.arange(n_clusters)
         look = {"height": 0.7, "color": colors, "zorder": 2}
         self.bars_ = self.axes_["size"].barh(rows, self.n_members, **look)
@@ -195,50 +189,42 @@ class ClusterPersistenceDisplay:
         for part, panel in self.axes_.items():
             _label_ticks(panel, part)
             xlabel_that_fits(panel, NAMES[part])
-        title_that_fits(ax, self._title(name))
+        self._finish(self._describe(), name)
         return self
 
-    def _title(self, name):
-        """Say how many clusters there are, and how many points are noise."""
+    def _describe(self):
+        """Return the title: numbers of clusters, of points and of noise."""
         n_shown = len(self.clusters)
         n_in_all = self.n_clusters_in_all or n_shown
         n_points = self.n_points
         if n_points is None:
             n_points = int(np.sum(self.n_members)) + self.n_noise
-        title = f"The {n_shown:,} largest of " if n_shown < n_in_all else ""
+        largest = f"The {n_shown:,} largest of " if n_shown < n_in_all else ""
         noise = f"{self.n_noise:,} of them" if self.n_noise else "no"
-        title += f"{counted(n_in_all, 'cluster')} of {counted(n_points, 'point')}, "
-        title += f"{noise} noise"
-        if name is None:
-            return title
-        return f"{name}: {title[0].lower()}{title[1:]}"
+        clusters, points = counted(n_in_all, "cluster"), counted(n_points, "point")
+        return f"{largest}{clusters} of {points}, {noise} noise"
 
     @classmethod
-    def from_estimator(
-        cls, estimator, *, max_clusters=40, ax=None, cmap=None, name=None
-    ):
-        """Draw the clusters that a fitted clusterer found.
+    def from_estimator(cls, estimator, *, max_clusters=40, **plot_options):
+        """Draw the clusters of a fitted clusterer.
 
         Parameters
         ----------
         estimator : estimator instance
             Fitted clusterer with `labels_`, such as hdbscan's or scikit-learn's HDBSCAN
             or an `InductiveClusterer` of one, or a pipeline that ends in one. Its
-            `probabilities_` are taken if it has them, and so is the
+            `probabilities_` are used if it has them, and so is the
             `cluster_persistence_` of the clusterer or of its `clusterer_`.
         max_clusters : int, default=40
-            At most so many clusters are shown, the largest ones.
-        ax : matplotlib.axes.Axes, default=None
-            Axes whose place the panels take. None: a new figure.
-        cmap : str, matplotlib.colors.Colormap or dict, default=None
-            Colours of the clusters, or that of each cluster. None: one for all.
-        name : str, default=None
-            Name of the method, for the title. None: that of the (last step's) class.
+            Maximum number of clusters shown, the largest ones.
+        **plot_options : dict
+            Keyword arguments of `plot`. The default of `name` is the name of the (last
+            step's) class.
 
         Returns
         -------
         display : ClusterPersistenceDisplay
-            What was read and drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -260,21 +246,20 @@ class ClusterPersistenceDisplay:
         >>> sorted(display.axes_)
         ['size', 'strength']
         """
-        caller = f"{cls.__name__}.from_estimator"
-        pyplot(caller)
-        last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-        _check_clusterer(last, caller)
+        last = last_step(estimator)
+        caller = cls._check_options("from_estimator", plot_options, last)
+        labels = get_fitted(
+            last, "labels_", caller, "of another, pass labels to from_predictions"
+        )
         owner = last
         if not hasattr(owner, "cluster_persistence_"):
             owner = getattr(last, "clusterer_", None)
         return cls.from_predictions(
-            last.labels_,
+            labels,
             getattr(last, "probabilities_", None),
             getattr(owner, "cluster_persistence_", None),
             max_clusters=max_clusters,
-            ax=ax,
-            cmap=cmap,
-            name=type(last).__name__ if name is None else name,
+            **plot_options,
         )
 
     @classmethod
@@ -285,9 +270,7 @@ class ClusterPersistenceDisplay:
         persistence=None,
         *,
         max_clusters=40,
-        ax=None,
-        cmap=None,
-        name=None,
+        **plot_options,
     ):
         """Count the members of clusters, and draw them.
 
@@ -297,23 +280,19 @@ class ClusterPersistenceDisplay:
             Cluster of each point. Negative numbers, "?", None and NaN are noise.
         probabilities : array-like of shape (n_points,), default=None
             Membership strength of each point in its cluster, between 0 and 1; those of
-            noise do not matter. None: not known.
+            noise are ignored.
         persistence : array-like of shape (n_clusters,), default=None
             Persistence of each cluster, between 0 and 1, in the order of the sorted
-            clusters. None: not known.
+            clusters.
         max_clusters : int, default=40
-            At most so many clusters are shown, the largest ones.
-        ax : matplotlib.axes.Axes, default=None
-            Axes whose place the panels take. None: a new figure.
-        cmap : str, matplotlib.colors.Colormap or dict, default=None
-            Colours of the clusters, or that of each cluster. None: one for all.
-        name : str, default=None
-            Name of the method, for the title.
+            Maximum number of clusters shown, the largest ones.
+        **plot_options : dict
+            Keyword arguments of `plot`.
 
         Returns
         -------
         display : ClusterPersistenceDisplay
-            What was computed and drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -321,11 +300,8 @@ class ClusterPersistenceDisplay:
             If `max_clusters` is under 1, all points are noise, lengths differ, or
             numbers are not between 0 and 1.
         """
-        pyplot(f"{cls.__name__}.from_predictions")
-        if not isinstance(max_clusters, numbers.Integral) or max_clusters < 1:
-            raise ValueError(
-                f"max_clusters must be an integer of at least 1, got {max_clusters!r}"
-            )
+        cls._check_options("from_predictions", plot_options)
+        check_at_least("max_clusters", max_clusters, 1)
         labels = column_or_1d(as_array(labels))
         member = ~_is_noise(labels)
         if not member.any():
@@ -336,23 +312,19 @@ class ClusterPersistenceDisplay:
         n_members = np.bincount(codes)
         shown = np.argsort(-n_members, kind="stable")[:max_clusters]
         if persistence is not None:
-            persistence = _checked_shares(
+            persistence = _check_shares(
                 persistence, len(clusters), "persistence", "clusters"
             )[shown]
         strength = None
         if probabilities is not None:
             check_consistent_length(labels, probabilities)
             probabilities = column_or_1d(as_array(probabilities))[member]
-            probabilities = _checked_shares(
+            probabilities = _check_shares(
                 probabilities, len(codes), "probabilities", "points in a cluster"
             )
-            strength = np.array(
-                [
-                    np.percentile(probabilities[codes == code], PERCENTS)
-                    for code in shown
-                ]
-            )
-        display = cls(
+            members = [probabilities[codes == code] for code in shown]
+            strength = np.array([np.percentile(one, PERCENTS) for one in members])
+        return cls(
             clusters=clusters[shown],
             n_members=n_members[shown],
             persistence=persistence,
@@ -360,27 +332,11 @@ class ClusterPersistenceDisplay:
             n_noise=int(np.count_nonzero(~member)),
             n_points=len(labels),
             n_clusters_in_all=len(clusters),
-        )
-        return display.plot(ax=ax, cmap=cmap, name=name)
-
-
-def _check_clusterer(estimator, caller):
-    """Refuse what has no labels."""
-    is_class = isinstance(estimator, type)
-    if not is_class and hasattr(estimator, "labels_"):
-        return
-    if not is_class and hasattr(estimator, "fit"):
-        check_is_fitted(estimator)
-    name = getattr(estimator, "__name__", type(estimator).__name__)
-    raise TypeError(
-        f"{caller} needs a fitted clusterer that has labels_, such as HDBSCAN, got "
-        f"{name}{', a class' if is_class else ''}; of another, pass labels to "
-        "from_predictions"
-    )
+        ).plot(**plot_options)
 
 
 def _is_noise(labels):
-    """Tell which labels are no cluster: scikit-learn's HDBSCAN has -1, -2 and -3."""
+    """Return a mask of noise; scikit-learn's HDBSCAN also uses -2 and -3."""
     noise = is_unlabeled(labels)
     known = as_numbers(labels[~noise])
     if known.dtype.kind in "if":
@@ -388,8 +344,8 @@ def _is_noise(labels):
     return noise
 
 
-def _checked_shares(values, length, name, things):
-    """Return numbers between 0 and 1 as an array of their own."""
+def _check_shares(values, length, name, things):
+    """Return `length` numbers between 0 and 1 as a new array."""
     values = np.array(values, dtype=float)
     fit = values.shape == (length,)
     if fit and ((values >= -ROUNDING) & (values <= 1 + ROUNDING)).all():
@@ -404,7 +360,7 @@ def _checked_shares(values, length, name, things):
 
 
 def _panels(ax, shown):
-    """Make axes side by side that share the rows."""
+    """Create axes side by side that share the rows."""
     width = (1 + GAP) / len(shown) - GAP
     panels = {}
     for i, part in enumerate(shown):
@@ -421,7 +377,7 @@ def _panels(ax, shown):
 
 
 def _label_ticks(ax, part):
-    """Write so many numbers, and so small, that those of two panels do not touch."""
+    """Write numbers, few and small enough not to touch those of the next panel."""
     width, _ = axes_size(ax)
     ax.tick_params(axis="x", labelsize=float(np.clip(width / 9, SMALLEST, LARGEST)))
     if part == "size":
@@ -433,20 +389,8 @@ def _label_ticks(ax, part):
         tick.label1.set_horizontalalignment(side)
 
 
-def _colors(clusters, cmap):
-    """Return the colour of each row, as that of the sorted clusters."""
-    if cmap is None:
-        return [BLUE] * len(clusters)
-    by_name = np.argsort(clusters, kind="stable")
-    places = np.arange(len(clusters))
-    colors = np.empty((len(clusters), 4))
-    in_order, _ = color_types(places, places, map_of_types(cmap, clusters[by_name]))
-    colors[by_name] = in_order
-    return colors
-
-
 def _draw_ranges(ax, percentiles, colors):
-    """Draw the medians of strengths on lines, and return them."""
+    """Draw the percentiles of strengths, and return the points of the medians."""
     rows = np.arange(len(percentiles))
     _, height = axes_size(ax)
     thick = float(np.clip(0.4 * height / len(rows), 1, 4))

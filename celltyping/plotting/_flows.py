@@ -1,4 +1,4 @@
-"""Ribbons between two stacks of bars: their order, and where bars and names stand."""
+"""Geometry of flow diagrams: order of the bars, ribbons, positions of labels."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -6,73 +6,57 @@
 import numpy as np
 from sklearn.isotonic import isotonic_regression
 
-from celltyping._utils._optional import import_optional
-from celltyping.plotting._common import order_by_likeness
+from celltyping.plotting._base import seriate
 
-# Hardly any crossing is left to be avoided after so many passes over all types.
-MOST_PASSES = 5
+# Hardly any crossing is avoided by more passes over all types.
+MAX_PASSES = 5
 
 
 def count_crossings(flows):
-    """Count the pairs of cells whose ways from left to right cross.
+    """Count crossing pairs of flows.
 
     Parameters
     ----------
     flows : ndarray of shape (n_left, n_right), dtype=int
-        Number of cells from each bar on the left to each on the right, both from top
-        to bottom.
+        Number of cells from each bar on the left to each bar on the right.
 
     Returns
     -------
     n_crossings : int
-        Two cells that leave the same bar, or come to the same one, do not cross.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.plotting._flows import count_crossings
-    >>> count_crossings(np.array([[5, 1], [2, 7]]))
-    2
+        Number of pairs of cells that cross; those that share a bar do not.
     """
     flows = np.asarray(flows, dtype=np.int64)
-    # Those that start lower and end higher, for all flows but the last row and the
+    # Cells that start lower and end higher, for all flows but the last row and the
     # first column, which have none.
     lower = flows[1:][::-1].cumsum(axis=0)[::-1]
     lower_to_higher = lower[:, :-1].cumsum(axis=1)
     return int((flows[:-1, 1:] * lower_to_higher).sum())
 
 
-def order_of_few_crossings(flows, n_last=0):
-    """Order types, alike on both sides, so that few ribbons cross.
+def reduce_crossings(flows, n_last=0):
+    """Order types, alike on both sides, so that few flows cross.
 
     Parameters
     ----------
     flows : ndarray of shape (n_types, n_types), dtype=int
-        Number of cells that go from each type on the left to each type on the right.
+        Number of cells from each type on the left to each type on the right.
     n_last : int, default=0
-        So many of the last types stay where they are.
+        Number of types at the end that keep their positions.
 
     Returns
     -------
     order : ndarray of shape (n_types,), dtype=intp
-        Starting with types that exchange cells side by side, each type in turn is put
-        where it crosses least, until nothing is gained. The same flows always have the
-        same order.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.plotting._flows import order_of_few_crossings
-    >>> order_of_few_crossings(np.array([[5, 0, 2], [0, 9, 0], [1, 0, 4]])).tolist()
-    [1, 2, 0]
+        A local minimum of the number of crossings: from a seriation and from its
+        reverse, each type in turn moves to its best position until nothing is gained.
+        Deterministic.
     """
     flows = np.asarray(flows, dtype=np.int64)
     n_free = len(flows) - n_last
     last = list(range(n_free, len(flows)))
     both_ways = (flows + flows.T)[:n_free, :n_free]
-    # A type is like itself and like those it exchanges cells with.
+    # The diagonal makes a type similar to itself and to those it exchanges cells with.
     profiles = both_ways + np.diag(both_ways.sum(axis=1))
-    start = order_by_likeness(profiles).tolist()
+    start = seriate(profiles).tolist()
     by_size = np.argsort(-profiles.sum(axis=1), kind="stable").tolist()
 
     def cost(order):
@@ -82,12 +66,12 @@ def order_of_few_crossings(flows, n_last=0):
     candidates = []
     for order in (start, start[::-1]):
         best = cost(order)
-        for _ in range(MOST_PASSES):
+        for _ in range(MAX_PASSES):
             before = best
             for moved in by_size:
                 others = [one for one in order if one != moved]
-                for place in range(n_free):
-                    tried = [*others[:place], moved, *others[place:]]
+                for position in range(n_free):
+                    tried = [*others[:position], moved, *others[position:]]
                     if (found := cost(tried)) < best:
                         best, order = found, tried
             if best == before:
@@ -98,98 +82,46 @@ def order_of_few_crossings(flows, n_last=0):
 
 
 def stack_bars(sizes, gap):
-    """Stack bars with gaps between them, from top to bottom.
-
-    Parameters
-    ----------
-    sizes : ndarray of shape (n_bars,)
-        Height of each bar; one of height 0 needs no gap.
-    gap : float
-        Space between two bars.
-
-    Returns
-    -------
-    tops : ndarray of shape (n_bars,)
-        Where each bar starts; the first one at 0.
-    height : float
-        Where the last one ends.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.plotting._flows import stack_bars
-    >>> tops, height = stack_bars(np.array([5, 0, 3]), 1)
-    >>> tops.tolist(), float(height)
-    ([0.0, 6.0, 6.0], 9.0)
-    """
+    """Return the top of each bar of a stack and its height; empty bars have no gap."""
     steps = np.where(sizes > 0, sizes + gap, 0.0)
     tops = np.concatenate([[0], steps.cumsum()])[:-1].astype(float)
     return tops, max(steps.sum() - gap, 0.0)
 
 
-def spread(wanted, gap, low, high):
-    """Move names as little as possible so that none covers another.
+def repel(wanted, gap, low, high):
+    """Move positions apart, by the least sum of squares.
 
     Parameters
     ----------
-    wanted : ndarray of shape (n_names,)
-        Where each name belongs, ascending.
+    wanted : ndarray of shape (n_positions,)
+        Positions, ascending.
     gap : float
-        Least distance of two of them.
+        Minimum distance; without room for it, all distances are equal.
     low, high : float
-        Where the first may stand and where the last may.
+        Limits of the positions.
 
     Returns
     -------
-    places : ndarray of shape (n_names,)
-        Those with the least sum of squared moves. Where there is no room for all, they
-        stand at equal distances.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.plotting._flows import spread
-    >>> spread(np.array([1.0, 1.2, 8.0]), 1, 0, 10).tolist()
-    [0.6, 1.6, 8.0]
+    positions : ndarray of shape (n_positions,)
+        The new positions.
     """
     if len(wanted) == 0:
         return np.empty(0)
     gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
     shifts = gap * np.arange(len(wanted))
-    # Without the gaps in between, places that keep them are just ascending.
+    # Without the gaps in between, the constraint is that positions ascend.
     packed = isotonic_regression(wanted - shifts, y_min=low, y_max=high - shifts[-1])
     return packed + shifts
 
 
 def ribbon(left, right, height, x):
-    """Return the outline of a ribbon from one bar to another.
+    """Return the path of a ribbon from y = `left` at x[0] to `right` at x[1]."""
+    from matplotlib.path import Path
 
-    Parameters
-    ----------
-    left, right : float
-        Its upper edge at both ends.
-    height : float
-        Its height at both ends.
-    x : tuple of float
-        Where it starts and where it ends.
-
-    Returns
-    -------
-    path : matplotlib.path.Path
-        Two curves that leave and arrive horizontally, closed.
-
-    Examples
-    --------
-    >>> from celltyping.plotting._flows import ribbon
-    >>> ribbon(0, 3, 2, (0, 1)).get_extents().max.tolist()
-    [1.0, 5.0]
-    """
-    paths = import_optional("matplotlib.path", extra="plot", needed_by="plotting")
     start, end = x
     middle = (start + end) / 2
     upper = [(start, left), (middle, left), (middle, right), (end, right)]
     lower = [(x, y + height) for x, y in reversed(upper)]
-    kind = paths.Path
-    curve = [kind.CURVE4] * 3
-    codes = [kind.MOVETO, *curve, kind.LINETO, *curve, kind.CLOSEPOLY]
-    return kind([*upper, *lower, upper[0]], codes)
+    curve = [Path.CURVE4] * 3
+    codes = [Path.MOVETO, *curve, Path.LINETO, *curve, Path.CLOSEPOLY]
+    return Path([*upper, *lower, upper[0]], codes)

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from sklearn.utils import Bunch
 
 from celltyping import Connectome, plotting
-from celltyping.plotting._base import _Display
 
 DISPLAYS = [getattr(plotting, name) for name in plotting.__all__]
-DISPLAYS = [display for display in DISPLAYS if issubclass(display, _Display)]
+
+# Displays that are a figure of their own have no parameter `ax`.
+ON_AXES = [one for one in DISPLAYS if one is not plotting.PairPlotDisplay]
 
 # Data of `from_estimator` after the estimator, and of the method without one.
 DATA = {
@@ -132,6 +133,12 @@ def stored(display):
     }
 
 
+def title_of(display):
+    """Return the title of a display."""
+    own_figure = isinstance(display, plotting.PairPlotDisplay)
+    return (display.figure_.get_suptitle if own_figure else display.ax_.get_title)()
+
+
 @pytest.fixture
 def data():
     """Give data of four types."""
@@ -140,13 +147,14 @@ def data():
 
 both_methods = pytest.mark.parametrize("of_estimator", [False, True])
 every_display = pytest.mark.parametrize("display", DISPLAYS)
+every_display_on_axes = pytest.mark.parametrize("display", ON_AXES)
 
 
 @every_display
 def test_from_estimator_reads_the_estimator(display, data):
     options = data.options(display, OPTIONS)
     drawn = draw(display, data, of_estimator=True, **options)
-    assert drawn.ax_.get_title().startswith("Fitted: ")
+    assert title_of(drawn).startswith("Fitted: ")
     if display.__name__ in OPTIONS:
         expected = stored(draw(display, data, **options))
         for name, value in stored(drawn).items():
@@ -154,7 +162,7 @@ def test_from_estimator_reads_the_estimator(display, data):
 
 
 @both_methods
-@every_display
+@every_display_on_axes
 def test_plot_options_reach_plot(display, data, of_estimator):
     # A figure without pyplot will do.
     ax = Figure().subplots()
@@ -186,9 +194,9 @@ def test_without_matplotlib(display, data, of_estimator, no_matplotlib):
 def test_stored_parameters_are_enough_to_draw_again(display, data):
     first = draw(display, data)
     again = display(**stored(first))
-    assert not hasattr(again, "ax_")
+    assert not hasattr(again, "figure_")
     assert again.plot() is again
-    assert again.ax_.get_title() == first.ax_.get_title()
+    assert title_of(again) == title_of(first)
 
 
 @every_display
@@ -208,7 +216,7 @@ def test_nothing_is_clipped(display, clipped):
     assert clipped(draw(display, data, name="A method with a name").figure_) == []
 
 
-@every_display
+@every_display_on_axes
 def test_draws_into_a_subfigure(display, data, pyplot):
     figure = pyplot.figure(figsize=(10, 4), layout="constrained")
     part = figure.subfigures(1, 2)[1]
@@ -217,7 +225,7 @@ def test_draws_into_a_subfigure(display, data, pyplot):
     figure.draw_without_rendering()
 
 
-@every_display
+@every_display_on_axes
 def test_draws_on_small_axes(display, data, pyplot):
     figure, axes = pyplot.subplots(2, 2, figsize=(5, 4), layout="constrained")
     drawn = draw(display, data, ax=axes[0, 1])

@@ -5,6 +5,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 from sklearn.base import BaseEstimator
 from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.datasets import make_blobs
@@ -14,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from celltyping.plotting import ClusterPersistenceDisplay
-from celltyping.plotting._points import PALETTE, rgba
+from celltyping.plotting._scatter import PALETTE
 
 
 class Wrapper(BaseEstimator):
@@ -148,7 +149,7 @@ def test_same_colours_as_in_a_map():
     colors = {4: "black", 0: "red"}
     display = ClusterPersistenceDisplay.from_predictions(labels, cmap=colors)
     faces = [bar.get_facecolor() for bar in display.bars_]
-    assert faces == [rgba(PALETTE[0]), rgba("black"), rgba("red")]
+    assert faces == [to_rgba(PALETTE[0]), to_rgba("black"), to_rgba("red")]
     display = ClusterPersistenceDisplay.from_predictions(labels)
     assert len({bar.get_facecolor() for bar in display.bars_}) == 1
 
@@ -195,7 +196,7 @@ def test_from_estimator_without_strengths(points):
 
 
 def test_from_estimator_says_what_is_missing(points):
-    with pytest.raises(TypeError, match=r"has labels_, such as HDBSCAN, got PCA; of"):
+    with pytest.raises(TypeError, match="has labels_, got PCA; of"):
         ClusterPersistenceDisplay.from_estimator(PCA(1).fit(points))
     with pytest.raises(TypeError, match="got HDBSCAN, a class"):
         ClusterPersistenceDisplay.from_estimator(HDBSCAN)

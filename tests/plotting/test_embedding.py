@@ -5,6 +5,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -13,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from celltyping.plotting import EmbeddingDisplay
-from celltyping.plotting._points import OTHERS_GREY, PALETTE, UNKNOWN_GREY, rgba
+from celltyping.plotting._scatter import OTHERS_GREY, PALETTE, UNKNOWN_GREY
 
 
 class Projection(BaseEstimator):
@@ -58,15 +59,15 @@ def legend_texts(legend):
 def test_draws_each_point_in_the_colour_of_its_type(data):
     X, y = data
     embedding = X[:, :2]
-    display = EmbeddingDisplay.from_predictions(embedding, color=y, color_name="type")
+    display = EmbeddingDisplay.from_embedding(embedding, color=y, color_name="type")
     colors = dict(zip(["KC", "LHN", "PN"], PALETTE, strict=False))
-    expected = [rgba(colors[name])[:3] for name in y]
+    expected = [to_rgba(colors[name])[:3] for name in y]
     np.testing.assert_allclose(colors_at(display.points_, embedding), expected)
     (legend,) = display.legends_
     assert legend_texts(legend) == ["KC", "LHN", "PN"]
     assert legend.get_title().get_text() == "type"
     faces = [handle.get_markerfacecolor() for handle in legend.legend_handles]
-    np.testing.assert_allclose(faces, [rgba(color) for color in PALETTE[:3]])
+    np.testing.assert_allclose(faces, [to_rgba(color) for color in PALETTE[:3]])
     ax = display.ax_
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("component 1", "component 2")
     assert ax.get_aspect() == 1
@@ -79,7 +80,7 @@ def test_draws_each_point_in_the_colour_of_its_type(data):
 def test_inputs_are_not_changed(data):
     X, y = data
     embedding, color = X[:, :2].copy(), y.copy()
-    EmbeddingDisplay.from_predictions(embedding, color=color)
+    EmbeddingDisplay.from_embedding(embedding, color=color)
     np.testing.assert_array_equal(embedding, X[:, :2])
     np.testing.assert_array_equal(color, y)
 
@@ -87,9 +88,9 @@ def test_inputs_are_not_changed(data):
 def test_unknown_types_lie_below_in_grey(data):
     X, y = data
     y[:20] = "?"
-    display = EmbeddingDisplay.from_predictions(X[:, :2], color=y)
+    display = EmbeddingDisplay.from_embedding(X[:, :2], color=y)
     colors = colors_at(display.points_, X[:20, :2])
-    np.testing.assert_allclose(colors, [rgba(UNKNOWN_GREY)[:3]] * 20)
+    np.testing.assert_allclose(colors, [to_rgba(UNKNOWN_GREY)[:3]] * 20)
     lowest = np.asarray(display.points_.get_offsets())[:20]
     assert sorted(lowest[:, 0]) == sorted(X[:20, 0])
     assert legend_texts(display.legends_[0]) == ["KC", "LHN", "PN", "(unknown)"]
@@ -97,7 +98,7 @@ def test_unknown_types_lie_below_in_grey(data):
 
 @pytest.mark.parametrize("label_types", [False, True])
 def test_all_unknown(data, label_types):
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         data[0][:, :2], color=[-1] * 60, label_types=label_types
     )
     assert legend_texts(display.legends_[0]) == ["(unknown)"]
@@ -106,30 +107,28 @@ def test_all_unknown(data, label_types):
 
 def test_unlabeled_marker(data):
     X, y = data
-    display = EmbeddingDisplay.from_predictions(
-        X[:, :2], color=y, unlabeled_marker="PN"
-    )
+    display = EmbeddingDisplay.from_embedding(X[:, :2], color=y, unlabeled_marker="PN")
     assert legend_texts(display.legends_[0]) == ["KC", "LHN", "(unknown)"]
 
 
 def test_small_types_share_grey(data):
     X, _ = data
     y = np.array(["a"] * 30 + ["b"] * 5 + ["c"] * 20 + ["d"] * 5)
-    display = EmbeddingDisplay.from_predictions(X[:, :2], color=y, max_legend=2)
+    display = EmbeddingDisplay.from_embedding(X[:, :2], color=y, max_legend=2)
     assert legend_texts(display.legends_[0]) == ["a", "c", "(2 other types)"]
     colors = colors_at(display.points_, X[y == "b", :2])
-    np.testing.assert_allclose(colors, [rgba(OTHERS_GREY)[:3]] * 5)
+    np.testing.assert_allclose(colors, [to_rgba(OTHERS_GREY)[:3]] * 5)
 
 
 def test_values_have_a_colour_bar(data):
     X, _ = data
     values = np.linspace(2, 7, 60)
     values[3] = np.nan
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:, :2], color=values, color_name="time (h)", cmap="gray"
     )
     colors = colors_at(display.points_, X[[0, 3, 59], :2])
-    expected = [rgba(color)[:3] for color in ("black", UNKNOWN_GREY, "white")]
+    expected = [to_rgba(color)[:3] for color in ("black", UNKNOWN_GREY, "white")]
     np.testing.assert_allclose(colors, expected)
     bar = display.colorbar_
     assert (bar.vmin, bar.vmax) == (2, 7)
@@ -139,7 +138,7 @@ def test_values_have_a_colour_bar(data):
 
 @pytest.mark.parametrize("values", [np.full(60, 0.5), np.full(60, np.nan)])
 def test_one_value_or_none(data, values):
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         data[0][:, :2], color=values, kind="value"
     )
     assert (display.colorbar_ is None) == np.isnan(values).all()
@@ -149,22 +148,20 @@ def test_one_value_or_none(data, values):
 def test_kind(data):
     X, _ = data
     clusters = np.arange(60)
-    display = EmbeddingDisplay.from_predictions(X[:, :2], color=clusters)
+    display = EmbeddingDisplay.from_embedding(X[:, :2], color=clusters)
     assert display.colorbar_ is not None
-    display = EmbeddingDisplay.from_predictions(
-        X[:, :2], color=clusters, kind="category"
-    )
+    display = EmbeddingDisplay.from_embedding(X[:, :2], color=clusters, kind="category")
     assert display.colorbar_ is None
     assert legend_texts(display.legends_[0])[-1] == "(40 other types)"
 
 
 def test_new_points(data):
     X, y = data
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:40, :2], color=y[:40], new_embedding=X[40:, :2], new_color=["PN"] * 20
     )
     colors = colors_at(display.new_points_, X[40:, :2])
-    np.testing.assert_allclose(colors, [rgba(PALETTE[2])[:3]] * 20)
+    np.testing.assert_allclose(colors, [to_rgba(PALETTE[2])[:3]] * 20)
     types, both = display.legends_
     assert legend_texts(types) == ["KC", "LHN", "PN"]
     assert legend_texts(both) == ["training points", "new points"]
@@ -176,24 +173,24 @@ def test_new_points(data):
 
 def test_new_points_without_a_colour(data):
     X, y = data
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:40, :2], color=y[:40], new_embedding=X[40:, :2]
     )
     assert (display.new_points_.get_facecolors() == 1).all()
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:40, :2], new_embedding=X[40:, :2], new_color=y[40:]
     )
     red, green, blue = np.unique(display.points_.get_facecolors()[:, :3], axis=0)[0]
     assert red == green == blue
     assert len(np.unique(display.new_points_.get_facecolors(), axis=0)) == 3
-    display = EmbeddingDisplay.from_predictions(X[:40, :2], new_embedding=X[40:, :2])
+    display = EmbeddingDisplay.from_embedding(X[:40, :2], new_embedding=X[40:, :2])
     assert [legend_texts(one) for one in display.legends_] == [
         ["training points", "new points"]
     ]
 
 
 @pytest.mark.parametrize("n_components", [2, 3, 5])
-def test_points_without_a_place_are_not_drawn(data, n_components):
+def test_points_without_a_position_are_not_drawn(data, n_components):
     X, y = data
     embedding, new = X[:40, :n_components].copy(), X[40:, :n_components].copy()
     embedding[[3, 7, 20]] = np.nan
@@ -201,11 +198,13 @@ def test_points_without_a_place_are_not_drawn(data, n_components):
     color = y[:40].copy()
     color[[3, 7]] = "LN"
     before = embedding.copy()
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         embedding, color=color, new_embedding=new, new_color=y[40:]
     )
     np.testing.assert_array_equal(embedding, before)
-    title = "40 training points, 4 without a place; 20 new points, 1 without a place"
+    title = (
+        "40 training points, 4 without a position; 20 new points, 1 without a position"
+    )
     if n_components == 5:
         title += ", components 1 and 2 of 5"
     assert display.ax_.get_title().replace("\n", " ") == title
@@ -221,7 +220,7 @@ def test_points_without_a_place_are_not_drawn(data, n_components):
             x, *_ = drawn._offsets3d
             assert sorted(x) == sorted(points[there, 0])
             continue
-        expected = [rgba(display.colors_[name])[:3] for name in types[there]]
+        expected = [to_rgba(display.colors_[name])[:3] for name in types[there]]
         np.testing.assert_allclose(colors_at(drawn, points[there, :2]), expected)
     display.figure_.draw_without_rendering()
 
@@ -229,12 +228,12 @@ def test_points_without_a_place_are_not_drawn(data, n_components):
 def test_no_new_point_has_a_place(data):
     X, y = data
     new = np.full((2, 2), np.nan)
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:, :2], color=y, new_embedding=new, new_color=["KC", "?"]
     )
     assert display.new_points_ is None
     assert len(display.legends_) == 1
-    title = "60 training points; 2 new points, 2 without a place"
+    title = "60 training points; 2 new points, 2 without a position"
     assert display.ax_.get_title() == title
 
 
@@ -242,7 +241,7 @@ def test_names_stand_at_the_points_with_a_place(data):
     X, y = data
     embedding = X[:, :2].copy()
     embedding[np.flatnonzero(y == "KC")[:4]] = np.nan
-    display = EmbeddingDisplay.from_predictions(embedding, color=y, label_types=True)
+    display = EmbeddingDisplay.from_embedding(embedding, color=y, label_types=True)
     name = next(text for text in display.names_ if text.get_text() == "KC")
     np.testing.assert_allclose(name.xy, np.median(embedding[y == "KC"][4:], axis=0))
 
@@ -253,7 +252,7 @@ def test_an_estimator_that_gives_outliers_no_place(data):
     projection.embedding_ = X[:, :2].copy()
     projection.embedding_[:5] = np.nan
     display = EmbeddingDisplay.from_estimator(projection, color=y)
-    assert display.ax_.get_title() == "Projection: 60 points, 5 without a place"
+    assert display.ax_.get_title() == "Projection: 60 points, 5 without a position"
 
 
 def test_embeddings_that_are_no_numbers(data, pyplot):
@@ -261,16 +260,16 @@ def test_embeddings_that_are_no_numbers(data, pyplot):
     bad = X[:, :2].copy()
     bad[0, 0] = np.inf
     with pytest.raises(ValueError, match="embedding contains infinity"):
-        EmbeddingDisplay.from_predictions(bad)
+        EmbeddingDisplay.from_embedding(bad)
     message = "embedding must have a row without NaN .* each of its 60 rows has one"
     with pytest.raises(ValueError, match=message):
-        EmbeddingDisplay.from_predictions(np.full((60, 2), np.nan))
+        EmbeddingDisplay.from_embedding(np.full((60, 2), np.nan))
     assert pyplot.get_fignums() == []
 
 
 def test_look(data):
     X, y = data
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:, :2], color=y, point_size=7, alpha=0.3, legend=False, cmap="tab10"
     )
     assert display.points_.get_sizes().tolist() == [7]
@@ -278,49 +277,45 @@ def test_look(data):
     assert display.legends_ == []
     assert display.ax_.get_legend() is None
     first = colors_at(display.points_, X[y == "KC", :2][:1])
-    np.testing.assert_allclose(first, [rgba("tab:blue")[:3]])
+    np.testing.assert_allclose(first, [to_rgba("tab:blue")[:3]])
 
 
 def test_the_same_types_have_the_same_colours_in_two_maps(data):
     X, y = data
-    first = EmbeddingDisplay.from_predictions(X[:, :2], color=y)
+    first = EmbeddingDisplay.from_embedding(X[:, :2], color=y)
     hexes = [color.lower() for color in PALETTE]
     assert first.colors_ == dict(zip(["KC", "LHN", "PN"], hexes, strict=False))
     # CN comes before all others by name, and KC is not there.
     other = np.where(y == "KC", "CN", y)
-    alone = EmbeddingDisplay.from_predictions(X[:, :2], color=other)
+    alone = EmbeddingDisplay.from_embedding(X[:, :2], color=other)
     assert alone.colors_["PN"] == first.colors_["PN"]
     assert alone.colors_["CN"] == first.colors_["KC"]
-    second = EmbeddingDisplay.from_predictions(
-        X[:, :2], color=other, cmap=first.colors_
-    )
+    second = EmbeddingDisplay.from_embedding(X[:, :2], color=other, cmap=first.colors_)
     assert second.colors_ == {
         "CN": hexes[3],
         "LHN": first.colors_["LHN"],
         "PN": first.colors_["PN"],
     }
     drawn = colors_at(second.points_, X[y == "PN", :2][:1])
-    np.testing.assert_allclose(drawn, [rgba(first.colors_["PN"])[:3]])
+    np.testing.assert_allclose(drawn, [to_rgba(first.colors_["PN"])[:3]])
 
 
 def test_types_in_grey_have_no_colour_of_their_own(data):
     X, _ = data
     y = np.array([7] * 30 + [-1] * 5 + [3] * 20 + [9] * 5)
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:, :2], color=y, max_legend=2, cmap={7: "red", 9: "green"}
     )
     assert display.colors_ == {3: PALETTE[0].lower(), 7: "#ff0000"}
-    assert EmbeddingDisplay.from_predictions(X[:, :2]).colors_ == {}
-    assert EmbeddingDisplay.from_predictions(X[:, :2], color=X[:, 2]).colors_ == {}
+    assert EmbeddingDisplay.from_embedding(X[:, :2]).colors_ == {}
+    assert EmbeddingDisplay.from_embedding(X[:, :2], color=X[:, 2]).colors_ == {}
     for cmap in (None, {7: "red"}):
-        display = EmbeddingDisplay.from_predictions(
-            X[:, :2], color=[-1] * 60, cmap=cmap
-        )
+        display = EmbeddingDisplay.from_embedding(X[:, :2], color=[-1] * 60, cmap=cmap)
         assert display.colors_ == {}
 
 
 def test_no_legend_is_no_colour_bar(data):
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         data[0][:, :2], color=data[0][:, 2], legend=False
     )
     assert display.colorbar_ is None
@@ -329,7 +324,7 @@ def test_no_legend_is_no_colour_bar(data):
 
 def test_label_types(data):
     X, y = data
-    display = EmbeddingDisplay.from_predictions(X[:, :2], color=y, label_types=True)
+    display = EmbeddingDisplay.from_embedding(X[:, :2], color=y, label_types=True)
     assert display.legends_ == []
     assert [text.get_text() for text in display.names_] == ["KC", "LHN", "PN"]
     for text in display.names_:
@@ -340,12 +335,12 @@ def test_label_types(data):
 def test_as_many_names_as_there_is_room_for(pyplot):
     rng = np.random.RandomState(0)
     embedding, types = rng.rand(600, 2), np.arange(600) % 200
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         embedding, color=types, kind="category", label_types=True
     )
     assert 50 < len(display.names_) < 150
     _, ax = pyplot.subplots(figsize=(2.5, 2), layout="constrained")
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         embedding, color=types, kind="category", label_types=True, ax=ax
     )
     assert 2 < len(display.names_) < 20
@@ -356,7 +351,7 @@ def test_as_many_names_as_there_is_room_for(pyplot):
 def test_types_with_the_same_short_name(data):
     ends = ["1", "2"] * 30
     long = [f"a long name of a type {end} of neurons" for end in ends]
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         data[0][:, :2], color=long, label_types=True
     )
     assert len(display.names_) == 2
@@ -364,7 +359,7 @@ def test_types_with_the_same_short_name(data):
 
 def test_three_components(data, pyplot):
     X, y = data
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:40, :3],
         color=y[:40],
         new_embedding=X[40:, :3],
@@ -376,14 +371,14 @@ def test_three_components(data, pyplot):
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_zlabel()) == ("a", "b", "c")
     assert len(display.legends_) == 2
     figure, ax = pyplot.subplots(subplot_kw={"projection": "3d"})
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:, :3], color=y, ax=ax, label_types=True
     )
     assert display.figure_ is figure
     where = [text.get_position_3d() for text in display.names_]
     medians = [np.median(X[y == name, :3], axis=0) for name in ("KC", "LHN", "PN")]
     np.testing.assert_allclose(where, medians)
-    display = EmbeddingDisplay.from_predictions(X[:, :3], color=X[:, 0])
+    display = EmbeddingDisplay.from_embedding(X[:, :3], color=X[:, 0])
     assert display.colorbar_.vmax == X[:, 0].max()
 
 
@@ -391,15 +386,15 @@ def test_axes_of_other_dimensions(data, pyplot):
     X, _ = data
     _, ax = pyplot.subplots()
     with pytest.raises(ValueError, match="3 components needs 3-d axes, got a 2-d ax"):
-        EmbeddingDisplay.from_predictions(X[:, :3], ax=ax)
+        EmbeddingDisplay.from_embedding(X[:, :3], ax=ax)
     _, ax = pyplot.subplots(subplot_kw={"projection": "3d"})
     with pytest.raises(ValueError, match="ax is 3-d, but two components are drawn"):
-        EmbeddingDisplay.from_predictions(X[:, :2], ax=ax)
+        EmbeddingDisplay.from_embedding(X[:, :2], ax=ax)
 
 
 def test_more_components_are_said(data):
     X, _ = data
-    display = EmbeddingDisplay.from_predictions(X)
+    display = EmbeddingDisplay.from_embedding(X)
     assert display.ax_.get_title() == "60 points, components 1 and 2 of 5"
     drawn = np.asarray(display.points_.get_offsets())
     assert sorted(drawn[:, 1]) == sorted(X[:, 1])
@@ -407,7 +402,7 @@ def test_more_components_are_said(data):
 
 def test_plot_loss(data, pyplot):
     _, (left, right) = pyplot.subplots(1, 2)
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         data[0][:, :2], loss_curve=[0.9, 0.5, 0.25], ax=left
     )
     assert display.plot_loss(ax=right) is display
@@ -463,9 +458,7 @@ def test_from_estimator_of_a_pipeline(data):
 
 def test_from_estimator_says_what_is_missing(data):
     X, _ = data
-    with pytest.raises(
-        TypeError, match=r"has embedding_, .* got PCA; of another, pass"
-    ):
+    with pytest.raises(TypeError, match=r"has embedding_, got PCA; of another, pass"):
         EmbeddingDisplay.from_estimator(PCA(2).fit(X))
     with pytest.raises(TypeError, match="got Isomap, a class"):
         EmbeddingDisplay.from_estimator(Isomap)
@@ -473,10 +466,10 @@ def test_from_estimator_says_what_is_missing(data):
         EmbeddingDisplay.from_estimator(Isomap())
     with pytest.raises(NotFittedError):
         EmbeddingDisplay.from_estimator(make_pipeline(StandardScaler(), Projection()))
-    with pytest.raises(TypeError, match=r"has embedding_, .* got str"):
+    with pytest.raises(TypeError, match="has embedding_, got str"):
         EmbeddingDisplay.from_estimator(make_pipeline(StandardScaler(), "passthrough"))
     mds = MDS(n_init=1, init="random", max_iter=2).fit(X)
-    with pytest.raises(TypeError, match="has transform to place X_new, got MDS"):
+    with pytest.raises(TypeError, match="has transform to embed X_new, got MDS"):
         EmbeddingDisplay.from_estimator(mds, X)
 
 
@@ -502,7 +495,7 @@ def test_from_estimator_says_what_is_missing(data):
             {"color": ["KC"] * 60, "cmap": {"KC": "rot"}},
             "for each type, got 'rot' for 'KC'",
         ),
-        ({"kind": "types"}, "kind must be 'auto', 'category' or 'value', got 'types'"),
+        ({"kind": "types"}, "kind must be one of 'auto', .* got 'types'"),
         ({"axis_names": ["a"]}, r"axis_names must hold one name .* 2 .* got \['a'\]"),
         ({"axis_names": "ab"}, "axis_names must hold one name .* got 'ab'"),
         ({"max_legend": 0}, "max_legend must be an integer of at least 1, got 0"),
@@ -512,20 +505,20 @@ def test_from_estimator_says_what_is_missing(data):
 )
 def test_bad_options(data, options, message, pyplot):
     with pytest.raises(ValueError, match=message):
-        EmbeddingDisplay.from_predictions(data[0][:, :2], **options)
+        EmbeddingDisplay.from_embedding(data[0][:, :2], **options)
     assert pyplot.get_fignums() == []
 
 
 def test_one_component(data):
     with pytest.raises(ValueError, match="embedding must have at least 2 components"):
-        EmbeddingDisplay.from_predictions(data[0][:, :1])
+        EmbeddingDisplay.from_embedding(data[0][:, :1])
 
 
 @pytest.mark.parametrize("label_types", [False, True])
 @pytest.mark.parametrize("n_components", [2, 3])
 def test_nothing_is_clipped(data, clipped, label_types, n_components):
     X, y = data
-    display = EmbeddingDisplay.from_predictions(
+    display = EmbeddingDisplay.from_embedding(
         X[:40, :n_components],
         color=[f"a type of neurons, {name}" for name in y[:40]],
         color_name="cell type",
@@ -544,9 +537,7 @@ def test_nothing_is_clipped(data, clipped, label_types, n_components):
 
 def test_without_matplotlib(data, no_matplotlib):
     X, _ = data
-    with pytest.raises(
-        ImportError, match=r"Display\.from_predictions needs matplotlib"
-    ):
-        EmbeddingDisplay.from_predictions(X[:, :2])
+    with pytest.raises(ImportError, match=r"Display\.from_embedding needs matplotlib"):
+        EmbeddingDisplay.from_embedding(X[:, :2])
     with pytest.raises(ImportError, match=r"Display\.from_estimator needs matplotlib"):
         EmbeddingDisplay.from_estimator(Projection().fit(X))

@@ -10,9 +10,9 @@ import pytest
 
 from celltyping.plotting._flows import (
     count_crossings,
-    order_of_few_crossings,
+    reduce_crossings,
+    repel,
     ribbon,
-    spread,
     stack_bars,
 )
 
@@ -42,7 +42,7 @@ def test_crossings_of_a_million_cells():
 def test_no_order_has_fewer_crossings(seed):
     rng = np.random.RandomState(seed)
     flows = rng.poisson(0.7, (5, 5)) * rng.randint(1, 9, (5, 5)) + np.diag([9] * 5)
-    order = order_of_few_crossings(flows)
+    order = reduce_crossings(flows)
     assert sorted(order) == list(range(5))
     least = min(
         crossings_by_hand(flows[list(p)][:, list(p)]) for p in permutations(range(5))
@@ -55,7 +55,7 @@ def test_a_chain_of_types_needs_no_crossing():
     chain = np.diag([50] * 12) + np.diag([5] * 11, 1)
     shuffled = np.random.RandomState(0).permutation(12)
     flows = chain[shuffled][:, shuffled]
-    order = order_of_few_crossings(flows)
+    order = reduce_crossings(flows)
     assert count_crossings(flows) > 0
     assert count_crossings(flows[order][:, order]) == 0
 
@@ -64,21 +64,21 @@ def test_sides_without_a_common_type():
     # The first three types are on the left alone, the others on the right alone.
     flows = np.zeros((6, 6), dtype=int)
     flows[[0, 1, 2], [5, 3, 4]] = 7
-    order = order_of_few_crossings(flows)
+    order = reduce_crossings(flows)
     assert count_crossings(flows) > 0
     assert count_crossings(flows[order][:, order]) == 0
 
 
 def test_the_last_ones_stay():
     flows = np.random.RandomState(0).randint(0, 9, (7, 7))
-    assert order_of_few_crossings(flows, n_last=2)[-2:].tolist() == [5, 6]
-    assert order_of_few_crossings(flows, n_last=7).tolist() == list(range(7))
+    assert reduce_crossings(flows, n_last=2)[-2:].tolist() == [5, 6]
+    assert reduce_crossings(flows, n_last=7).tolist() == list(range(7))
 
 
 def test_the_order_is_always_the_same():
     flows = np.random.RandomState(0).randint(0, 9, (7, 7))
-    first = order_of_few_crossings(flows)
-    np.testing.assert_array_equal(order_of_few_crossings(flows.copy()), first)
+    first = reduce_crossings(flows)
+    np.testing.assert_array_equal(reduce_crossings(flows.copy()), first)
 
 
 def test_stack_bars():
@@ -91,22 +91,22 @@ def test_stack_bars():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_spread_keeps_distances_and_limits(seed):
+def test_repel_keeps_distances_and_limits(seed):
     wanted = np.sort(10 * np.random.RandomState(seed).rand(12))
-    places = spread(wanted, 0.7, 0.5, 9.5)
+    places = repel(wanted, 0.7, 0.5, 9.5)
     assert np.diff(places).min() >= 0.7 - 1e-9
     assert places[0] >= 0.5 - 1e-9
     assert places[-1] <= 9.5 + 1e-9
 
 
-def test_spread_moves_nothing_that_has_room():
-    assert spread(np.array([1.0, 3.0, 5.0]), 2, 0, 6).tolist() == [1, 3, 5]
-    assert spread(np.empty(0), 2, 0, 6).tolist() == []
-    assert spread(np.array([7.0]), 2, 0, 6).tolist() == [6]
+def test_repel_moves_nothing_that_has_room():
+    assert repel(np.array([1.0, 3.0, 5.0]), 2, 0, 6).tolist() == [1, 3, 5]
+    assert repel(np.empty(0), 2, 0, 6).tolist() == []
+    assert repel(np.array([7.0]), 2, 0, 6).tolist() == [6]
 
 
-def test_spread_without_room():
-    np.testing.assert_allclose(spread(np.array([1.0, 1, 1, 1]), 5, 0, 6), [0, 2, 4, 6])
+def test_repel_without_room():
+    np.testing.assert_allclose(repel(np.array([1.0, 1, 1, 1]), 5, 0, 6), [0, 2, 4, 6])
 
 
 def test_ribbon():

@@ -1,4 +1,4 @@
-"""FeaturePairsDisplay: features against each other, in pairs."""
+"""PairPlotDisplay: features against each other, in pairs."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -7,10 +7,11 @@ import itertools
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 from sklearn.neighbors import KNeighborsClassifier
 
-from celltyping.plotting import EmbeddingDisplay, FeaturePairsDisplay
-from celltyping.plotting._points import PALETTE, UNKNOWN_GREY, rgba
+from celltyping.plotting import EmbeddingDisplay, PairPlotDisplay
+from celltyping.plotting._scatter import PALETTE, UNKNOWN_GREY
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def legend_texts(legend):
 def test_each_pair_has_its_map(table):
     X, labels = table
     before = X.copy()
-    display = FeaturePairsDisplay.from_predictions(X, labels)
+    display = PairPlotDisplay.from_predictions(X, labels)
     np.testing.assert_array_equal(X, before)
     assert display.axes_.shape == (4, 4)
     for i in range(4):
@@ -61,7 +62,7 @@ def test_each_pair_has_its_map(table):
                 order, expected = np.lexsort(drawn.T), X[:, [j, i]]
                 expected = expected[np.lexsort(expected.T)]
                 np.testing.assert_array_equal(drawn[order], expected)
-    assert display.ax_.get_title() == "4 features of 90 points"
+    assert display.figure_.get_suptitle() == "4 features of 90 points"
     bottom = [ax.get_xlabel() for ax in display.axes_[-1]]
     assert bottom == [f"feature {i}" for i in range(1, 5)]
     left = [ax.get_ylabel() for ax in display.axes_[:, 0]]
@@ -69,18 +70,18 @@ def test_each_pair_has_its_map(table):
 
 
 def test_cells_share_their_axes(table):
-    display = FeaturePairsDisplay.from_predictions(table[0])
+    display = PairPlotDisplay.from_predictions(table[0])
     display.axes_[3, 1].set_xlim(-77, 77)
     assert display.axes_[1, 1].get_xlim() == display.axes_[2, 1].get_xlim() == (-77, 77)
     display.axes_[3, 1].set_ylim(-5, 5)
     assert display.axes_[3, 0].get_ylim() == (-5, 5)
-    assert display.axes_[3, 3].get_ylim()[0] == 0
+    assert display.grid_.diag_axes[3].get_ylim()[0] == 0
 
 
 def test_colours_are_those_of_an_embedding(table):
     X, labels = table
-    display = FeaturePairsDisplay.from_predictions(X, labels, color_name="cluster")
-    other = EmbeddingDisplay.from_predictions(X[:, :2], color=labels)
+    display = PairPlotDisplay.from_predictions(X, labels, color_name="cluster")
+    other = EmbeddingDisplay.from_embedding(X[:, :2], color=labels)
     assert (
         display.colors_ == other.colors_ == dict(enumerate(map(str.lower, PALETTE[:3])))
     )
@@ -91,78 +92,104 @@ def test_colours_are_those_of_an_embedding(table):
     )
     # Noise is grey and lies below all others.
     greys = points.get_facecolors()[:9, :3]
-    np.testing.assert_allclose(greys, [rgba(UNKNOWN_GREY)[:3]] * 9)
+    np.testing.assert_allclose(greys, [to_rgba(UNKNOWN_GREY)[:3]] * 9)
     (legend,) = display.legends_
     assert legend_texts(legend) == ["0", "1", "2", "(unknown)"]
     assert legend.get_title().get_text() == "cluster"
-    again = FeaturePairsDisplay.from_predictions(X, labels, cmap={2: "red", 7: "blue"})
+    again = PairPlotDisplay.from_predictions(X, labels, cmap={2: "red", 7: "blue"})
     assert again.colors_[2] == "#ff0000"
+
+
+def histograms(display, i):
+    """Return colour, counts and edges of each line of a histogram."""
+    lines = display.grid_.diag_axes[i].lines
+    found = {}
+    for line in lines:
+        edges, counts = line.get_data()
+        assert line.get_drawstyle() == "steps-post"
+        found[line.get_color()] = counts[:-1], edges
+    return {to_rgba(color): data for color, data in found.items()}
 
 
 def test_a_line_for_each_type_in_the_histograms(table):
     X, labels = table
-    display = FeaturePairsDisplay.from_predictions(X, labels)
+    display = PairPlotDisplay.from_predictions(X, labels)
+    colors = [to_rgba(color) for color in (*PALETTE[:3], UNKNOWN_GREY)]
     for i in range(4):
-        lines = display.axes_[i, i].patches
-        colors = [rgba(color) for color in (*PALETTE[:3], UNKNOWN_GREY)]
-        assert [line.get_edgecolor() for line in lines] == colors
-        for line, cluster in zip(lines, (0, 1, 2, -1), strict=True):
-            counts, edges, _ = line.get_data()
+        found = histograms(display, i)
+        assert set(found) == set(colors)
+        for color, cluster in zip(colors, (0, 1, 2, -1), strict=True):
+            counts, edges = found[color]
             expected, _ = np.histogram(X[labels == cluster, i], edges)
             np.testing.assert_array_equal(counts, expected)
             assert counts.sum() == (labels == cluster).sum()
 
 
+@pytest.mark.parametrize("log", [[], ["b"]])
+def test_histogram_of_a_constant_feature(log):
+    X = np.column_stack([np.arange(5.0), np.full(5, 3.0)])
+    display = PairPlotDisplay.from_predictions(X, feature_names=["a", "b"], log=log)
+    (found,) = histograms(display, 1).values()
+    counts, edges = found
+    assert counts.sum() == 5
+    assert edges[0] < 3 < edges[-1]
+
+
 def test_logarithmic_axes(table):
     X, labels = table
-    display = FeaturePairsDisplay.from_predictions(
+    display = PairPlotDisplay.from_predictions(
         X, labels, feature_names=NAMES, log=["area"]
     )
-    scales = [(ax.get_xscale(), ax.get_yscale()) for ax in display.axes_[3]]
-    assert scales == [("linear", "log")] * 3 + [("log", "linear")]
+    scales = [(ax.get_xscale(), ax.get_yscale()) for ax in display.axes_[3, :3]]
+    assert scales == [("linear", "log")] * 3
+    assert display.axes_[3, 3].get_xscale() == "log"
+    assert display.grid_.diag_axes[3].get_yscale() == "linear"
     assert display.axes_[2, 1].get_yscale() == "linear"
-    edges = display.axes_[3, 3].patches[0].get_data().edges
-    np.testing.assert_allclose(np.diff(np.log(edges)), np.log(edges[1] / edges[0]))
+    for _, edges in histograms(display, 3).values():
+        np.testing.assert_allclose(np.diff(np.log(edges)), np.log(edges[1] / edges[0]))
+    display.figure_.draw_without_rendering()
+    texts = [text.get_text() for text in display.axes_[3, 0].get_yticklabels()]
+    assert "0.1" in texts
 
 
 def test_new_points_lie_on_top(table):
     X, labels = table
-    display = FeaturePairsDisplay.from_predictions(
+    display = PairPlotDisplay.from_predictions(
         X[:80], labels[:80], X_new=X[80:], new_color=[2] * 10
     )
     points, new = scatters(display, 3, 2)
     assert sorted(new.get_offsets()[:, 1]) == sorted(X[80:, 3])
     assert new.get_zorder() > points.get_zorder()
     assert new.get_sizes()[0] > 2 * points.get_sizes()[0]
-    np.testing.assert_array_equal(new.get_facecolors(), [rgba(PALETTE[2])] * 10)
+    np.testing.assert_array_equal(new.get_facecolors(), [to_rgba(PALETTE[2])] * 10)
     # They are marks in the histograms, and not counted there.
-    (marks,) = scatters(display, 1, 1)
+    (marks,) = display.grid_.diag_axes[1].collections
     np.testing.assert_array_equal(
         np.sort(marks.get_offsets()[:, 0]), np.sort(X[80:, 1])
     )
-    counts = [line.get_data().values.sum() for line in display.axes_[1, 1].patches]
+    counts = [counts.sum() for counts, _ in histograms(display, 1).values()]
     assert sum(counts) == 80
-    assert display.axes_[1, 1].get_ylim()[1] < 80
+    assert display.grid_.diag_axes[1].get_ylim()[1] < 80
     title = "4 features of 80 training points, 10 new points"
-    assert display.ax_.get_title() == title
+    assert display.figure_.get_suptitle() == title
     assert [legend_texts(legend) for legend in display.legends_] == [
         ["0", "1", "2", "(unknown)"],
         ["training points", "new points"],
     ]
-    children = display.ax_.get_children()
-    assert all(legend in children for legend in display.legends_)
+    assert display.figure_.legends == display.legends_
 
 
 def test_values_have_a_colour_bar(table):
     X, _ = table
-    display = FeaturePairsDisplay.from_predictions(
+    display = PairPlotDisplay.from_predictions(
         X, X[:, 0], color_name="depth", X_new=X[:2], cmap="gray"
     )
     bar = display.colorbar_
     assert (bar.vmin, bar.vmax) == (X[:, 0].min(), X[:, 0].max())
     assert bar.ax.get_ylabel() == "depth"
-    (line,) = display.axes_[2, 2].patches
-    assert line.get_data().values.sum() == 90
+    ((color, (counts, _)),) = histograms(display, 2).items()
+    assert color == to_rgba("0.35")
+    assert counts.sum() == 90
     assert display.colors_ == {}
 
 
@@ -170,75 +197,79 @@ def test_rows_with_missing_values_are_not_drawn(table):
     X, labels = table
     X[:2, 0] = X[50, 3] = np.nan
     new = np.array([[0, 0, 0, 1], [0, np.nan, 0, 1]])
-    display = FeaturePairsDisplay.from_predictions(X, labels, X_new=new)
+    display = PairPlotDisplay.from_predictions(X, labels, X_new=new)
     points, drawn = scatters(display, 2, 1)
     assert len(points.get_offsets()) == 87
     assert len(drawn.get_offsets()) == 1
-    counts = [line.get_data().values.sum() for line in display.axes_[1, 1].patches]
-    assert sum(counts) == 87
+    assert sum(counts.sum() for counts, _ in histograms(display, 1).values()) == 87
     title = "4 features of 90 training points, 3 with missing values; 2 new points, 1"
-    assert display.ax_.get_title().replace("\n", " ").startswith(title)
+    assert display.figure_.get_suptitle().replace("\n", " ").startswith(title)
 
 
 def test_columns_of_a_table_by_name(table):
     X, labels = table
     df = frame(X)
     new = df.iloc[:5, ::-1]
-    display = FeaturePairsDisplay.from_predictions(
+    display = PairPlotDisplay.from_predictions(
         df, labels, X_new=new, features=["area", "x"]
     )
     np.testing.assert_array_equal(display.X, X[:, [3, 0]])
     np.testing.assert_array_equal(display.X_new, X[:5, [3, 0]])
     assert display.feature_names == ["area", "x"]
     assert display.axes_[1, 0].get_xlabel() == "area"
-    by_place = FeaturePairsDisplay.from_predictions(
+    by_place = PairPlotDisplay.from_predictions(
         X, labels, X_new=df.iloc[:5, 1:], features=["area", "x"], feature_names=NAMES
     )
     np.testing.assert_array_equal(by_place.X_new, display.X_new)
-    with pytest.raises(ValueError, match=r"X_new .* lacks \['x'\]: it has 'neuron',"):
-        FeaturePairsDisplay.from_predictions(
+    with pytest.raises(
+        ValueError, match=r"features names \['x'\], not .* of X_new: 'neuron',"
+    ):
+        PairPlotDisplay.from_predictions(
             df, X_new=df.drop(columns="x"), features=["area", "x"]
         )
     with pytest.raises(
         ValueError, match=r"column 'neuron' of X must hold numbers to be .*'cb1'"
     ):
-        FeaturePairsDisplay.from_predictions(df)
+        PairPlotDisplay.from_predictions(df)
     with pytest.raises(ValueError, match="column 'neuron' of X_new must hold numbers"):
-        FeaturePairsDisplay.from_predictions(
+        PairPlotDisplay.from_predictions(
             df.assign(neuron=1.0), X_new=new, features=["neuron", "x"]
         )
     with pytest.raises(ValueError, match=r"names of .* unique, got \['x'\] more than"):
-        FeaturePairsDisplay.from_predictions(df.rename(columns={"y": "x"}))
+        PairPlotDisplay.from_predictions(df.rename(columns={"y": "x"}))
 
 
 def test_whole_numbers_with_gaps():
     pandas = pytest.importorskip("pandas")
     df = pandas.DataFrame({"a": [1, 2, None], "b": [3, 4, 5]}).astype("Int64")
-    display = FeaturePairsDisplay.from_predictions(df)
-    assert display.ax_.get_title() == "2 features of 3 points, 1 with missing values"
+    display = PairPlotDisplay.from_predictions(df)
+    assert (
+        display.figure_.get_suptitle()
+        == "2 features of 3 points, 1 with missing values"
+    )
 
 
 def test_from_estimator(table):
     X, labels = table
     knn = KNeighborsClassifier(1).fit(X[10:80], labels[10:80])
-    display = FeaturePairsDisplay.from_estimator(
+    display = PairPlotDisplay.from_estimator(
         knn, X[10:80], X[80:], features=["feature 2", "feature 1"], log=()
     )
     np.testing.assert_array_equal(display.color, labels[10:80])
     np.testing.assert_array_equal(display.new_color, knn.predict(X[80:]))
     np.testing.assert_array_equal(display.X, X[10:80, [1, 0]])
     title = "KNeighborsClassifier: 2 features of 70 training points, 10 new points"
-    assert display.ax_.get_title().replace("\n", " ") == title
-    alone = FeaturePairsDisplay.from_estimator(knn, X, name="nearest")
+    assert display.figure_.get_suptitle().replace("\n", " ") == title
+    alone = PairPlotDisplay.from_estimator(knn, X, name="nearest")
     assert alone.X_new is None
-    assert alone.ax_.get_title() == "nearest: 4 features of 90 points"
+    assert alone.figure_.get_suptitle() == "nearest: 4 features of 90 points"
     with pytest.raises(TypeError, match="needs a fitted estimator that has predict"):
-        FeaturePairsDisplay.from_estimator(EmbeddingDisplay, X)
+        PairPlotDisplay.from_estimator(EmbeddingDisplay, X)
 
 
 def test_look(table):
     X, labels = table
-    display = FeaturePairsDisplay.from_predictions(
+    display = PairPlotDisplay.from_predictions(
         X, labels, point_size=7, alpha=0.3, legend=False, max_legend=2
     )
     (points,) = scatters(display, 2, 0)
@@ -246,9 +277,9 @@ def test_look(table):
     assert points.get_alpha() == 0.3
     assert display.legends_ == []
     assert len(display.colors_) == 2
-    assert len(display.axes_[0, 0].patches) == 4
-    few = FeaturePairsDisplay.from_predictions(X[:, :2], labels)
-    many = FeaturePairsDisplay.from_predictions(np.tile(X, 2), labels)
+    assert len(histograms(display, 0)) == 4
+    few = PairPlotDisplay.from_predictions(X[:, :2], labels)
+    many = PairPlotDisplay.from_predictions(np.tile(X, 2), labels)
     sizes = [scatters(one, 1, 0)[0].get_sizes()[0] for one in (few, many)]
     assert sizes[0] >= sizes[1] > 0
 
@@ -268,7 +299,11 @@ def test_look(table):
         (None, {"log": "feature 1"}, "log must be a list of names, got 'feature 1'"),
         (None, {"log": ["feature 1"]}, "positive, got 'feature 1', which goes down to"),
         (None, {"features": ["x"]}, r"features names \['x'\], not among the columns"),
-        (None, {"features": ["feature 2"] * 2}, "features must name each column once"),
+        (
+            None,
+            {"features": ["feature 2"] * 2},
+            r"unique, got \['feature 2'\] more than",
+        ),
         (None, {"feature_names": ["a"]}, r"feature_names .* each of the 4 .* \['a'\]"),
         (None, {"feature_names": "abcd"}, "feature_names must hold one .* 'abcd'"),
         (None, {"feature_names": list("aabc")}, r"unique, got \['a'\] more than once"),
@@ -290,7 +325,7 @@ def test_look(table):
 def test_bad_options(table, change, options, message, pyplot):
     X = table[0] if change is None else change(table[0])
     with pytest.raises(ValueError, match=message):
-        FeaturePairsDisplay.from_predictions(X, **options)
+        PairPlotDisplay.from_predictions(X, **options)
     assert pyplot.get_fignums() == []
 
 
@@ -301,7 +336,7 @@ def test_nothing_is_clipped_or_covered(n_features, n_types):
     X = rng.randn(300, n_features) * 10.0 ** np.arange(-2, n_features - 2)
     types = [f"a type of neurons with a name, {i % n_types}" for i in range(300)]
     names = [f"a_feature_with_a_name_{i}" for i in range(n_features)]
-    display = FeaturePairsDisplay.from_predictions(
+    display = PairPlotDisplay.from_predictions(
         X, types, X_new=X[:3], feature_names=names, color_name="type"
     )
     figure = display.figure_
@@ -313,24 +348,26 @@ def test_nothing_is_clipped_or_covered(n_features, n_types):
     for ax in display.axes_[np.tri(n_features, dtype=bool)]:
         assert not legend.overlaps(ax.get_window_extent())
     boxes = [ax.xaxis.label.get_window_extent() for ax in display.axes_[-1]]
-    for left, right in itertools.pairwise(boxes):
-        assert left.x1 < right.x0 + 1
-
-
-def test_a_legend_without_room_in_the_corner_stands_beside(table, pyplot):
-    X, _ = table
-    _, ax = pyplot.subplots(figsize=(4, 2.2), layout="constrained")
-    types = [f"a type of neurons with a name, {i % 20}" for i in range(90)]
-    display = FeaturePairsDisplay.from_predictions(X[:, :2], types, ax=ax)
-    ax.figure.draw_without_rendering()
-    grid = display.axes_[1, 1].get_window_extent()
-    assert display.legends_[0].get_window_extent().x0 >= grid.x1
+    boxes += [ax.yaxis.label.get_window_extent() for ax in display.axes_[1:, 0]]
+    # Names of features, and numbers on the axes below.
+    numbers = []
+    for ax in display.axes_[-1]:
+        low, high = ax.get_xlim()
+        ticks = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+        texts = [text for x, text in ticks if low <= x <= high]
+        assert any(text.get_text() for text in texts)
+        numbers += [text.get_window_extent() for text in texts]
+    for one in (boxes, numbers):
+        for first, second in itertools.combinations(one, 2):
+            assert not first.padded(-1).overlaps(second.padded(-1))
+    left = [ax.yaxis.label.get_window_extent().x0 for ax in display.axes_[1:, 0]]
+    assert np.ptp(left) < 1
 
 
 def test_without_matplotlib(table, no_matplotlib):
     X, labels = table
     with pytest.raises(ImportError, match=r"from_predictions needs matplotlib"):
-        FeaturePairsDisplay.from_predictions(X)
+        PairPlotDisplay.from_predictions(X)
     knn = KNeighborsClassifier(1).fit(X, labels)
     with pytest.raises(ImportError, match=r"from_estimator needs matplotlib"):
-        FeaturePairsDisplay.from_estimator(knn, X)
+        PairPlotDisplay.from_estimator(knn, X)

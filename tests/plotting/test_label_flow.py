@@ -1,4 +1,4 @@
-"""TransferDisplay: ribbons from type to type."""
+"""LabelFlowDisplay: ribbons from type to type."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 from celltyping import ItClustClassifier
-from celltyping.plotting import EmbeddingDisplay, TransferDisplay
-from celltyping.plotting._points import OTHERS_GREY, PALETTE, UNKNOWN_GREY
+from celltyping.plotting import EmbeddingDisplay, LabelFlowDisplay
+from celltyping.plotting._scatter import OTHERS_GREY, PALETTE, UNKNOWN_GREY
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def heights(display):
 
 
 def test_numbers(cells):
-    display = TransferDisplay.from_predictions(*cells)
+    display = LabelFlowDisplay.from_predictions(*cells)
     assert sorted(display.types) == ["B", "NK", "T"]
     expected = {
         ("B", "B"): 29,
@@ -81,7 +81,7 @@ def test_numbers(cells):
 
 
 def test_bars_and_ribbons_have_the_height_of_their_cells(cells):
-    display = TransferDisplay.from_predictions(*cells, min_share=0)
+    display = LabelFlowDisplay.from_predictions(*cells, min_share=0)
     left, right = heights(display)
     assert left == [n for n in display.flows.sum(axis=1) if n]
     assert right == [n for n in display.flows.sum(axis=0) if n]
@@ -106,7 +106,7 @@ def test_bars_and_ribbons_have_the_height_of_their_cells(cells):
 
 
 def test_bars_of_a_side_do_not_touch():
-    display = TransferDisplay.from_predictions(*many())
+    display = LabelFlowDisplay.from_predictions(*many())
     for is_right in (False, True):
         bars = [bar for bar in display.bars_ if (bar.get_x() > 0.5) == is_right]
         ends = np.array([(bar.get_y(), bar.get_y() + bar.get_height()) for bar in bars])
@@ -115,7 +115,7 @@ def test_bars_of_a_side_do_not_touch():
 
 
 def test_names_and_numbers(cells):
-    display = TransferDisplay.from_predictions(*cells)
+    display = LabelFlowDisplay.from_predictions(*cells)
     left, right = written(display)
     order = display.types.tolist()
     numbers = {"B": "B (30)", "NK": "NK (10)", "T": "T (50)"}
@@ -138,7 +138,7 @@ def test_names_and_numbers(cells):
 
 
 def test_start_name_and_end_name(cells):
-    display = TransferDisplay.from_predictions(
+    display = LabelFlowDisplay.from_predictions(
         *cells, start_name="Before", end_name="After", include_values=False
     )
     headings = [label.get_text() for label in display.ax_.get_xticklabels()]
@@ -146,7 +146,7 @@ def test_start_name_and_end_name(cells):
 
 
 def test_title(cells):
-    display = TransferDisplay.from_predictions(*cells, min_share=0)
+    display = LabelFlowDisplay.from_predictions(*cells, min_share=0)
     assert display.ax_.get_title() == "71 % of 100 cells keep their type"
     display.plot(name="Ours")
     title = display.ax_.get_title().replace("\n", " ")
@@ -159,7 +159,7 @@ def test_small_ribbons_are_hidden_and_counted():
     # 3 % of B and 9 % of NK; 2 % of B and 2 % of T.
     start = ["B"] * 100 + ["NK"] * 30 + ["T"] * 100
     end = ["B"] * 95 + ["NK"] * 3 + ["T"] * 2 + ["NK"] * 30 + ["T"] * 100
-    display = TransferDisplay.from_predictions(start, end)
+    display = LabelFlowDisplay.from_predictions(start, end)
     assert len(display.ribbons_) == 4
     assert display.n_hidden_ == 2
     assert sum(heights(display)[0]) == sum(heights(display)[1]) == 230
@@ -176,7 +176,7 @@ def test_small_ribbons_are_hidden_and_counted():
 
 
 def test_colours(cells):
-    display = TransferDisplay.from_predictions(*cells, min_share=0)
+    display = LabelFlowDisplay.from_predictions(*cells, min_share=0)
     expected = dict(zip(["B", "NK", "T"], PALETTE, strict=False))
     assert display.colors_ == {name: hex_.lower() for name, hex_ in expected.items()}
     order = display.types.tolist()
@@ -198,20 +198,20 @@ def test_colours(cells):
 def test_colours_are_those_of_a_map(cells):
     start, end = cells
     embedding = np.random.RandomState(0).randn(100, 2)
-    first = EmbeddingDisplay.from_predictions(embedding, color=start)
-    assert TransferDisplay.from_predictions(start, start).colors_ == first.colors_
+    first = EmbeddingDisplay.from_embedding(embedding, color=start)
+    assert LabelFlowDisplay.from_predictions(start, start).colors_ == first.colors_
     # Without NK, T would have another colour.
-    same = TransferDisplay.from_predictions(end, end, cmap=first.colors_)
+    same = LabelFlowDisplay.from_predictions(end, end, cmap=first.colors_)
     assert same.colors_ == {name: first.colors_[name] for name in ("B", "T")}
-    assert TransferDisplay.from_predictions(end, end).colors_ != same.colors_
-    back = EmbeddingDisplay.from_predictions(
+    assert LabelFlowDisplay.from_predictions(end, end).colors_ != same.colors_
+    back = EmbeddingDisplay.from_embedding(
         embedding, color=end, unlabeled_marker="unknown", cmap=same.colors_
     )
     assert back.colors_ == same.colors_
 
 
 def test_ribbon_kw(cells):
-    display = TransferDisplay.from_predictions(
+    display = LabelFlowDisplay.from_predictions(
         *cells, ribbon_kw={"lw": 2, "alpha": 0.5, "color": "red"}
     )
     assert {patch.get_linewidth() for patch in display.ribbons_} == {2}
@@ -221,7 +221,7 @@ def test_ribbon_kw(cells):
 
 def test_types_that_are_not_shown_share_a_bar():
     start, end = many()
-    display = TransferDisplay.from_predictions(start, end, max_types=5)
+    display = LabelFlowDisplay.from_predictions(start, end, max_types=5)
     assert len(display.types) == 5
     assert display.flows.shape == (7, 7)
     assert display.flows.sum() == 3000
@@ -243,8 +243,8 @@ def test_types_that_are_not_shown_share_a_bar():
 
 
 def test_share_stays_that_of_all_types():
-    all_shown = TransferDisplay.from_predictions(*many())
-    some = TransferDisplay.from_predictions(*many(), max_types=5)
+    all_shown = LabelFlowDisplay.from_predictions(*many())
+    some = LabelFlowDisplay.from_predictions(*many(), max_types=5)
     assert set(written(some)[1][:5]) < set(written(all_shown)[1])
 
 
@@ -263,7 +263,7 @@ def overlaps(display):
 
 @pytest.mark.parametrize("n_types", [2, 12, 30])
 def test_names_do_not_cover_each_other(n_types, clipped):
-    display = TransferDisplay.from_predictions(*many(n_types))
+    display = LabelFlowDisplay.from_predictions(*many(n_types))
     assert overlaps(display) == []
     assert clipped(display.figure_) == []
     assert len(written(display)[0]) == n_types
@@ -272,7 +272,7 @@ def test_names_do_not_cover_each_other(n_types, clipped):
 def test_small_axes_have_the_names_of_the_largest_bars(pyplot):
     _, ax = pyplot.subplots(figsize=(6, 1.8), layout="constrained")
     start, end = many()
-    display = TransferDisplay.from_predictions(start, end, ax=ax)
+    display = LabelFlowDisplay.from_predictions(start, end, ax=ax)
     left, _ = written(display)
     assert 3 < len(left) < 20
     sizes = [int(name.rpartition("(")[2][:-1].replace(",", "")) for name in left]
@@ -283,7 +283,7 @@ def test_small_axes_have_the_names_of_the_largest_bars(pyplot):
 
 
 def test_stored_numbers_are_enough():
-    display = TransferDisplay(
+    display = LabelFlowDisplay(
         types=np.array(["B", "T"]),
         flows=np.array([[3, 1, 0, 0], [0, 2, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]]),
     )
@@ -296,11 +296,11 @@ def test_stored_numbers_are_enough():
 
 
 def test_numbers_as_types():
-    display = TransferDisplay.from_predictions([0, 0, 1, 1, 2], [0, 0, 1, -1, 1])
+    display = LabelFlowDisplay.from_predictions([0, 0, 1, 1, 2], [0, 0, 1, -1, 1])
     assert sorted(display.types) == [0, 1, 2]
     assert flow(display, 1, None) == 1
     assert set(display.colors_) == {0, 1, 2}
-    display = TransferDisplay.from_predictions(
+    display = LabelFlowDisplay.from_predictions(
         [0, 0, 1, 1, 2], [0, 0, 1, -1, 1], unlabeled_marker=2
     )
     assert sorted(display.types) == [-1, 0, 1]
@@ -308,13 +308,13 @@ def test_numbers_as_types():
 
 
 def test_unlabeled_marker(cells):
-    display = TransferDisplay.from_predictions(*cells, unlabeled_marker="T")
+    display = LabelFlowDisplay.from_predictions(*cells, unlabeled_marker="T")
     assert sorted(display.types) == ["?", "B", "NK", "unknown"]
     assert flow(display, None, "unknown") == 8
 
 
 def test_all_cells_of_one_type_or_unknown():
-    display = TransferDisplay.from_predictions(["B", "B"], ["?", "?"])
+    display = LabelFlowDisplay.from_predictions(["B", "B"], ["?", "?"])
     assert written(display) == [["B (2)"], ["(unknown) (2)"]]
     assert display.ax_.get_title() == "0 % of 2 cells keep their type"
 
@@ -337,7 +337,7 @@ class Adapted(BaseEstimator):
 def test_from_estimator(pyplot):
     model = Adapted().fit(None)
     _, ax = pyplot.subplots(layout="constrained")
-    display = TransferDisplay.from_estimator(model, ax=ax, min_share=0)
+    display = LabelFlowDisplay.from_estimator(model, ax=ax, min_share=0)
     assert display.ax_ is ax
     assert sorted(display.types) == ["B", "NK", "T"]
     assert flow(display, "NK", "B") == 1
@@ -357,7 +357,7 @@ def test_from_estimator(pyplot):
 
 def test_from_estimator_of_a_pipeline():
     pipeline = make_pipeline(StandardScaler(), Adapted()).fit(np.eye(3))
-    display = TransferDisplay.from_estimator(pipeline, name="Ours", max_types=2)
+    display = LabelFlowDisplay.from_estimator(pipeline, name="Ours", max_types=2)
     assert sorted(display.types) == ["B", "T"]
     assert display.n_types_in_all == 3
     assert display.ax_.get_title().startswith("Ours: 85 % of 40 cells")
@@ -382,7 +382,7 @@ def test_from_itclust_with_rejected_cells(itclust, is_adapted):
     if is_adapted:
         # Another order of the same cells; without any source in `transduction_`.
         model = model.adapt(target[::-1])
-    display = TransferDisplay.from_estimator(model, min_share=0)
+    display = LabelFlowDisplay.from_estimator(model, min_share=0)
     start = model.classes_[model.trajectory_.labels[0]]
     end = model.transduction_[-150:]
     assert 10 < np.sum(end == "unknown") < 100
@@ -403,36 +403,36 @@ def test_from_itclust_without_a_target():
     X, y = make_blobs(60, 5, random_state=0)
     model = ItClustClassifier(n_networks=1, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="ItClustClassifier was fitted without one"):
-        TransferDisplay.from_estimator(model)
+        LabelFlowDisplay.from_estimator(model)
 
 
 def test_from_estimator_says_what_is_missing():
-    with pytest.raises(TypeError, match=r"has trajectory_, .* got StandardScaler; of"):
-        TransferDisplay.from_estimator(StandardScaler().fit(np.eye(3)))
+    with pytest.raises(TypeError, match="has trajectory_, got StandardScaler; of"):
+        LabelFlowDisplay.from_estimator(StandardScaler().fit(np.eye(3)))
     with pytest.raises(TypeError, match="got Adapted, a class"):
-        TransferDisplay.from_estimator(Adapted)
+        LabelFlowDisplay.from_estimator(Adapted)
     with pytest.raises(NotFittedError):
-        TransferDisplay.from_estimator(Adapted())
+        LabelFlowDisplay.from_estimator(Adapted())
     with pytest.raises(NotFittedError):
-        TransferDisplay.from_estimator(make_pipeline(StandardScaler(), Adapted()))
+        LabelFlowDisplay.from_estimator(make_pipeline(StandardScaler(), Adapted()))
     model = Adapted().fit(None)
     model.trajectory_ = Bunch(labels=np.empty((1, 0), dtype=int))
     with pytest.raises(ValueError, match="Adapted was fitted without one: pass unlab"):
-        TransferDisplay.from_estimator(model)
+        LabelFlowDisplay.from_estimator(model)
     with pytest.raises(ValueError, match=r"max_types must be .* at least 1, got 0"):
-        TransferDisplay.from_estimator(Adapted().fit(None), max_types=0)
+        LabelFlowDisplay.from_estimator(Adapted().fit(None), max_types=0)
 
 
 def test_nothing_given_is_changed(cells):
     before = [side.copy() for side in cells]
-    TransferDisplay.from_predictions(*cells)
+    LabelFlowDisplay.from_predictions(*cells)
     for side, copy in zip(cells, before, strict=True):
         assert (side == copy).all()
 
 
 def test_draws_without_pyplot_on_a_figure(cells):
     ax = Figure().subplots()
-    assert TransferDisplay.from_predictions(*cells, ax=ax).ax_ is ax
+    assert LabelFlowDisplay.from_predictions(*cells, ax=ax).ax_ is ax
 
 
 @pytest.mark.parametrize(
@@ -447,21 +447,21 @@ def test_draws_without_pyplot_on_a_figure(cells):
 )
 def test_bad_options(cells, options, message, pyplot):
     with pytest.raises(ValueError, match=message):
-        TransferDisplay.from_predictions(*cells, **options)
+        LabelFlowDisplay.from_predictions(*cells, **options)
     assert pyplot.get_fignums() == []
 
 
 def test_bad_types():
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 1\]"):
-        TransferDisplay.from_predictions(["B", "T"], ["B"])
+        LabelFlowDisplay.from_predictions(["B", "T"], ["B"])
     with pytest.raises(ValueError, match="all 4 labels in y are unknown"):
-        TransferDisplay.from_predictions(["?", "?"], ["unknown", "?"])
+        LabelFlowDisplay.from_predictions(["?", "?"], ["unknown", "?"])
     with pytest.raises(ValueError, match="types of one kind, got a mix of int, str"):
-        TransferDisplay.from_predictions(["B", "T"], [1, 2])
+        LabelFlowDisplay.from_predictions(["B", "T"], [1, 2])
 
 
 def test_without_matplotlib(cells, no_matplotlib):
-    with pytest.raises(ImportError, match=r"TransferDisplay\.from_predictions needs"):
-        TransferDisplay.from_predictions(*cells)
-    with pytest.raises(ImportError, match=r"TransferDisplay\.from_estimator needs"):
-        TransferDisplay.from_estimator(Adapted().fit(None))
+    with pytest.raises(ImportError, match=r"LabelFlowDisplay\.from_predictions needs"):
+        LabelFlowDisplay.from_predictions(*cells)
+    with pytest.raises(ImportError, match=r"LabelFlowDisplay\.from_estimator needs"):
+        LabelFlowDisplay.from_estimator(Adapted().fit(None))

@@ -1,0 +1,549 @@
+"""Pair plot: scatter plots of all pairs of features, histograms on the diagonal."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+from collections import Counter
+
+import numpy as np
+from sklearn.utils import check_array
+
+from celltyping._utils._messages import list_names
+from celltyping._utils._optional import import_optional
+from celltyping._utils._tables import is_frame, raw_column
+from celltyping.plotting._base import counted, predict_types, type_names
+from celltyping.plotting._scatter import (
+    DARK,
+    _PointsDisplay,
+    as_floats,
+    point_area,
+    scatter_points,
+)
+from celltyping.plotting._text import LARGEST, SMALLEST, axes_size, widest
+
+# Of more features, a figure has no room for each pair.
+MAX_FEATURES = 10
+
+# Number of bins: the square root of the number of points, within these limits.
+MIN_BINS, MAX_BINS = 8, 40
+
+# Colour of histograms where the points are coloured by values.
+LINE_GREY = "0.35"
+
+# Room in points for a number on a horizontal axis.
+NUMBER_WIDTH = 36
+
+# Side in points of axes on which points have their usual area.
+USUAL_SIDE = 170
+
+
+class PairPlotDisplay(_PointsDisplay):
+    """Pair plot of features, coloured by types or by a value.
+
+    A `seaborn.PairGrid` of a scatter plot for each pair of features and, on the
+    diagonal, a histogram of each feature with a line for each type. New points, which
+    the training did not include, lie on top as larger marks. Use `from_estimator` or
+    `from_predictions` to create a display. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_points, n_features)
+        Features of the training points: 2 to 10 columns of numbers. A row that holds
+        NaN is not drawn; the title has the number of such rows.
+    color : array-like of shape (n_points,), default=None
+        Types, clusters or values of the training points.
+    color_name : str, default=None
+        Meaning of the colours, for the legend or the colour bar.
+    X_new : array-like of shape (n_new_points, n_features), default=None
+        The new points; NaN as in `X`.
+    new_color : array-like of shape (n_new_points,), default=None
+        Types, clusters or values of the new points.
+    kind : {"auto", "category", "value"}, default="auto"
+        Kind of the colours: "category", types or clusters; "value", numbers on a scale.
+        "auto": strings, booleans and integers of at most 50 distinct values are
+        categories, other numbers are values.
+    unlabeled_marker : "auto" or scalar, default="auto"
+        Value that means unknown, or noise, among categories. "auto": "?", None and NaN
+        among strings, -1 among integers. Among values, None and NaN are unknown.
+    feature_names : array-like of shape (n_features,), default=None
+        Names of the columns. None: "feature 1" and so on.
+
+    Attributes
+    ----------
+    grid_ : seaborn.PairGrid
+        Grid of axes.
+    axes_ : ndarray of shape (n_features, n_features), dtype=object
+        Axes of the grid: in row i and column j < i the scatter plot of feature i
+        against feature j. None above the diagonal.
+    colors_ : dict of {type: colour}
+        Types that have a colour of their own, and this colour; as the `cmap` of another
+        display, it gives the same types the same colours there.
+    legends_ : list of matplotlib.legend.Legend
+        Legend of the types, then that of training and new points, if drawn.
+    colorbar_ : matplotlib.colorbar.Colorbar or None
+        Colour bar of values.
+    figure_ : matplotlib.figure.Figure
+        Figure that holds the grid.
+
+    See Also
+    --------
+    EmbeddingDisplay : Scatter plot of an embedding of the features.
+
+    Notes
+    -----
+    Colours follow the rules of `EmbeddingDisplay`; points of unknown type, and noise,
+    are grey and lie below all others. Histograms count training points; new points are
+    marks at their foot. Points coloured by values have one histogram together.
+
+    The grid is a figure of its own, so there is no parameter `ax`.
+
+    Examples
+    --------
+    >>> from celltyping.plotting import PairPlotDisplay
+    >>> display = PairPlotDisplay.from_predictions(
+    ...     [[0.1, 12.0], [0.2, 14.0], [1.5, 3.0]],
+    ...     [0, 0, 1],
+    ...     X_new=[[1.4, 4.0]],
+    ...     feature_names=["area", "depth"],
+    ...     color_name="cluster",
+    ... )
+    >>> display.figure_.get_suptitle()
+    '2 features of 3 training points, 1 new point'
+    >>> display.axes_[1, 0].get_xlabel(), display.axes_[1, 0].get_ylabel()
+    ('area', 'depth')
+    >>> display.colors_
+    {0: '#0072b2', 1: '#d55e00'}
+    """
+
+    def __init__(
+        self,
+        X,
+        *,
+        color=None,
+        color_name=None,
+        X_new=None,
+        new_color=None,
+        kind="auto",
+        unlabeled_marker="auto",
+        feature_names=None,
+    ):
+        self.X = X
+        self.color = color
+        self.color_name = color_name
+        self.X_new = X_new
+        self.new_color = new_color
+        self.kind = kind
+        self.unlabeled_marker = unlabeled_marker
+        self.feature_names = feature_names
+
+    def plot(
+        self,
+        *,
+        log=(),
+        cmap=None,
+        point_size=None,
+        alpha=None,
+        max_legend=20,
+        legend=True,
+        name=None,
+    ):
+        """Draw the pair plot.
+
+        Parameters
+        ----------
+        log : array-like of str, default=()
+            Names of the features on logarithmic axes, such as areas.
+        cmap : str, matplotlib.colors.Colormap or dict, default=None
+            Colours of the types or of the values. None: 20 colours that are easy to
+            distinguish, repeated beyond the 20th type; "viridis" for values. A dict
+            holds the colour of each type, such as the `colors_` of another display;
+            types that it lacks get colours that are not in it.
+        point_size : float, default=None
+            Area of a training point in square points of print; new points are larger.
+            None: the more points and features, the smaller.
+        alpha : float, default=None
+            Opacity of the training points, between 0 and 1. None: 0.8, but 0.45 if
+            there are new points, which are opaque.
+        max_legend : int, default=20
+            Maximum number of types with a colour of their own and an entry in the
+            legend, the largest types; all others are grey.
+        legend : bool, default=True
+            Whether to draw the legend or the colour bar.
+        name : str, default=None
+            Name of the method, for the title.
+
+        Returns
+        -------
+        display : PairPlotDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than 2 features or more than 10, the number of their
+            names differs or they are not unique, a feature in `log` does not exist or
+            is not positive, X holds infinity or NaN in all rows, lengths or kinds of
+            colours differ, or an option is not allowed.
+        """
+        seaborn = import_optional("seaborn", extra="plot", needed_by="PairPlotDisplay")
+        points, colors, counts = self._check_points(cmap, max_legend, point_size)
+        n_features = points.shape[1]
+        if n_features > MAX_FEATURES:
+            raise ValueError(
+                f"X must have at most {MAX_FEATURES} features to be drawn in pairs, "
+                f"got {n_features}: name those to draw by features"
+            )
+        names = _check_names(self.feature_names, n_features)
+        log = _check_log(log, names, points)
+        colors.assign(max_legend)
+        side = float(np.clip(1.4 + 1.35 * n_features, 4.2, 14))
+        self.grid_ = self._make_grid(seaborn, points, colors, side / n_features)
+        self.axes_, self.figure_ = self.grid_.axes, self.grid_.figure
+        self.figure_.set_layout_engine("constrained", wspace=0.02, hspace=0.02)
+        if point_size is None:
+            point_size = point_area(len(points), len(points) - colors.n_training)
+            point_size *= min(72 * side / n_features / USUAL_SIDE, 1)
+        for i in log:
+            self._use_log_scale(i)
+        for i, j in np.argwhere(np.tri(n_features, k=-1)):
+            pair = points[:, [j, i]]
+            scatter_points(self.axes_[i, j], pair, colors, point_size, alpha)
+        self._draw_histograms(seaborn, points, colors, point_size)
+        self.colors_ = colors.by_type
+        self.legends_, self.colorbar_ = [], None
+        if legend:
+            self._draw_legends(colors)
+        self._name_axes(type_names(names))
+        title = f"{counted(n_features, 'feature')} of {counts}"
+        title = title if name is None else f"{name}: {title}"
+        self.figure_.suptitle(title, fontsize="medium", wrap=True)
+        return self
+
+    def _make_grid(self, seaborn, points, colors, height):
+        """Create the grid of the training points, grouped as their histograms are."""
+        import pandas
+
+        frame = pandas.DataFrame(points[: colors.n_training])
+        features = list(frame)
+        palette = {-1: LINE_GREY if colors.scale else tuple(colors.colors[0][:3])}
+        frame["group"] = -1
+        if colors.scale is None:
+            for code, (_, rows, color) in enumerate(colors.groups):
+                frame.loc[rows[rows < colors.n_training], "group"] = code
+                palette[code] = tuple(color[:3])
+        return seaborn.PairGrid(
+            frame,
+            vars=features,
+            hue="group",
+            palette=palette,
+            corner=True,
+            diag_sharey=False,
+            height=height,
+        )
+
+    def _use_log_scale(self, i):
+        """Use logarithmic axes for a feature."""
+        below, left = self.axes_[-1, i], self.axes_[i, 0]
+        below.set_xscale("log")
+        below.xaxis.set_major_formatter("{x:,g}")
+        if i > 0:
+            left.set_yscale("log")
+            left.yaxis.set_major_formatter("{x:,g}")
+
+    def _draw_histograms(self, seaborn, points, colors, size):
+        """Draw the histograms, and marks of the new points at their foot."""
+        n_training = colors.n_training
+        self.grid_.map_diag(
+            seaborn.histplot,
+            element="step",
+            fill=False,
+            linewidth=1,
+            bins=int(np.clip(np.sqrt(n_training), MIN_BINS, MAX_BINS)),
+        )
+        if n_training == len(points):
+            return
+        for ax, values in zip(self.grid_.diag_axes, points[n_training:].T, strict=True):
+            ax.scatter(
+                values,
+                np.full(len(values), 0.05),
+                s=3 * size,
+                c=colors.colors[n_training:],
+                edgecolors=DARK,
+                linewidths=0.4,
+                transform=ax.get_xaxis_transform(),
+                zorder=4,
+            )
+
+    def _draw_legends(self, colors):
+        """Draw the colour bar, and the legends of types and of training points."""
+        axes = list(self.axes_[np.tri(len(self.axes_), dtype=bool)])
+        self._draw_colorbar(colors.scale, axes)
+        width = self.figure_.get_figwidth() + 0.8 * (colors.scale is not None)
+        handles, groups = colors.legend_handles(), colors.training_handles()
+        if handles:
+            lines = len(handles) + 1.5  # with the title
+            room = 72 * self.figure_.get_figheight() / 1.35
+            size = float(np.clip(0.9 * room / lines, SMALLEST, 8.5))
+            types = self.figure_.legend(
+                handles=handles,
+                title=self.color_name,
+                loc="outside right upper",
+                ncols=int(np.ceil(lines * size / room)),
+                frameon=False,
+                fontsize=size,
+                title_fontsize=size,
+                alignment="left",
+                handletextpad=0.2,
+                labelspacing=0.3,
+                columnspacing=1,
+            )
+            self.legends_.append(types)
+            width += types.get_window_extent().width / self.figure_.dpi
+        self.figure_.set_figwidth(float(width))
+        if groups:
+            look = {"ncols": 2, "frameon": False, "fontsize": "small"}
+            below = self.figure_.legend(
+                handles=groups, loc="outside lower center", **look
+            )
+            self.legends_.append(below)
+
+    def _name_axes(self, names):
+        """Name the axes, in letters that fit."""
+        for ax, name in zip(self.axes_[-1], names, strict=True):
+            ax.set_xlabel(name)
+        for ax, name in zip(self.axes_[1:, 0], names[1:], strict=True):
+            ax.set_ylabel(name)
+        self.axes_[0, 0].set_ylabel("")
+        side = min(axes_size(self.axes_[-1, 0]))
+        for ax in self.axes_[np.tri(len(names), dtype=bool)]:
+            ax.tick_params(labelsize=8)
+            if ax.get_xscale() == "linear":
+                n_bins = int(np.clip(side / NUMBER_WIDTH, 1, 5))
+                ax.xaxis.get_major_locator().set_params(nbins=n_bins)
+        labels = [ax.xaxis.label for ax in self.axes_[-1]]
+        labels += [ax.yaxis.label for ax in self.axes_[1:, 0]]
+        fitting = LARGEST * side / widest(labels)
+        for label in labels:
+            label.set_fontsize(float(np.clip(fitting, SMALLEST, LARGEST)))
+        self.figure_.align_ylabels(self.axes_[1:, 0])
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        X_new=None,
+        *,
+        features=None,
+        feature_names=None,
+        color_name=None,
+        kind="auto",
+        unlabeled_marker="auto",
+        **plot_options,
+    ):
+        """Draw features, coloured by the predictions of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted classifier or clusterer that predicts, or a pipeline that ends in
+            one.
+        X : {array-like, DataFrame} of shape (n_points, n_columns)
+            The training points, as the estimator accepts them.
+        X_new : {array-like, DataFrame} of shape (n_new_points, n_columns), default=None
+            New points.
+        features : array-like, default=None
+            Names of the columns to draw, 2 to 10 of them. None: all.
+        feature_names : array-like of shape (n_columns,), default=None
+            Names of the columns. None: those of a DataFrame, else "feature 1" and so
+            on.
+        color_name : str, default=None
+            Meaning of the colours.
+        kind : {"auto", "category", "value"}, default="auto"
+            Kind of the colours, see the class.
+        unlabeled_marker : "auto" or scalar, default="auto"
+            Value that means unknown among categories.
+        **plot_options : dict
+            Keyword arguments of `plot`. The default of `name` is the name of the
+            estimator's class.
+
+        Returns
+        -------
+        display : PairPlotDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator does not predict.
+        ValueError
+            If the data do not fit together; see `plot`.
+
+        Examples
+        --------
+        >>> from sklearn.cluster import KMeans
+        >>> from sklearn.datasets import load_iris
+        >>> from celltyping.plotting import PairPlotDisplay
+        >>> X = load_iris().data
+        >>> kmeans = KMeans(3, random_state=0).fit(X[::2])
+        >>> display = PairPlotDisplay.from_estimator(kmeans, X[::2], X[1::50])
+        >>> display.figure_.get_suptitle()
+        'KMeans: 4 features of 75 training points, 3 new points'
+        """
+        caller = cls._check_options("from_estimator", plot_options, estimator)
+        new_color = None
+        if X_new is not None:
+            new_color = predict_types(estimator, X_new, None, caller)
+        return cls.from_predictions(
+            X,
+            predict_types(estimator, X, None, caller),
+            X_new=X_new,
+            new_color=new_color,
+            features=features,
+            feature_names=feature_names,
+            color_name=color_name,
+            kind=kind,
+            unlabeled_marker=unlabeled_marker,
+            **plot_options,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X,
+        color=None,
+        *,
+        X_new=None,
+        new_color=None,
+        features=None,
+        feature_names=None,
+        color_name=None,
+        kind="auto",
+        unlabeled_marker="auto",
+        **plot_options,
+    ):
+        """Draw features.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_points, n_columns)
+            The training points; the columns that are drawn hold numbers, and NaN where
+            they are missing.
+        color : array-like of shape (n_points,), default=None
+            Types, clusters or values of the training points.
+        X_new : {array-like, DataFrame} of shape (n_new_points, n_columns), default=None
+            The new points. The columns of a DataFrame are found by their names.
+        new_color : array-like of shape (n_new_points,), default=None
+            Types, clusters or values of the new points.
+        features : array-like, default=None
+            Names of the columns to draw, 2 to 10 of them, in this order. None: all.
+        feature_names : array-like of shape (n_columns,), default=None
+            Names of the columns. None: those of a DataFrame, else "feature 1" and so
+            on.
+        color_name : str, default=None
+            Meaning of the colours.
+        kind : {"auto", "category", "value"}, default="auto"
+            Kind of the colours, see the class.
+        unlabeled_marker : "auto" or scalar, default="auto"
+            Value that means unknown among categories.
+        **plot_options : dict
+            Keyword arguments of `plot`.
+
+        Returns
+        -------
+        display : PairPlotDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit together; see `plot`.
+        """
+        cls._check_options("from_predictions", plot_options)
+        table = _as_table(X, "X")
+        names = feature_names
+        if names is None and is_frame(X):
+            names = X.columns
+        names = _check_names(names, table.shape[1])
+        features = names if features is None else list(features)
+        if X_new is not None:
+            X_new = _as_table(X_new, "X_new")
+            by_name = is_frame(X) and is_frame(X_new) and feature_names is None
+            new_names = X_new.columns.tolist() if by_name else names
+            X_new = _read_features(X_new, features, new_names, "X_new")
+        return cls(
+            _read_features(table, features, names, "X"),
+            color=color,
+            color_name=color_name,
+            X_new=X_new,
+            new_color=new_color,
+            kind=kind,
+            unlabeled_marker=unlabeled_marker,
+            feature_names=features,
+        ).plot(**plot_options)
+
+
+def _as_table(X, name):
+    """Convert anything but a DataFrame to an array, without a check of its entries."""
+    if is_frame(X):
+        return X
+    return check_array(X, dtype=None, ensure_all_finite=False, input_name=name)
+
+
+def _read_features(table, features, names, name):
+    """Return the columns of features as float64, NaN where a number is missing."""
+    if table.shape[1] != len(names):
+        raise ValueError(
+            f"{name} must have {len(names)} columns, as X has, got {table.shape[1]}"
+        )
+    missing = [feature for feature in features if feature not in names]
+    if missing:
+        raise ValueError(
+            f"features names {missing}, not among the columns of {name}: "
+            f"{list_names(names)}"
+        )
+    columns = [raw_column(table, names.index(feature)) for feature in features]
+    return np.column_stack(
+        [
+            as_floats(column, f"column {feature!r} of {name}", "in pairs")
+            for column, feature in zip(columns, features, strict=True)
+        ]
+    )
+
+
+def _check_names(names, n_columns):
+    """Return the name of each column."""
+    if names is None:
+        return [f"feature {i + 1}" for i in range(n_columns)]
+    if isinstance(names, str) or len(names) != n_columns:
+        raise ValueError(
+            f"feature_names must hold one name for each of the {n_columns} columns of "
+            f"X, got {names!r}"
+        )
+    names = list(names)
+    repeated = [name for name, n_times in Counter(names).items() if n_times > 1]
+    if repeated:
+        raise ValueError(
+            f"the names of the columns of X must be unique, got {repeated} more than "
+            "once"
+        )
+    return names
+
+
+def _check_log(log, names, points):
+    """Return the indices of the features on logarithmic axes."""
+    if isinstance(log, str):
+        raise ValueError(f"log must be a list of names, got {log!r}")
+    missing = [name for name in log if name not in names]
+    if missing:
+        raise ValueError(
+            f"log names {missing}, not among the features: {list_names(names)}"
+        )
+    columns = [names.index(name) for name in log]
+    for i in columns:
+        if points[:, i].min() <= 0:
+            raise ValueError(
+                f"log must name features that are positive, got {names[i]!r}, which "
+                f"goes down to {points[:, i].min():.4g}"
+            )
+    return columns
