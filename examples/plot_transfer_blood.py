@@ -93,9 +93,7 @@ for color, name, ax in [
     (classifier.label_confidence_[is_new], "probability", axes[1, 1]),
 ]:
     cmap = first.colors_ if name == "true type" else None
-    EmbeddingDisplay.from_embedding(
-        embedding, color=color, name=name, cmap=cmap, ax=ax
-    )
+    EmbeddingDisplay.from_embedding(embedding, color=color, name=name, cmap=cmap, ax=ax)
 
 # %%
 # Where interferon has separated the cells of one type, compare both parts: do they have

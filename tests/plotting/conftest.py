@@ -66,10 +66,12 @@ def oracle():
 
 def drawn_ticks(axis):
     """Return the labels of the ticks within the limits of an axis: of those drawn."""
+    if not (axis.get_visible() and axis.axes.axison):
+        return []
     low, high = sorted(axis.get_view_interval())
-    where = axis.get_ticklocs()
-    labels = axis.get_ticklabels()
-    return [text for x, text in zip(where, labels, strict=True) if low <= x <= high]
+    ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    labels = [label for tick in ticks for label in (tick.label1, tick.label2)]
+    return [label for label in labels if label.get_visible()]
 
 
 def outside(figure):
