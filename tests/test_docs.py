@@ -5,6 +5,7 @@
 
 import ast
 import doctest
+import re
 import runpy
 from pathlib import Path
 
@@ -56,6 +57,15 @@ def test_code_in_the_docs_runs(path, tmp_path, monkeypatch):
         encoding="utf-8",
     )
     assert results.failed == 0, f"{results.failed} examples failed, see the output"
+
+
+def test_names_in_the_readme_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert len(blocks) == 6
+    for block in blocks:
+        ast.parse(block)
+        exec("\n".join(re.findall(r"^(?:from|import) .*", block, re.M)), {})
 
 
 def test_pages_that_teach_have_code():
