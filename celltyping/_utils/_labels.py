@@ -39,17 +39,7 @@ class EncodedTypes(NamedTuple):
 def is_unlabeled(y, unlabeled_marker="auto"):
     """Return a mask of the entries of `y` that mean "type unknown".
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Types; some of them unknown.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown; the module's docstring defines "auto".
-
-    Returns
-    -------
-    mask : ndarray of shape (n_samples,), dtype=bool
-        True where the type is unknown.
+    `unlabeled_marker` is "auto" (see the module's docstring) or a scalar.
     """
     y = as_array(y)
     mask = is_missing(y)
@@ -96,8 +86,8 @@ def encode_types(
     Raises
     ------
     ValueError
-        If `y` is missing, is not one-dimensional, mixes kinds of values, is
-        continuous or infinite, has no known type or fewer than `min_types`.
+        If `y` is None, not one-dimensional, of mixed kinds, continuous or infinite, or
+        has fewer than `min_types` known types.
     """
     if y is None:
         raise ValueError(
@@ -189,25 +179,15 @@ def encode_pair(y_true, y_pred, unlabeled_marker, *, caller):
         Types; samples of unknown type are left out.
     y_pred : array-like of shape (n_samples,) or (n_samples, n_ranks)
         Predicted types.
-    unlabeled_marker : "auto" or scalar
-        Value that means unknown, in both arrays.
-    caller : str
-        Name of the public function or class, for the messages.
+    unlabeled_marker, caller
+        As for `encode_together`.
 
     Returns
     -------
     types : ndarray of shape (n_types,)
         Types that occur in `y_true` or `y_pred`, sorted.
-    true : ndarray of shape (n_known,), dtype=intp
-        Index in `types` of each known type.
-    pred : ndarray of shape (n_known,) or (n_known, n_ranks), dtype=intp
-        Index in `types` of each prediction for these samples; -1 where it is unknown.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ, no type is known, or one array holds text and the other
-        numbers.
+    true, pred : ndarray of shape (n_known,) or (n_known, n_ranks), dtype=intp
+        Indices in `types`; -1 for predictions that mean unknown.
     """
     check_consistent_length(y_true, y_pred)
     y_true = column_or_1d(as_array(y_true))

@@ -32,13 +32,6 @@ def as_ids(values, name="node_ids"):
     -------
     ids : ndarray of shape (n_ids,), dtype=int64 or str
         A new array; text is as wide as the longest id.
-
-    Raises
-    ------
-    TypeError
-        If the ids are neither all integers nor all strings.
-    ValueError
-        If ids are missing, overflow int64, or are floats that may have lost digits.
     """
     values = as_column(values, name)
     kind = values.dtype.kind
@@ -144,17 +137,7 @@ def find_ids(wanted, ids, order=None):
 def locate_ids(wanted, name, ids, ids_name, order=None):
     """Find the positions of ids; raise an error for unknown ids or another kind.
 
-    Parameters
-    ----------
-    wanted, ids, order : ndarray
-        As for `find_ids`.
-    name, ids_name : str
-        Names of `wanted` and `ids` in messages.
-
-    Returns
-    -------
-    positions : ndarray of shape (n_wanted,), dtype=intp
-        Positions in `ids`.
+    `wanted`, `ids` and `order` are as for `find_ids`; the names are for messages.
     """
     check_same_kind(wanted, name, ids, ids_name)
     positions = find_ids(wanted, ids, order)

@@ -275,21 +275,7 @@ def _draw_typed_keys(
 def _draw_in_groups(weights, bounds, group, rng):
     """Draw a position by weight within each given group.
 
-    Parameters
-    ----------
-    weights : ndarray of shape (n_positions,)
-        Positive weights, group after group.
-    bounds : ndarray of shape (n_groups + 1,)
-        Group g has the positions from ``bounds[g]`` to ``bounds[g + 1] - 1``.
-    group : ndarray of int, shape (n_draws,)
-        Group of each draw.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    positions : ndarray of int, shape (n_draws,)
-        Drawn positions.
+    Group g has the positions from ``bounds[g]`` to ``bounds[g + 1] - 1`` of `weights`.
     """
     total = np.concatenate([[0.0], np.cumsum(weights)])
     low, high = total[bounds[group]], total[bounds[group + 1]]

@@ -521,11 +521,11 @@ def test_scorer_pickles():
     assert repr(again) == "make_neighborhood_scorer(n_neighbors=7, metric='cosine')"
 
 
-@pytest.mark.parametrize("n_neighbors", [0, 1.5, None])
-def test_scorer_checks_n_neighbors_when_made(n_neighbors):
-    message = f"n_neighbors must be an integer of at least 1, got {n_neighbors}"
-    with pytest.raises(ValueError, match=message):
-        make_neighborhood_scorer(n_neighbors=n_neighbors)
+def test_scorer_checks_n_neighbors_when_made():
+    for n_neighbors in (0, 1.5, None):
+        message = f"n_neighbors must be an integer of at least 1, got {n_neighbors}"
+        with pytest.raises(ValueError, match=message):
+            make_neighborhood_scorer(n_neighbors=n_neighbors)
 
 
 def test_scorer_refuses():
