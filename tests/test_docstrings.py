@@ -112,7 +112,7 @@ def test_constraints_are_those_of_the_signature():
         if constraints is None:
             # Estimators have to declare them; of the functions, those that check.
             wrong += [name] if hasattr(public, "get_params") else []
-        elif set(constraints) != set(defaults(public)):
+        elif list(constraints) != list(defaults(public)):
             wrong.append(f"{name}: {list(constraints)} vs {list(defaults(public))}")
     assert not wrong, "\n".join(wrong)
 
