@@ -66,8 +66,6 @@ def oracle():
 
 def drawn_ticks(axis):
     """Return the labels of the ticks within the limits of an axis: of those drawn."""
-    if not (axis.get_visible() and axis.axes.axison):
-        return []
     low, high = sorted(axis.get_view_interval())
     ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
     labels = [label for tick in ticks for label in (tick.label1, tick.label2)]
@@ -80,8 +78,10 @@ def outside(figure):
     frame = figure.bbox
     texts = []
     for ax in figure.axes:
-        texts += [ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts]
-        texts += drawn_ticks(ax.xaxis) + drawn_ticks(ax.yaxis)
+        texts += [ax.title, *ax.texts]
+        for axis in (ax.xaxis, ax.yaxis):
+            if ax.axison and axis.get_visible():
+                texts += [axis.label, *drawn_ticks(axis)]
         if ax.get_legend() is not None:
             texts += ax.get_legend().get_texts()
     found = []
