@@ -70,9 +70,13 @@ class Published:
 def make(library, settings, seed):
     """Make a transformer; the lists are defaults of numap, which it appends to."""
     if library == "NUMAP":
-        from celltyping import NUMAP
+        from celltyping import NUMAP, MLPEncoder
 
-        return NUMAP(random_state=seed, n_jobs=2, **settings)
+        # Settings of the encoder stand among the others.
+        names = MLPEncoder().get_params().keys() & settings.keys()
+        encoder = MLPEncoder(**{name: settings[name] for name in names})
+        others = {k: v for k, v in settings.items() if k not in names}
+        return NUMAP(random_state=seed, n_jobs=2, encoder=encoder, **others)
     if library == "umap-learn":
         from umap import UMAP
 

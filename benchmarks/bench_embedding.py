@@ -79,9 +79,9 @@ SHORT = {
 VARIATIONS = {
     "n_neighbors": [10, 30],
     "n_input_components": [30, None],
-    "spectral": [None],
+    "init": ["pca"],
     "spectral_weight": [0.2],
-    "learn_from": ["spectral", "both"],
+    "inputs": ["spectral", "both"],
     "hidden_layer_sizes": [(256, 256, 256), (64, 64)],
     "dropout": [0.0],
     "input_noise": [0.0],
@@ -103,7 +103,7 @@ ARRANGED = {
     "NUMAP, spectral_weight=0.2": ("NUMAP", {"spectral_weight": 0.2}),
     "NUMAP, spectral_weight=0.5": ("NUMAP", {"spectral_weight": 0.5}),
     "NUMAP, n_neighbors=30": ("NUMAP", {"n_neighbors": 30}),
-    "NUMAP, spectral=None": ("NUMAP", {"spectral": None}),
+    "NUMAP, init='pca'": ("NUMAP", {"init": "pca"}),
     "NUMAP, network alone": ("NUMAP", {"n_anchors": 0}),
     "umap-learn": ("umap-learn", {}),
     "umap-learn, n_neighbors=30": ("umap-learn", {"n_neighbors": 30}),
@@ -128,7 +128,7 @@ SPECTRAL = {
 }
 
 NUMAP = "from celltyping import NUMAP"
-FIRST_FIT = f"{NUMAP}; from celltyping._nn import _encoder, _placement, _training"
+FIRST_FIT = f"{NUMAP}; from celltyping._nn import _losses, _training"
 IMPORTS = {
     "NUMAP": NUMAP,
     "NUMAP, and what its first fit imports": FIRST_FIT,

@@ -32,6 +32,7 @@ _public = {
     "HighlyVariableGenes": "transformers",
     "InductiveClusterer": "estimators",
     "ItClustClassifier": "estimators",
+    "MLPEncoder": "transformers",
     "NUMAP": "transformers",
     "NeuronAligner": "transformers",
     "NtacClassifier": "estimators",

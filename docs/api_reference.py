@@ -34,6 +34,7 @@ API_REFERENCE = {
             "HighlyVariableGenes",
             "GrEASE",
             "NUMAP",
+            "MLPEncoder",
             "TypeProfile",
             "NeuronAligner",
             "ColumnSelector",

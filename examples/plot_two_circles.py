@@ -93,7 +93,7 @@ from celltyping import NUMAP
 from celltyping.metrics import neighbor_accuracy_score
 
 fig, axes = plt.subplots(1, 3, figsize=(13, 4.4), layout="compressed")
-for options, ax in zip([{}, {"n_anchors": 600}, {"spectral": None}], axes, strict=True):
+for options, ax in zip([{}, {"n_anchors": 600}, {"init": "pca"}], axes, strict=True):
     numap = NUMAP(n_neighbors=60, random_state=0, **options).fit(X_train)
     name = ", ".join(f"{key}={value}" for key, value in options.items()) or "default"
     display = EmbeddingDisplay.from_estimator(

@@ -41,12 +41,14 @@ def public_callables():
 
 @cache
 def public_estimators():
-    """List the public estimator classes."""
+    """List the public estimator classes that can be fitted."""
     found = [load(name) for name in public_names()]
     return [
         public
         for public in found
-        if inspect.isclass(public) and issubclass(public, BaseEstimator)
+        if inspect.isclass(public)
+        and issubclass(public, BaseEstimator)
+        and hasattr(public, "fit")
     ]
 
 

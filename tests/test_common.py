@@ -29,6 +29,7 @@ from celltyping import (
     HighlyVariableGenes,
     InductiveClusterer,
     ItClustClassifier,
+    MLPEncoder,
     NeuronAligner,
     NtacClassifier,
     NtacClusterer,
@@ -41,6 +42,8 @@ from celltyping.datasets import make_connectome
 from tests._public import public_estimators
 
 TWO_COLUMNS = "clusters a table with two columns, which is no adjacency matrix"
+
+ENCODER = MLPEncoder(max_epochs=1, inputs="both")
 
 # Estimators whose X may be a connectome.
 ON_GRAPHS = (NtacClassifier, NtacClusterer, TypeProfile)
@@ -65,14 +68,7 @@ ESTIMATORS = [
     (ItClustClassifier(), {}),
     (NUMAP(), {}),
     (
-        NUMAP(
-            decoder=True,
-            densmap=True,
-            learn_from="both",
-            n_anchors=0,
-            n_epochs=5,
-            max_epochs=1,
-        ),
+        NUMAP(decoder=True, densmap=True, n_anchors=0, n_epochs=5, encoder=ENCODER),
         {},
     ),
     (NeuronAligner(), {}),

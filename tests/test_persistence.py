@@ -11,6 +11,7 @@ from scipy import sparse
 from celltyping import (
     NUMAP,
     ItClustClassifier,
+    MLPEncoder,
     NtacClassifier,
     NtacClusterer,
     TypeProfile,
@@ -46,16 +47,15 @@ def test_skops_round_trip(estimator):
         np.testing.assert_array_equal(loaded.predict_proba(con), expected)
 
 
-@pytest.mark.parametrize("learn_from", ["features", "both"])
+@pytest.mark.parametrize("inputs", ["features", "both"])
 @pytest.mark.parametrize("decoder", [False, True])
-def test_skops_round_trip_of_networks(decoder, learn_from):
+def test_skops_round_trip_of_networks(decoder, inputs):
     X = np.random.default_rng(0).normal(size=(60, 5))
     numap = NUMAP(
         n_epochs=20,
-        max_epochs=2,
+        encoder=MLPEncoder(max_epochs=2, inputs=inputs),
         warm_start=True,
         decoder=decoder,
-        learn_from=learn_from,
         random_state=0,
     ).fit(X)
     loaded = through_skops(numap)

@@ -1,45 +1,41 @@
-"""Attention over a memory of rows: a weighted mean of what the nearest keys hold.
+"""Queries of an inverted-file index: weighted means over the nearest rows.
 
-A query is answered with Σ_j w_j values_j / Σ_j w_j over the nearest rows j, where w_j
-falls with the distance between the query and key_j. Keys are grouped into cells, and
-only the cells with the nearest centres are looked into. Each query is answered by
-itself: its answer does not depend on the others, nor on the number of threads.
+Rows are grouped into Voronoi cells, and a query is compared with the rows of the cells
+with the nearest centres alone. Its result depends neither on the other queries nor on
+the number of threads.
 """
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import warnings
 from typing import NamedTuple
 
 import numba
 import numpy as np
-from joblib import delayed
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import pairwise_distances_argmin
-from threadpoolctl import threadpool_limits
 
 from celltyping._kernels._jit import CACHE, FLOAT_FLAGS, jit
-
-# Queries per block.
-BLOCK = 512
-
-# Rows per cell, until there are so many cells (a multiple of √n) that finding the
-# nearest of them would take longer than to look into them.
-CELL_SIZE = 64
-CELLS_PER_ROOT = 4
-
-# Rows per cell that k-means sees, and its passes over them: finer cells bring nothing.
-SAMPLED_PER_CELL = 32
-MAX_ITER = 8
 
 # A query whose squared distance to a row is less is that row.
 SAME = 1e-6
 
 
-class Memory(NamedTuple):
-    """Rows to remember, those of a cell side by side."""
+class IVFIndex(NamedTuple):
+    """Inverted-file index: rows sorted by Voronoi cell.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_rows, n_columns)
+        The rows that queries are compared with. With many columns, multiples of 8 of
+        them are the fastest.
+    values : ndarray of shape (n_rows, n_components)
+        Values of the rows.
+    cell_starts : ndarray of shape (n_cells + 1,), dtype=int64
+        First row of each cell, and the number of rows.
+    centres : ndarray of shape (n_cells, n_columns)
+        Centres of the cells; the nearest one of a row is its cell's.
+    radii : ndarray of shape (n_cells,)
+        Distance from each centre to the farthest row of its cell.
+    """
 
     keys: np.ndarray
     values: np.ndarray
@@ -54,145 +50,13 @@ def _jit_sums(function):
     Then the sum over columns is vectorised, which makes it several times faster (keys
     stored by columns, the way to vectorise it without, were slower by half). The order
     depends on the processor and on the number of columns, but neither on the query nor
-    on its place in the block: on one machine results stay the same to the bit.
+    on its row in the block: on one machine results stay the same to the bit.
     """
     options = {"nogil": True, "fastmath": FLOAT_FLAGS | {"reassoc", "contract"}}
     try:
         return numba.njit(cache=CACHE, **options)(function)
     except RuntimeError:  # numba found no folder for its cache
         return numba.njit(**options)(function)
-
-
-def build_memory(keys, values, *, seed):
-    """Group rows into cells of near ones.
-
-    Parameters
-    ----------
-    keys : ndarray of shape (n_rows, n_columns)
-        What queries are compared with, floats. With many columns, multiples of 8 of
-        them are the fastest.
-    values : ndarray of shape (n_rows, n_components)
-        What the rows hold, floats.
-    seed : int
-        Seed of k-means.
-
-    Returns
-    -------
-    memory : Memory
-        `keys` (n_rows, n_columns) and `values` (n_rows, n_components) sorted by cell,
-        in their dtypes; `cell_starts` (n_cells + 1,), where each cell begins;
-        `centres` (n_cells, n_columns), of which that of its cell is a row's nearest;
-        and `radii` (n_cells,), the distance from there to the cell's farthest row.
-    """
-    cells, centres = _cells(keys, seed)
-    order = np.argsort(cells, kind="stable")
-    used, sizes = np.unique(cells, return_counts=True)
-    centres = centres[used]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    keys = np.ascontiguousarray(keys[order])
-    gaps = keys.astype(np.float64) - np.repeat(centres, sizes, axis=0)
-    radii = np.sqrt(np.maximum.reduceat((gaps**2).sum(axis=1), starts[:-1]))
-    return Memory(
-        keys,
-        np.ascontiguousarray(values[order]),
-        starts.astype(np.int64),
-        centres,
-        radii,
-    )
-
-
-def _cells(keys, seed):
-    """Assign each row to the nearest of some centres, k-means of some of the rows."""
-    n_rows = len(keys)
-    n_cells = int(min(n_rows // CELL_SIZE, CELLS_PER_ROOT * np.sqrt(n_rows)))
-    if n_cells < 2:
-        centre = keys.mean(axis=0, keepdims=True, dtype=np.float64)
-        return np.zeros(n_rows, dtype=np.intp), centre.astype(keys.dtype)
-    rng = np.random.default_rng(seed)
-    sample = keys
-    if n_rows > SAMPLED_PER_CELL * n_cells:
-        sample = keys[rng.permutation(n_rows)[: SAMPLED_PER_CELL * n_cells]]
-    starts = sample[rng.permutation(len(sample))[:n_cells]]
-    means = KMeans(n_cells, init=starts, n_init=1, max_iter=MAX_ITER, tol=0)
-    # One thread: the order of a sum would depend on their number.
-    with threadpool_limits(limits=1), warnings.catch_warnings():
-        # Fewer distinct rows than cells: then some cells are empty.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        means.fit(sample)
-        centres = means.cluster_centers_
-        return pairwise_distances_argmin(keys, centres), centres
-
-
-def recall(memory, queries, *, temperature, n_neighbors, n_probes, parallel):
-    """Answer each query with the weighted mean of what the nearest rows hold.
-
-    Parameters
-    ----------
-    memory : Memory
-        As `build_memory` returns it.
-    queries : ndarray of shape (n_queries, n_columns)
-        Contiguous rows of floats; all is computed in their dtype.
-    temperature : float
-        The larger, the more of the nearest rows have a say.
-    n_neighbors : int
-        Number of the nearest rows that are weighed, among those that are looked at.
-    n_probes : int
-        The so many cells with the nearest centres are looked into.
-    parallel : joblib.Parallel
-        Runs blocks of queries, in threads.
-
-    Returns
-    -------
-    answers : ndarray of shape (n_queries, n_components)
-        The means, in the dtype of `queries`. A row at squared distance d² weighs
-        exp(-d² / (temperature * m)), where m is the mean of d² over the neighbours: so
-        tight groups of rows are told apart as well as loose ones.
-    """
-    n_probes = min(n_probes, len(memory.centres))
-    temperature = queries.dtype.type(temperature)
-    blocks = parallel(
-        delayed(_recall)(
-            queries[start : start + BLOCK], *memory, temperature, n_neighbors, n_probes
-        )
-        for start in range(0, max(len(queries), 1), BLOCK)
-    )
-    return np.concatenate(blocks)
-
-
-def extend(memory, queries, factors, *, n_neighbors, n_probes, parallel):
-    """Extend functions of the rows to queries: Nyström's extension, nearly.
-
-    Parameters
-    ----------
-    memory : Memory
-        As `build_memory` returns it.
-    queries : ndarray of shape (n_queries, n_columns)
-        Contiguous rows of floats; all is computed in their dtype.
-    factors : ndarray of shape (n_components,)
-        What means over neighbours are multiplied by.
-    n_neighbors : int
-        Number of the nearest rows that have a say, among those that are looked at.
-    n_probes : int
-        The so many cells with the nearest centres are looked into.
-    parallel : joblib.Parallel
-        Runs blocks of queries, in threads.
-
-    Returns
-    -------
-    answers : ndarray of shape (n_queries, n_components)
-        Means of the neighbours' values times `factors`, weighted by exp(-d / σ) with
-        the median σ of the distances d. A query that is one of the rows (see `SAME`)
-        gets what that row holds, or the mean of these rows. In the dtype of `queries`.
-    """
-    n_probes = min(n_probes, len(memory.centres))
-    factors = factors.astype(queries.dtype)
-    blocks = parallel(
-        delayed(_extend)(
-            queries[start : start + BLOCK], *memory, factors, n_neighbors, n_probes
-        )
-        for start in range(0, max(len(queries), 1), BLOCK)
-    )
-    return np.concatenate(blocks)
 
 
 @_jit_sums
@@ -207,173 +71,153 @@ def _squared_distances(query, rows, begin, end, squares):
 
 
 @jit
-def _find_nearest(query, keys, cell_starts, centres, radii, n_probes, work, near, rows):
-    """Find the nearest rows of a query.
+def _search_cells(query, index, n_probes, to_centres, squares, near, rows):
+    """Find the nearest rows of a query in the cells with the nearest centres.
 
     Parameters
     ----------
     query : ndarray of shape (n_columns,)
         The query.
-    keys, cell_starts, centres, radii : ndarray
-        Of the memory.
+    index : IVFIndex
+        The rows.
     n_probes : int
-        At most the number of cells.
-    work : tuple of ndarray
+        Number of cells searched, at most the number of cells.
+    to_centres, squares : ndarray
         Overwritten: one value per cell, and one per row of the largest cell.
     near : ndarray of shape (n_neighbors,)
         Overwritten: squared distances, ascending; infinite where there is no row.
     rows : ndarray of shape (n_neighbors,), dtype=uint64
-        Overwritten: whose distances they are.
-
-    Returns
-    -------
-    n_near : int
-        Number of rows that were found.
+        Overwritten: the rows at these distances.
     """
-    to_centres, squares = work
     last = len(near) - 1
     _squared_distances(
-        query, centres, np.uint64(0), np.uint64(len(centres)), to_centres
+        query, index.centres, np.uint64(0), np.uint64(len(index.centres)), to_centres
     )
     near[:] = np.inf
     for _ in range(n_probes):
         cell = np.argmin(to_centres)
-        gap = np.sqrt(to_centres[cell]) - radii[cell]
+        gap = np.sqrt(to_centres[cell]) - index.radii[cell]
         to_centres[cell] = np.inf
         # No row of a cell is nearer than its centre less its radius.
         if gap > 0.0 and gap * gap > near[last]:
             continue
         # Unsigned, or numba would check each index for being negative.
-        begin = np.uint64(cell_starts[cell])
-        end = np.uint64(cell_starts[cell + 1])
-        _squared_distances(query, keys, begin, end, squares)
+        begin = np.uint64(index.cell_starts[cell])
+        end = np.uint64(index.cell_starts[cell + 1])
+        _squared_distances(query, index.keys, begin, end, squares)
         for i in range(end - begin):
             square = squares[i]
             if square < near[last]:
-                place = last
-                while place > 0 and near[place - 1] > square:
-                    near[place] = near[place - 1]
-                    rows[place] = rows[place - 1]
-                    place -= 1
-                near[place] = square
-                rows[place] = begin + i
-    n_near = 0
-    while n_near <= last and near[n_near] < np.inf:
-        n_near += 1
-    return n_near
+                k = last
+                while k > 0 and near[k - 1] > square:
+                    near[k] = near[k - 1]
+                    rows[k] = rows[k - 1]
+                    k -= 1
+                near[k] = square
+                rows[k] = begin + i
 
 
 @jit
-def _recall(
-    queries,
-    keys,
-    values,
-    cell_starts,
-    centres,
-    radii,
-    temperature,
-    n_neighbors,
-    n_probes,
-):
-    """Answer a block of queries, see `recall`.
+def _find_nearest(queries, index, n_neighbors, n_probes):
+    """Find the nearest rows of each query.
 
     Parameters
     ----------
     queries : ndarray of shape (n_queries, n_columns)
-        The block.
-    keys, values, cell_starts, centres, radii : ndarray
-        The memory.
-    temperature : float
-        In the dtype of the queries.
+        Contiguous rows of floats; all is computed in their dtype.
+    index : IVFIndex
+        The rows.
     n_neighbors : int
-        Number of neighbours.
+        Maximum number of rows per query.
     n_probes : int
-        At most the number of cells.
+        Number of cells searched, at most the number of cells.
 
     Returns
     -------
-    answers : ndarray of shape (n_queries, n_components)
-        The means.
+    squares : ndarray of shape (n_queries, n_neighbors)
+        Squared distances, ascending.
+    rows : ndarray of shape (n_queries, n_neighbors), dtype=uint64
+        The rows at these distances.
+    counts : ndarray of shape (n_queries,), dtype=int64
+        Number of rows found for each query; the entries after them are undefined.
     """
-    work = (
-        np.empty(len(centres), queries.dtype),
-        np.empty(np.max(np.diff(cell_starts)), queries.dtype),
-    )
-    near = np.empty(n_neighbors, queries.dtype)
-    rows = np.empty(n_neighbors, np.uint64)
-    answers = np.zeros((len(queries), values.shape[1]), queries.dtype)
-    for r in range(len(queries)):
-        answer = answers[r]
-        n_near = _find_nearest(
-            queries[r], keys, cell_starts, centres, radii, n_probes, work, near, rows
+    to_centres = np.empty(len(index.centres), queries.dtype)
+    work = np.empty(np.max(np.diff(index.cell_starts)), queries.dtype)
+    squares = np.empty((len(queries), n_neighbors), queries.dtype)
+    rows = np.empty((len(queries), n_neighbors), np.uint64)
+    counts = np.zeros(len(queries), np.int64)
+    for q in range(len(queries)):
+        _search_cells(
+            queries[q], index, n_probes, to_centres, work, squares[q], rows[q]
         )
+        while counts[q] < n_neighbors and squares[q, counts[q]] < np.inf:
+            counts[q] += 1
+    return squares, rows, counts
+
+
+@jit
+def softmax_means(queries, index, temperature, n_neighbors, n_probes):
+    """Average the values of each query's nearest rows, see `weighted_neighbor_mean`.
+
+    Parameters
+    ----------
+    queries, index, n_neighbors, n_probes
+        As `_find_nearest` takes them.
+    temperature : float
+        In the dtype of the queries.
+
+    Returns
+    -------
+    means : ndarray of shape (n_queries, n_components)
+        In the dtype of the queries.
+    """
+    squares, rows, counts = _find_nearest(queries, index, n_neighbors, n_probes)
+    means = np.zeros((len(queries), index.values.shape[1]), queries.dtype)
+    for q in range(len(queries)):
+        near, mean = squares[q], means[q]
         unit = temperature * np.float32(0.0)
-        for k in range(n_near):
+        for k in range(counts[q]):
             unit += near[k]
-        unit *= temperature / n_near
+        unit *= temperature / counts[q]
         total = temperature * np.float32(0.0)
-        for k in range(n_near):
+        for k in range(counts[q]):
             # Relative to the nearest, for queries far from all rows.
             excess = near[k] - near[0]
             weight = np.exp(-excess / unit) if excess > 0.0 else unit * 0 + 1
             total += weight
-            for d in range(len(answer)):
-                answer[d] += weight * values[rows[k], d]
-        answer /= total
-    return answers
+            for d in range(len(mean)):
+                mean[d] += weight * index.values[rows[q, k], d]
+        mean /= total
+    return means
 
 
 @jit
-def _extend(
-    queries,
-    keys,
-    values,
-    cell_starts,
-    centres,
-    radii,
-    factors,
-    n_neighbors,
-    n_probes,
-):
-    """Answer a block of queries, see `extend`.
+def scaled_means(queries, index, factors, n_neighbors, n_probes):
+    """Extend the values of rows to queries, see `nystroem_extension`.
 
     Parameters
     ----------
-    queries : ndarray of shape (n_queries, n_columns)
-        The block.
-    keys, values, cell_starts, centres, radii : ndarray
-        The memory.
+    queries, index, n_neighbors, n_probes
+        As `_find_nearest` takes them.
     factors : ndarray of shape (n_components,)
         In the dtype of the queries.
-    n_neighbors : int
-        Number of neighbours.
-    n_probes : int
-        At most the number of cells.
 
     Returns
     -------
-    answers : ndarray of shape (n_queries, n_components)
-        The extension.
+    means : ndarray of shape (n_queries, n_components)
+        In the dtype of the queries.
     """
-    work = (
-        np.empty(len(centres), queries.dtype),
-        np.empty(np.max(np.diff(cell_starts)), queries.dtype),
-    )
-    near = np.empty(n_neighbors, queries.dtype)
-    rows = np.empty(n_neighbors, np.uint64)
-    answers = np.zeros((len(queries), values.shape[1]), queries.dtype)
-    for r in range(len(queries)):
-        answer = answers[r]
-        n_near = _find_nearest(
-            queries[r], keys, cell_starts, centres, radii, n_probes, work, near, rows
-        )
-        n_same = 0
+    squares, rows, counts = _find_nearest(queries, index, n_neighbors, n_probes)
+    means = np.zeros((len(queries), index.values.shape[1]), queries.dtype)
+    for q in range(len(queries)):
+        near, mean = squares[q], means[q]
+        n_near, n_same = counts[q], 0
         while n_same < n_near and near[n_same] < SAME:
-            for d in range(len(answer)):
-                answer[d] += values[rows[n_same], d]
+            for d in range(len(mean)):
+                mean[d] += index.values[rows[q, n_same], d]
             n_same += 1
         if n_same > 0:
-            answer /= n_same
+            mean /= n_same
             continue
         for k in range(n_near):
             near[k] = np.sqrt(near[k])
@@ -383,8 +227,8 @@ def _extend(
             # Relative to the nearest, for queries far from all rows.
             weight = np.exp((near[0] - near[k]) / median)
             total += weight
-            for d in range(len(answer)):
-                answer[d] += weight * values[rows[k], d]
-        for d in range(len(answer)):
-            answer[d] *= factors[d] / total
-    return answers
+            for d in range(len(mean)):
+                mean[d] += weight * index.values[rows[q, k], d]
+        for d in range(len(mean)):
+            mean[d] *= factors[d] / total
+    return means

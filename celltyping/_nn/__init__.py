@@ -1,4 +1,4 @@
-"""Networks: modules, losses, batches, and how they are trained; all torch is here."""
+"""Networks: modules, losses, batches and training; all torch is here."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -1,4 +1,4 @@
-"""Spectral coordinates without an eigensolver: the Rayleigh quotient on batches."""
+"""Spectral coordinates from minibatches, by the Rayleigh quotient of the Laplacian."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -9,32 +9,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from celltyping._nn._encoder import WEIGHT_DECAY
-from celltyping._nn._training import seeded, train
+from celltyping._nn._training import WEIGHT_DECAY, seeded, train
 
 # Added to the diagonal of the outputs' covariance, in units of its mean: it stays
-# positive definite while two outputs are still alike.
+# positive definite while two outputs are still equal.
 RIDGE = 1e-4
 
-# Edges per step, and steps at least. 1,257 digits and 10,000 of MNIST need the same
-# number; with half of it the span of 5 coordinates is twice as far from the exact one.
+# Edges per step, and minimum number of steps. 1,257 digits and 10,000 of MNIST need as
+# many; with half of them the span of 5 coordinates is twice as far from the exact one.
 BATCH = 512
 MIN_STEPS = 1000
 
 
 class AffinityData(torch.utils.data.Dataset):
-    """What `AffinityBatches` draws from; it stands in for a dataset.
+    """Edges, inputs and targets that `AffinityBatches` draws from.
 
     Parameters
     ----------
     inputs : Tensor of shape (n_samples, n_columns)
-        What the network is asked for each sample.
+        Inputs of the network.
     graph : csr_array of shape (n_samples, n_samples)
         Symmetric affinities.
     masses : ndarray of shape (n_samples,)
-        How much each sample counts where outputs are made orthogonal.
+        Weights of the samples in the orthogonality of the outputs.
     targets : Tensor of shape (n_samples, n_targets)
-        What the network has to say beside the coordinates.
+        Targets of further outputs of the network, beside the coordinates.
     """
 
     def __init__(self, inputs, graph, masses, targets):
@@ -83,7 +82,7 @@ class AffinityBatches:
             yield data.inputs[rows], data.targets[rows]
 
     def _draw(self, shares):
-        """Draw positions by their shares."""
+        """Draw indices by their shares."""
         drawn = torch.rand(self.batch_size, dtype=shares.dtype, device=shares.device)
         return torch.searchsorted(shares, drawn).clamp_(max=len(shares) - 1)
 
@@ -91,9 +90,8 @@ class AffinityBatches:
 class RayleighLoss(nn.Module):
     """The sum of the Laplacian's Rayleigh quotients of the outputs.
 
-    Neighbours are to be alike, while the outputs of the second batch, made orthonormal,
-    keep them from being all the same. Where there are targets, the last outputs are to
-    equal them.
+    It draws the outputs of neighbours together, in units in which the outputs of the
+    second batch are orthonormal. Targets add the squared error of the last outputs.
     """
 
     def forward(self, outputs, targets):
@@ -126,16 +124,16 @@ def learn_coordinates(
     module : torch.nn.Module
         The network.
     inputs : ndarray of shape (n_samples, n_columns)
-        What it sees.
+        Its inputs.
     graph, masses
         See `AffinityData`.
     targets : ndarray of shape (n_samples, n_targets)
-        What it has to say beside the coordinates.
+        Targets of further outputs, beside the coordinates.
     batch_size : int or "auto"
-        Edges per step. "auto": `BATCH`, but no more than there are samples.
+        Edges per step. "auto": `BATCH`, at most the number of samples.
     max_epochs : int or "auto"
-        An epoch is as many edges as there are samples. "auto": so many that there are
-        `MIN_STEPS` steps.
+        Number of epochs, each with as many edges as there are samples. "auto": at
+        least `MIN_STEPS` steps.
     seed : int
         Seed of the training.
     **options
@@ -171,16 +169,16 @@ def learn_coordinates(
 
 
 def rotate_outputs(module, centre, rotation):
-    """Make a network say ``(outputs - centre) @ rotation`` in its first outputs.
+    """Change the first outputs of a network to ``(outputs - centre) @ rotation``.
 
     Parameters
     ----------
     module : Perceptron
         The network, changed in place.
     centre : ndarray of shape (n_components,)
-        What is subtracted.
+        Subtracted from the outputs.
     rotation : ndarray of shape (n_components, n_components)
-        What that is multiplied with.
+        Matrix that they are multiplied by.
     """
     last = module.layers[-1]
     n_components = len(centre)

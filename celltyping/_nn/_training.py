@@ -1,10 +1,11 @@
-"""How networks are trained and asked: skorch's loop over batches that are slices."""
+"""Multi-layer perceptrons, and training, prediction and storage of networks."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
 import contextlib
 import copy
+import itertools
 import math
 import threading
 
@@ -14,46 +15,44 @@ import torch
 from scipy import sparse
 from sklearn.utils import gen_batches
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.dataset import Dataset
+from torch import nn
+from torch.nn.functional import dropout
+from tqdm import tqdm
 
-from celltyping._nn._modules import Perceptron, TypeNet
-from celltyping._utils._progress import progress_bar
+from celltyping._nn._modules import TypeNet
 
-# Rows that are sent through a network at once when it is asked: their activations fit
-# into a second-level cache.
+# Maximum number of rows per batch of a prediction: their activations fit into a
+# second-level cache.
 ROWS_AT_ONCE = 1024
 
-# Numbers in these rows at most: 8 MB.
+# Maximum number of numbers in these rows: 8 MB.
 NUMBERS_AT_ONCE = 1 << 20
 
-# torch has one random state and one number of threads for all threads of Python: only
-# one of these may change them at a time.
+# torch has one random state and one number of threads for all threads of Python, only
+# one of which may change them at a time.
 LOCK = threading.RLock()
-
-# Networks that are stored as their options and weights.
-OWN_MODULES = {"Perceptron": Perceptron, "TypeNet": TypeNet}
 
 # Names of the callbacks that `train` adds.
 OWN_CALLBACKS = ("schedule", "progress", "stop")
 
+# Standard deviation of the noise on weights that start as an identity.
+INITIAL_NOISE = 0.01
+
+# Decay of the weights, as AdamW was published.
+WEIGHT_DECAY = 0.01
+
+# Rows per training step: a sixteenth of the data within these bounds.
+BATCHES_PER_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 16, 32, 1024
+
 
 def resolve_device(device):
-    """Find the device that a network runs on.
-
-    Parameters
-    ----------
-    device : str
-        "auto", or a name that torch knows, such as "cpu" or "cuda:1". "auto": the
-        first GPU where there is one.
-
-    Returns
-    -------
-    device : str
-        Its name.
+    """Return the name of a device, where "auto" is the first GPU if there is one.
 
     Raises
     ------
     ValueError
-        If torch does not know the name, or the device is not there.
+        If torch does not know the name, or the device does not exist.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -69,7 +68,7 @@ def resolve_device(device):
 
 
 def device_or_cpu(device):
-    """Return a device if it is there, and "cpu" otherwise."""
+    """Return the device if it exists, and "cpu" otherwise."""
     try:
         return resolve_device(device)
     except ValueError:
@@ -78,18 +77,11 @@ def device_or_cpu(device):
 
 @contextlib.contextmanager
 def seeded(seed, device):
-    """Seed torch inside, and leave its random state outside as it was.
+    """Seed torch in a context, and restore its random state after it.
 
-    On a CPU one thread does the work inside, because the order of a sum, and with it
-    the last bit of every weight, would depend on their number. Other threads of Python
-    wait.
-
-    Parameters
-    ----------
-    seed : int
-        The seed.
-    device : str
-        Where the network runs.
+    On a CPU torch uses one thread in the context, because the order of a sum, and with
+    it the last bit of every weight, would depend on their number. Other threads of
+    Python wait.
     """
     devices = [device] if device.startswith("cuda") else []
     with LOCK, torch.random.fork_rng(devices=devices), _threads_for(device):
@@ -99,7 +91,7 @@ def seeded(seed, device):
 
 @contextlib.contextmanager
 def _threads_for(device):
-    """Let one thread do the work on a CPU inside."""
+    """Let torch use one thread on a CPU in a context."""
     with LOCK:
         n_threads = torch.get_num_threads()
         try:
@@ -111,7 +103,7 @@ def _threads_for(device):
 
 
 class ShuffledBatches:
-    """Batches of rows in random order, cut out of tensors all at once.
+    """Batches of rows in random order, each taken by one indexing operation.
 
     Parameters
     ----------
@@ -136,7 +128,7 @@ class ShuffledBatches:
 
 
 class _Progress(Callback):
-    """A progress bar over epochs that shows the loss."""
+    """Callback that shows epochs and the loss in a progress bar."""
 
     def __init__(self, bar):
         self.bar = bar
@@ -147,7 +139,7 @@ class _Progress(Callback):
 
 
 class _StopWhereLossIsNan(Callback):
-    """Stop a training that has diverged."""
+    """Callback that raises an error if the training diverges."""
 
     def on_epoch_end(self, net, **kwargs):
         loss = net.history[-1, "train_loss"]
@@ -174,36 +166,36 @@ def train(
     verbose=False,
     optimizer=torch.optim.AdamW,
 ):
-    """Train a network with AdamW, its rate rising and falling once.
+    """Train a network with AdamW and a one-cycle learning rate.
 
     Parameters
     ----------
     module : torch.nn.Module
         The network; it is trained in place.
     dataset : skorch.dataset.Dataset
-        What `batches` cuts up.
+        Data that `batches` draws from.
     criterion : torch.nn.Module
-        The loss of a batch, called with what the network says and the targets.
+        Loss of a batch, a function of the network's output and the targets.
     batches : callable, default=ShuffledBatches
-        Called with the dataset and `batch_size` for each epoch; has a length.
+        Class of the batches of an epoch, made from the dataset and `batch_size`.
     batch_size : int
         Rows per batch.
     max_epochs : int
         Number of epochs.
     learning_rate : float
-        The largest rate, reached after three tenths of the steps.
+        Maximum rate, reached after three tenths of the steps.
     weight_decay : float, default=0.0
-        How fast weights shrink, in units of the rate.
+        Decay of the weights, in units of the rate.
     description : str
-        What is learnt, for the progress bar.
+        Description of the progress bar.
     callbacks : list of skorch callbacks, default=None
-        Called along the way.
+        Callbacks of the training.
     device : str, default="cpu"
-        Where the network runs.
+        Device of the network.
     verbose : bool or int, default=False
         Whether to show a progress bar.
     optimizer : callable, default=torch.optim.AdamW
-        Makes the optimizer.
+        Class of the optimizer.
 
     Returns
     -------
@@ -222,7 +214,7 @@ def train(
         max_lr=learning_rate,
         total_steps=n_steps + 1,
     )
-    with progress_bar(max_epochs, description=description, verbose=verbose) as bar:
+    with tqdm(total=max_epochs, desc=description, disable=not verbose) as bar:
         net = skorch.NeuralNet(
             module,
             criterion=criterion,
@@ -245,7 +237,7 @@ def train(
             verbose=0,
         )
         net.initialize()
-        # Not `net.fit`, which would take any interrupt for the end of the training.
+        # Not `net.fit`, which ends the training at any interrupt without an error.
         net.notify("on_train_begin", X=dataset, y=None)
         try:
             net.fit_loop(dataset)
@@ -253,8 +245,8 @@ def train(
             if not _stopped_early(net):
                 raise
         net.notify("on_train_end", X=dataset, y=None)
-    # They belong to this training alone, and a progress bar cannot be pickled. Not by
-    # `set_params`, which would initialize the other callbacks anew.
+    # Own callbacks belong to this training, and a progress bar cannot be pickled.
+    # `set_params` would initialize the other callbacks anew.
     net.callbacks = list(callbacks or [])
     net.callbacks_ = [
         named for named in net.callbacks_ if named[0] not in OWN_CALLBACKS
@@ -263,7 +255,7 @@ def train(
 
 
 def _stopped_early(net):
-    """Tell whether it was skorch's callback that interrupted the training."""
+    """Return whether skorch's callback interrupted the training."""
     return any(
         isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
         for _, callback in net.callbacks_
@@ -271,45 +263,30 @@ def _stopped_early(net):
 
 
 def as_tensor(array, dtype, device="cpu"):
-    """Copy an array to a tensor, so that no network can change the array.
-
-    Parameters
-    ----------
-    array : ndarray
-        May be closed for writing, or a view of any strides.
-    dtype : dtype
-        numpy's name of what the tensor shall hold.
-    device : str, default="cpu"
-        Where it shall be.
-
-    Returns
-    -------
-    tensor : Tensor
-        The copy.
-    """
+    """Copy an array, read-only or of any strides, to a tensor of a numpy dtype."""
     return torch.from_numpy(np.array(array, dtype=dtype, order="C")).to(device)
 
 
 def predict_float64(module, inputs, device="cpu"):
-    """Ask a network, in double precision.
+    """Compute the output of a network in double precision.
 
-    In single precision the last bits of a row's answer would depend on the rows that
-    are asked with it. On a CPU one thread works: layers of this size take no less time
+    In single precision the last bits of a row's output would depend on the other rows
+    of the batch. On a CPU torch uses one thread: layers of this size take no less time
     with two, and many times as long where another program keeps a core busy.
 
     Parameters
     ----------
     module : torch.nn.Module
-        The network; it stays as it is.
+        The network, which is not changed.
     inputs : {ndarray, csr_matrix} of shape (n_samples, ...)
-        What it is asked; few rows at a time are made dense.
+        Its inputs; sparse rows are made dense batch by batch.
     device : str, default="cpu"
-        Where the network runs.
+        Device of the network.
 
     Returns
     -------
     outputs : ndarray of shape (n_samples, n_outputs), dtype=float64
-        What it says.
+        Its output.
     """
     module = copy.deepcopy(module).to(device, torch.float64).eval()
     n_rows, n_numbers = inputs.shape[0], math.prod(inputs.shape[1:])
@@ -317,17 +294,244 @@ def predict_float64(module, inputs, device="cpu"):
     outputs = None
     with _threads_for(device), torch.inference_mode():
         for rows in gen_batches(n_rows, at_once):
-            piece = inputs[rows]
-            piece = piece.toarray() if sparse.issparse(piece) else piece
-            piece = module(as_tensor(piece, np.float64, device)).cpu().numpy()
+            batch = inputs[rows]
+            batch = batch.toarray() if sparse.issparse(batch) else batch
+            batch = module(as_tensor(batch, np.float64, device)).cpu().numpy()
             if outputs is None:
-                outputs = np.empty((n_rows, *piece.shape[1:]))
-            outputs[rows] = piece
+                outputs = np.empty((n_rows, *batch.shape[1:]))
+            outputs[rows] = batch
     return outputs
 
 
+class Perceptron(nn.Module):
+    """Multi-layer perceptron with ReLU units.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of columns that enter the layers.
+    hidden_layer_sizes : sequence of int
+        Width of each hidden layer.
+    n_outputs : int
+        Number of columns of the output.
+    dropout : float, default=0.0
+        Probability of dropping a hidden unit in training.
+    noise : float, default=0.0
+        Standard deviation of the noise added to the inputs in training.
+    weights : {"xavier", "identity", "one_hot"}, default="xavier"
+        Initial weights: random; the identity with a little noise, which passes on the
+        first columns; or a single 1 in each row.
+    residual : bool, default=False
+        Whether the last `n_outputs` columns of the inputs skip the layers and are added
+        to their output.
+    """
+
+    def __init__(
+        self,
+        n_inputs,
+        hidden_layer_sizes,
+        n_outputs,
+        *,
+        dropout=0.0,
+        noise=0.0,
+        weights="xavier",
+        residual=False,
+    ):
+        super().__init__()
+        self.options = {
+            "n_inputs": n_inputs,
+            "hidden_layer_sizes": tuple(hidden_layer_sizes),
+            "n_outputs": n_outputs,
+            "dropout": dropout,
+            "noise": noise,
+            "weights": weights,
+            "residual": residual,
+        }
+        self.dropout, self.noise, self.residual = dropout, noise, residual
+        sizes = [n_inputs, *hidden_layer_sizes, n_outputs]
+        self.layers = nn.ModuleList(
+            nn.Linear(before, after) for before, after in itertools.pairwise(sizes)
+        )
+        for layer in self.layers:
+            nn.init.zeros_(layer.bias)
+            _START[weights](layer.weight)
+
+    def forward(self, inputs):
+        units = inputs[:, : self.layers[0].in_features]
+        if self.training and self.noise > 0:
+            units = units + self.noise * torch.randn_like(units)
+        for layer in self.layers[:-1]:
+            units = dropout(layer(units).relu(), self.dropout, self.training)
+        outputs = self.layers[-1](units)
+        if self.residual:
+            outputs = outputs + inputs[:, -outputs.shape[1] :]
+        return outputs
+
+    def set_noise(self, *, dropout, noise):
+        """Change dropout and noise."""
+        self.dropout, self.noise = dropout, noise
+        self.options |= {"dropout": dropout, "noise": noise}
+
+
+def _start_as_identity(weight):
+    """Fill a weight matrix with a noisy identity."""
+    nn.init.eye_(weight)
+    with torch.no_grad():
+        weight += INITIAL_NOISE * torch.randn_like(weight)
+
+
+def _start_one_hot(weight):
+    """Fill a weight matrix with a single 1 in each row, in turn."""
+    n_rows, n_columns = weight.shape
+    with torch.no_grad():
+        weight.zero_()
+        weight[torch.arange(n_rows), torch.arange(n_rows) % n_columns] = 1.0
+
+
+_START = {
+    "xavier": nn.init.xavier_uniform_,
+    "identity": _start_as_identity,
+    "one_hot": _start_one_hot,
+}
+
+
+def choose_batch_size(batch_size, n_samples):
+    """Return the number of rows per training step, where it may be "auto"."""
+    if batch_size != "auto":
+        return batch_size
+    return int(np.clip(n_samples // BATCHES_PER_EPOCH, SMALLEST_BATCH, LARGEST_BATCH))
+
+
+def make_perceptron(
+    n_inputs, hidden_layer_sizes, n_outputs, *, seed, hidden_from=None, **options
+):
+    """Make a multi-layer perceptron.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+        Number of columns of the inputs and of the output.
+    hidden_layer_sizes : sequence of int
+        Widths of the hidden layers.
+    seed : int
+        Seed of the weights.
+    hidden_from : Perceptron, default=None
+        Trained network with the same hidden layers, whose weights are copied.
+    **options
+        More arguments of `Perceptron`.
+
+    Returns
+    -------
+    module : Perceptron
+        The network.
+    """
+    with seeded(seed, "cpu"):
+        module = Perceptron(n_inputs, hidden_layer_sizes, n_outputs, **options)
+    if hidden_from is not None:
+        for layer, learnt in zip(module.layers[:-1], hidden_from.layers, strict=False):
+            layer.load_state_dict(learnt.state_dict())
+    return module
+
+
+def check_module(module, inputs, n_outputs, *, parameter, unit):
+    """Copy a user's network, and check its output.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    inputs : ndarray of shape (n_samples, ...)
+        Its inputs.
+    n_outputs : int
+        Number of columns that it must return.
+    parameter : str
+        Name of the parameter that it comes from, for the messages.
+    unit : str
+        Meaning of a column, for the messages.
+
+    Returns
+    -------
+    module : torch.nn.Module
+        The copy.
+
+    Raises
+    ------
+    TypeError
+        If it is not a module.
+    ValueError
+        If it cannot take the inputs, or returns another shape.
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"{parameter} must be a torch.nn.Module, such as torch.nn.Linear(50, 2), "
+            f"got {module!r}"
+        )
+    was_training = module.training
+    # Trained in single precision, and predicts in double precision.
+    for dtype in (torch.float64, torch.float32):
+        module = copy.deepcopy(module).to(dtype)
+        batch = as_tensor(inputs[:2], np.float64).to(dtype)
+        try:
+            with torch.inference_mode():
+                shape = tuple(module.eval()(batch).shape)
+        except Exception as exc:  # whatever a user's code may raise
+            raise ValueError(
+                f"{parameter} cannot take a batch of shape {tuple(batch.shape)} and "
+                f"dtype {dtype}: {exc}"
+            ) from exc
+        if shape != (len(batch), n_outputs):
+            raise ValueError(
+                f"{parameter} must return an array of shape {len(batch), n_outputs} "
+                f"for {len(batch)} samples, one column for each of {unit}, got {shape}"
+            )
+    return module.train(was_training)
+
+
+def regress(module, inputs, targets, *, batch_size, seed, **options):
+    """Train a network to reproduce targets.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, trained in place.
+    inputs : ndarray of shape (n_samples, ...)
+        Its inputs.
+    targets : ndarray of shape (n_samples, n_outputs)
+        Outputs to reproduce.
+    batch_size : int or "auto"
+        See `choose_batch_size`.
+    seed : int
+        Seed of the training.
+    **options
+        More arguments of `train`.
+
+    Returns
+    -------
+    net : skorch.NeuralNet
+        The trained net.
+    """
+    device = options["device"]
+    dataset = Dataset(
+        as_tensor(inputs, np.float32, device),
+        as_tensor(targets, np.float32, device),
+    )
+    with seeded(seed, device):
+        return train(
+            module,
+            dataset,
+            criterion=nn.SmoothL1Loss(),
+            batch_size=choose_batch_size(batch_size, len(inputs)),
+            weight_decay=WEIGHT_DECAY,
+            **options,
+        )
+
+
+# Networks that are stored as their options and weights.
+OWN_MODULES = {"Perceptron": Perceptron, "TypeNet": TypeNet}
+
+
 def pack_net(net):
-    """Turn a trained net into plain data, where its module is one of our own.
+    """Turn a trained net into plain data, if its module is one of this package.
 
     Parameters
     ----------
@@ -337,9 +541,8 @@ def pack_net(net):
     Returns
     -------
     packed : dict or skorch.NeuralNet
-        Sizes, weights as arrays, and history, which skops can store; what was needed
-        for training alone is left out. A net with another module: a copy on the CPU,
-        so that it can be loaded where there is no GPU.
+        Options, weights as arrays, and history, which skops can store. A net with
+        another module: a copy on the CPU, without the parts needed for training.
     """
     module = copy.deepcopy(net.module_).cpu()
     if type(module) in OWN_MODULES.values():
@@ -358,26 +561,26 @@ def unpack_net(packed):
     Parameters
     ----------
     packed : dict or skorch.NeuralNet
-        What `pack_net` returned.
+        Result of `pack_net`.
 
     Returns
     -------
     net : skorch.NeuralNet
-        A net that answers as the packed one did.
+        A net with the same output.
     """
     if not isinstance(packed, dict):
         return packed
-    with seeded(0, "cpu"):  # the weights that it starts with are thrown away
+    with seeded(0, "cpu"):  # the initial weights are replaced
         module = OWN_MODULES[packed["module"]](**packed["options"])
     module.load_state_dict({k: torch.tensor(w) for k, w in packed["weights"].items()})
     return _bare_net(module, skorch.history.History(packed["history"]))
 
 
 def _bare_net(module, history):
-    """Make a net of a trained module, without what training needs."""
+    """Make a net of a trained module, without the parts needed for training."""
     net = skorch.NeuralNet(
         module,
-        criterion=torch.nn.SmoothL1Loss,
+        criterion=nn.SmoothL1Loss,
         train_split=None,
         callbacks__print_log=None,
         callbacks__valid_loss=None,

@@ -17,6 +17,7 @@ from celltyping.transformers import (
     NUMAP,
     ColumnSelector,
     ColumnWeighter,
+    MLPEncoder,
     NeuronAligner,
     OutlierFilteredTransformer,
     OutlierRowRemover,
@@ -366,7 +367,8 @@ def _make_embedding(embedding, **options):
     if embedding == "numap":
         # For a few columns, half of the default epochs are enough, without fine-tuning,
         # as anchors refine the positions of new synapses.
-        return NUMAP(**options, n_anchors=10_000, max_epochs=20, fine_tune_epochs=0)
+        encoder = MLPEncoder(max_epochs=20, fine_tune_epochs=0)
+        return NUMAP(**options, n_anchors=10_000, encoder=encoder)
     if embedding != "umap":
         raise ValueError(
             f"embedding must be one of {EMBEDDINGS} or a transformer, got {embedding!r}"

@@ -9,6 +9,7 @@ from celltyping.transformers._expression_normalizer import ExpressionNormalizer
 from celltyping.transformers._gene_filter import GeneFilter
 from celltyping.transformers._grease import GrEASE
 from celltyping.transformers._highly_variable_genes import HighlyVariableGenes
+from celltyping.transformers._mlp_encoder import MLPEncoder
 from celltyping.transformers._neuron_aligner import NeuronAligner
 from celltyping.transformers._numap import NUMAP
 from celltyping.transformers._outlier_filtered_transformer import (
@@ -25,6 +26,7 @@ __all__ = [
     "GeneFilter",
     "GrEASE",
     "HighlyVariableGenes",
+    "MLPEncoder",
     "NeuronAligner",
     "OutlierFilteredTransformer",
     "OutlierRowRemover",

@@ -1,4 +1,4 @@
-"""GrEASE: spectral coordinates that new samples get, too."""
+"""GrEASE: spectral embedding with out-of-sample extension."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -13,16 +13,12 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from celltyping._kernels._ivf import CELL_SIZE, build_memory, extend
-from celltyping._kernels._threads import threads
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
-from celltyping._utils._optional import import_optional
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._warnings import find_stack_level
-from celltyping.transformers._embedding import out_of_sample
 from celltyping.transformers._embedding.laplacian import (
     affinity_graph,
     leading_eigenvectors,
@@ -30,32 +26,44 @@ from celltyping.transformers._embedding.laplacian import (
     rotation_to_eigenvectors,
     signs,
 )
-from celltyping.transformers._embedding.neighbors import MAX_PRODUCTS, nearest_neighbors
+from celltyping.transformers._embedding.neighbors import (
+    MAX_PRODUCTS,
+    limit_n_neighbors,
+    nearest_neighbors,
+)
+from celltyping.transformers._embedding.out_of_sample import (
+    InputPCA,
+    NystroemMap,
+    OutOfSampleMap,
+    build_ivf,
+    choose_anchors,
+    resolve_n_anchors,
+)
+from celltyping.transformers._embedding.training import (
+    check_hidden_layer_sizes,
+    import_networks,
+)
 
-# Up to so many samples "auto" computes the eigenvectors. Lanczos takes 1.5 s for the
-# 60,000 training digits of MNIST, and memory and time grow with the samples.
+# Maximum number of samples at which "auto" computes the eigenvectors. Lanczos takes
+# 1.5 s for the 60,000 training digits of MNIST, and memory and time grow with the
+# samples.
 MAX_EXACT = 1_000_000
 
-# Means over neighbours are not stretched by more than 1 / this: an eigenvector whose
-# eigenvalue is near 1 says nothing about new samples, and would be stretched without
-# end.
+# Means over neighbours are divided by at least this: an eigenvector whose eigenvalue is
+# near 1 says nothing about new samples, and would be stretched without end.
 LEAST_SHRINKAGE = 0.25
 
-# Cells of the memory that are searched for neighbours: enough for eight times as many
-# rows as are wanted, and at least 8.
-ROWS_PER_NEIGHBOR, LEAST_PROBES = 8, 8
-
-# Functions that are learnt from batches of edges beyond those that are wanted: the last
-# ones are learnt last, and the best combinations are taken of all. Without them, one of
-# 5 coordinates of MNIST is still missing after 1,000 steps.
+# Number of functions that are learnt from batches of edges beyond `n_components`: the
+# last ones are learnt last, and the best combinations are taken of all. Without them,
+# one of 5 coordinates of MNIST is still missing after 1,000 steps.
 N_GUARDS = 5
 
-# Standard deviation of the noise that is added to a network's inputs in training, in
-# units of theirs: new samples gain by it (0.021 instead of 0.031 on digits, in the
-# Grassmann score).
+# Standard deviation of the noise added to a network's inputs in training, in units of
+# the standard deviation of the inputs: it helps new samples (0.021 instead of 0.031 on
+# digits, in the Grassmann score).
 INPUT_NOISE = 0.3
 
-# Epochs in which a network learns to reproduce eigenvectors, unless told otherwise.
+# Epochs of a network on eigenvectors if they are "auto".
 MAX_EPOCHS = 60
 
 
@@ -63,58 +71,58 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Spectral embedding that extends to new samples.
 
     The coordinates are the leading eigenvectors of a Laplacian of the graph of nearest
-    neighbours. Small ones are computed, to the last digit; new samples get theirs from
-    their nearest neighbours among the training samples. Or a network learns them, from
-    the eigenvectors or, where there are too many samples for these, from batches of
-    edges [1]_.
+    neighbours. They are computed exactly, and new samples get theirs from their nearest
+    neighbours among the training samples. Or a network learns them, from the
+    eigenvectors or, if there are too many samples for these, from batches of edges
+    [1]_.
 
     Parameters
     ----------
     n_components : int, default=2
         Number of coordinates, less than the number of samples.
     n_neighbors : int, default=15
-        Neighbours of each sample in the graph, itself not counted.
+        Number of neighbours of each sample in the graph, without the sample itself.
     metric : str or callable, default="euclidean"
-        Distance between samples that the graph is made with: a name that
-        :class:`sklearn.neighbors.NearestNeighbors` knows, or a function of two rows.
+        Metric of the graph: a name that :class:`sklearn.neighbors.NearestNeighbors`
+        accepts, or a function of two rows.
     metric_params : dict, default=None
-        More arguments of the metric.
+        Keyword arguments of the metric.
     n_input_components : int or None, default=50
-        A table with more columns is reduced to so many principal components, in which
-        new samples are compared, and which a network sees. With ``metric="euclidean"``
-        and more samples than can be compared in seconds, the graph is made of them,
-        too. None: all columns.
+        Maximum number of principal components to which a table with more columns is
+        reduced, for the comparison with new samples and for the network. With
+        ``metric="euclidean"`` and more samples than can be compared in seconds, they
+        also make the graph. None: all columns are used.
     laplacian : {"rw", "symmetric", "unnormalized"}, default="rw"
-        Which Laplacian, with affinities W and degrees D: I - D⁻¹ W,
+        The Laplacian, with affinities W and degrees D: I - D⁻¹ W,
         I - D^(-1/2) W D^(-1/2) or D - W.
     solver : {"auto", "exact", "minibatch"}, default="auto"
         "exact": computes the eigenvectors. "minibatch": trains a network on batches of
         edges; for data so large that eigenvectors take too long. "auto": exact up to a
         million samples.
     diffusion_time : float, default=0.0
-        Coordinates are multiplied by (1 - eigenvalue) ** diffusion_time, which makes a
-        diffusion map of them. Not for the unnormalized Laplacian.
+        Power of the factors (1 - eigenvalue) of the coordinates, which make a diffusion
+        map of them. Must be 0 for the unnormalized Laplacian.
     n_anchors : int or "auto", default="auto"
-        Number of training samples that are remembered, to find the neighbours of new
-        ones. "auto": all, but at most 100,000. 0: none; a network learns the
-        eigenvectors, which takes longer, is less accurate, but takes less memory. With
-        ``solver="minibatch"`` there are none.
+        Number of training samples stored, among which new samples find their
+        neighbours. "auto": all, but at most 100,000. 0: none; a network learns the
+        eigenvectors, which takes longer and is less accurate, but takes less memory.
+        Without effect if ``solver="minibatch"``.
     hidden_layer_sizes : tuple of int, default=(128, 128, 128)
-        Widths of the network's layers, where there is one.
+        Widths of the network's hidden layers, if there is a network.
     max_epochs : int or "auto", default="auto"
-        Epochs of its training; in batches of edges an epoch is as many edges as there
-        are samples. "auto": 60, or as many as make 1,000 steps.
+        Number of epochs of its training; an epoch in batches of edges has as many edges
+        as there are samples. "auto": 60, or as many as make 1,000 steps.
     batch_size : int or "auto", default="auto"
-        Samples or edges per training step. "auto": a sixteenth of the samples, between
-        32 and 1,024; or 512 edges, but not more than there are samples.
+        Number of samples or edges per training step. "auto": a sixteenth of the
+        samples, between 32 and 1,024; or 512 edges, at most the number of samples.
     learning_rate : float, default=0.01
-        The largest rate of the training.
+        Maximum learning rate.
     callbacks : list of skorch callbacks, default=None
-        Called while the network is trained.
+        Callbacks of the training.
     device : str, default="auto"
-        Where the network runs: a name that torch knows. "auto": a GPU if there is one.
+        Device of the network, a name of torch. "auto": a GPU if there is one.
     random_state : int, RandomState instance or None, default=None
-        Decides all that is random. The same number gives the same embedding.
+        Seed of all that is random. The same number gives the same embedding.
     n_jobs : int, default=None
         Number of threads. The result is the same for any number.
     verbose : bool or int, default=False
@@ -123,31 +131,31 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     embedding_ : ndarray of shape (n_samples, n_components)
-        The coordinates of the training samples: what `transform` gives for them.
+        Coordinates of the training samples, equal to `transform` of them.
     eigenvalues_ : ndarray of shape (n_components,)
-        Eigenvalues of the Laplacian, ascending, without the trivial one; of the
-        network's functions if ``solver_ == "minibatch"``.
+        Eigenvalues of the Laplacian, ascending, without the trivial one; with
+        ``solver_ == "minibatch"`` approximate ones.
     graph_ : csr_array of shape (n_samples, n_samples)
         The affinities.
     solver_ : str
         "exact" or "minibatch".
     net_ : skorch.NeuralNet
-        Defined only if there is one: the network.
+        The network. Defined only if there is one.
     loss_curve_ : ndarray of shape (`n_iter_`,)
-        Defined only if there is a network: mean loss of each epoch.
+        Mean loss of each epoch. Defined only if there is a network.
     n_iter_ : int
-        Defined only if there is a network: number of epochs.
+        Number of epochs. Defined only if there is a network.
     device_ : str
-        Defined only if there is a network: where it runs.
+        Device of the network. Defined only if there is a network.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Names of the columns. Defined only if X was a table with column names.
 
     See Also
     --------
-    celltyping.NUMAP : An embedding to look at, which starts from these coordinates.
-    celltyping.metrics.grassmann_score : Compares what coordinates span.
+    celltyping.NUMAP : Embedding for plots, which starts from these coordinates.
+    celltyping.metrics.grassmann_score : Distance of the spaces that coordinates span.
     sklearn.manifold.SpectralEmbedding : Without `transform`.
 
     Notes
@@ -164,9 +172,9 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     for "cosine" and "correlation" of the rows scaled to unit length, whatever the
     metric of the graph is.
 
-    If the graph has several components, the eigenvalue 0 is there several times, and
-    coordinates that belong to it tell the components apart, the largest ones first. A
-    warning says so where nothing else is left to be told.
+    If the graph has several components, the eigenvalue 0 is multiple, and its
+    coordinates separate the components, the largest ones first. A warning is given if
+    no other coordinates are left.
 
     References
     ----------
@@ -192,10 +200,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         "laplacian": [StrOptions({"rw", "symmetric", "unnormalized"})],
         "solver": [StrOptions({"auto", "exact", "minibatch"})],
         "diffusion_time": [Interval(Real, 0, None, closed="left")],
-        "n_anchors": [
-            Interval(Integral, 0, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
+        "n_anchors": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "hidden_layer_sizes": ["array-like"],
         "max_epochs": [
             Interval(Integral, 1, None, closed="left"),
@@ -257,7 +262,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit(self, X, y=None):
-        """Find the coordinates of the training samples.
+        """Compute the coordinates of the training samples.
 
         Parameters
         ----------
@@ -275,59 +280,54 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ------
         ValueError
             If there are too few samples for `n_components`, the metric is unknown or
-            the device is not there.
+            the device does not exist.
         ImportError
-            If a network is asked for and torch is not installed.
+            If a network is needed and torch is not installed.
         FloatingPointError
             If the training of the network diverges.
         """
-        return self._fit(X)
-
-    def _fit(self, X):
-        """Do what `fit` does."""
-        X = self._read(X, reset=True)
+        X = self._validate_X(X, reset=True)
         n_samples = X.shape[0]
         self._check_parameters(n_samples)
-        solver = self.solver
-        if solver == "auto":
-            solver = "exact" if n_samples <= MAX_EXACT else "minibatch"
-        with_network = solver == "minibatch" or self.n_anchors == 0
-        device = self._find_device() if with_network else None
+        for name in ("device_", "loss_curve_", "n_iter_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        self.solver_ = self.solver
+        if self.solver == "auto":
+            self.solver_ = "exact" if n_samples <= MAX_EXACT else "minibatch"
+        has_network = self.solver_ == "minibatch" or self.n_anchors == 0
+        if has_network:
+            networks = import_networks("GrEASE with a network")
+            self.device_ = networks.resolve_device(self.device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        reduction = out_of_sample.fit_reduction(
-            X, self.n_input_components, seed, self.metric
-        )
-        reduced = out_of_sample.reduce(reduction, X)
+        pca = InputPCA(self.metric).fit(X, self.n_input_components, seed=seed)
+        reduced = pca.transform(X)
         indices, distances = self._find_neighbors(X, reduced, seed)
-        reduction = out_of_sample.with_unit(reduction, reduced, indices)
-        reduced /= reduction.unit
-        graph = affinity_graph(indices, distances)
-        self._warn_of_components(graph)
-        fitted = {"graph_": graph, "solver_": solver, "_reduction": reduction}
-        if solver == "exact":
-            values, parts = self._exact_parts(graph, seed)
+        pca.scale_to_neighbors(reduced, indices)
+        self.graph_ = affinity_graph(indices, distances)
+        self._warn_of_components(self.graph_)
+
+        if self.solver_ == "minibatch":
+            self.eigenvalues_, self._map = self._fit_minibatch(pca, reduced, seed)
         else:
-            values, network = self._learn_coordinates(graph, reduced, device, seed)
-        if with_network and solver == "exact":
-            network = self._learn_parts(parts, reduced, device, seed)
-        if with_network:
-            network.reduction = reduction
-            losses = np.array(network.net.history[:, "train_loss"])
-            fitted |= {"_network": network, "device_": device}
-            fitted |= {"loss_curve_": losses, "n_iter_": len(losses)}
-        else:
-            fitted["_memory"] = self._remember(reduced, parts, seed)
-            fitted["_factors"] = self._factors_of_means(graph, values, parts)
-            fitted["_n_near"] = indices.shape[1]
-        of_earlier_fit = "_network", "_memory", "device_", "loss_curve_", "n_iter_"
-        for name in of_earlier_fit:
-            vars(self).pop(name, None)
-        vars(self).update(fitted, eigenvalues_=values)
+            self.eigenvalues_, functions = self._solve_exactly(seed)
+            if has_network:
+                self._map = self._fit_network(functions, pca, reduced, seed)
+            else:
+                n_anchors = resolve_n_anchors(self.n_anchors, n_samples)
+                kept = choose_anchors(n_anchors, n_samples, seed)
+                keys = reduced[kept].astype(np.float32)
+                index = build_ivf(keys, functions[kept], seed=seed)
+                factors = 1.0 / self._shrinkage(functions)
+                self._map = NystroemMap(pca, index, factors, indices.shape[1])
+        if has_network:
+            self.loss_curve_ = np.array(self._map.net.history[:, "train_loss"])
+            self.n_iter_ = len(self.loss_curve_)
         self.embedding_ = self._coordinates(X).astype(X.dtype, copy=False)
         return self
 
     def _check_parameters(self, n_samples):
-        """Check what one parameter alone does not show."""
+        """Raise an error if parameters contradict each other or the samples."""
         if self.n_components >= n_samples:
             raise ValueError(
                 f"n_components ({self.n_components}) must be less than the number of "
@@ -337,25 +337,12 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"diffusion_time ({self.diffusion_time}) must be 0 with "
                 "laplacian='unnormalized', whose eigenvalues are not those of a "
-                "diffusion; 'rw' and 'symmetric' have such"
+                "diffusion; use 'rw' or 'symmetric'"
             )
-        sizes = tuple(self.hidden_layer_sizes)
-        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise ValueError(
-                "hidden_layer_sizes must be positive integers, got "
-                f"{self.hidden_layer_sizes!r}"
-            )
+        check_hidden_layer_sizes(self.hidden_layer_sizes)
 
-    def _find_device(self):
-        """Find the device of the network, and whether torch is there at all."""
-        for package in ("torch", "skorch"):
-            import_optional(package, extra="nn", needed_by="GrEASE with a network")
-        from celltyping._nn._training import resolve_device
-
-        return resolve_device(self.device)
-
-    def _read(self, X, *, reset):
-        """Check samples."""
+    def _validate_X(self, X, *, reset):
+        """Validate samples."""
         return validate_data(
             self,
             X,
@@ -368,20 +355,12 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _find_neighbors(self, X, reduced, seed):
         """Find the neighbours of every sample."""
         n_samples, n_features = X.shape
-        n_neighbors = min(self.n_neighbors, n_samples - 1)
-        if n_neighbors < self.n_neighbors:
-            warnings.warn(
-                f"n_neighbors ({self.n_neighbors}) must be less than the number of "
-                f"samples in X ({n_samples}): {n_neighbors} are used",
-                UserWarning,
-                stacklevel=find_stack_level(),
-            )
         table = X
         if self.metric == "euclidean" and n_samples**2 * n_features > MAX_PRODUCTS:
             table = reduced.astype(np.float32)
         return nearest_neighbors(
             table,
-            n_neighbors,
+            limit_n_neighbors(self.n_neighbors, n_samples),
             metric=self.metric,
             metric_params=self.metric_params,
             random_state=seed,
@@ -389,93 +368,94 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         )
 
     def _warn_of_components(self, graph):
-        """Warn where coordinates tell nothing but components apart."""
+        """Warn if all coordinates separate components of the graph."""
         n_parts = connected_components(graph, directed=False, return_labels=False)
         if n_parts > self.n_components:
             warnings.warn(
                 f"the graph of neighbours has {n_parts} components, and n_components "
-                f"({self.n_components}) coordinates only tell the largest of them "
-                "apart: raise n_components for what is inside them, or n_neighbors to "
+                f"({self.n_components}) coordinates only separate the largest of them: "
+                "raise n_components for the structure inside them, or n_neighbors to "
                 "join them",
                 UserWarning,
                 stacklevel=find_stack_level(),
             )
 
-    def _exact_parts(self, graph, seed):
-        """Compute eigenvectors, as parts that extend to new samples.
+    def _solve_exactly(self, seed):
+        """Return the eigenvalues, and functions that extend to new samples.
 
-        Those of the symmetric Laplacian are those of the random walk's times the roots
-        of the degrees: two parts, each of which varies slowly over the data.
+        The eigenvectors of the symmetric Laplacian are those of the random walk's times
+        the roots of the degrees: both vary slowly over the data.
         """
         values, vectors = leading_eigenvectors(
-            graph, self.n_components, kind=self.laplacian, random_state=seed
+            self.graph_, self.n_components, kind=self.laplacian, random_state=seed
         )
         if self.laplacian != "symmetric":
             return values, vectors
-        roots = _roots(graph)
+        roots = _degree_roots(self.graph_)
         return values, np.hstack([vectors / roots, roots])
 
-    def _remember(self, reduced, parts, seed):
-        """Keep training samples, among which new ones find their neighbours."""
-        n_anchors = self.n_anchors
-        if n_anchors == "auto":
-            n_anchors = out_of_sample.MAX_ANCHORS
-        if n_anchors < len(reduced):
-            order = np.random.RandomState(seed).permutation(len(reduced))
-            kept = np.sort(order[:n_anchors])
-            reduced, parts = reduced[kept], parts[kept]
-        return build_memory(reduced.astype(np.float32), parts, seed=seed)
-
-    def _factors_of_means(self, graph, values, parts):
-        """Compute how much smaller means over neighbours are than the parts."""
-        degrees = positive_degrees(graph)
+    def _shrinkage(self, functions):
+        """Return the ratio of means over neighbours to the functions themselves."""
+        degrees = positive_degrees(self.graph_)
         unit = degrees.mean() if self.laplacian == "unnormalized" else 1.0
-        shrinkage = np.maximum(1.0 - values / unit, LEAST_SHRINKAGE)
+        shrinkage = np.maximum(1.0 - self.eigenvalues_ / unit, LEAST_SHRINKAGE)
         if self.laplacian == "symmetric":
             # Neighbours have more neighbours than others.
-            means = graph @ parts[:, -1] / degrees
-            shrinkage = np.append(shrinkage, means.mean() / parts[:, -1].mean())
-        return 1.0 / shrinkage
+            means = self.graph_ @ functions[:, -1] / degrees
+            shrinkage = np.append(shrinkage, means.mean() / functions[:, -1].mean())
+        return shrinkage
 
-    def _new_network(self, reduced, n_outputs, centre, scale, seed):
-        """Make an untrained network, and what is around it."""
-        from celltyping._nn import _encoder
+    def _make_network(self, pca, reduced, centre, scale, seed):
+        """Make an untrained network with an output per entry of `centre`, and its map.
 
+        Parameters
+        ----------
+        pca : InputPCA
+            Reduction of the features.
+        reduced : ndarray of shape (n_samples, n_columns)
+            Principal components of the training samples.
+        centre : ndarray of shape (n_outputs,)
+            Means of the functions.
+        scale : float
+            Unit of the network's outputs.
+        seed : int
+            Seed of the weights.
+
+        Returns
+        -------
+        mapping : OutOfSampleMap
+            The map, without a network.
+        module : Perceptron
+            The network.
+        """
         deviation = reduced.std()
-        network = out_of_sample.Placement(
-            None,  # the reduction, which is there when the network is trained
-            centre,
-            scale,
-            input_scale=1.0 / deviation if deviation > 0 else 1.0,
-        )
-        module = _encoder.make_perceptron(
+        input_scale = 1.0 / deviation if deviation > 0 else 1.0
+        module = import_networks("GrEASE with a network").make_perceptron(
             reduced.shape[1],
             tuple(self.hidden_layer_sizes),
-            n_outputs,
+            len(centre),
             seed=seed,
             noise=INPUT_NOISE,
         )
-        return network, module
+        return OutOfSampleMap(pca, centre, scale, input_scale=input_scale), module
 
-    def _learn_parts(self, parts, reduced, device, seed):
-        """Train a network to reproduce eigenvectors."""
-        from celltyping._nn import _encoder
+    def _fit_network(self, functions, pca, reduced, seed):
+        """Train a network on functions, and return its map."""
+        from celltyping._nn._training import regress
 
-        network, module = self._new_network(
-            reduced, parts.shape[1], parts.mean(axis=0), float(parts.std()) or 1.0, seed
-        )
-        max_epochs = MAX_EPOCHS if self.max_epochs == "auto" else self.max_epochs
-        network.net = _encoder.regress(
+        centre, scale = functions.mean(axis=0), float(functions.std()) or 1.0
+        mapping, module = self._make_network(pca, reduced, centre, scale, seed)
+        mapping.net = regress(
             module,
-            network.inputs(None, reduced),
-            network.standardized(parts),
-            max_epochs=max_epochs,
-            **self._training(device, seed),
+            mapping.network_inputs(None, reduced),
+            mapping.standardize(functions),
+            max_epochs=MAX_EPOCHS if self.max_epochs == "auto" else self.max_epochs,
+            **self._training_options(seed),
         )
-        return network
+        return mapping
 
-    def _learn_coordinates(self, graph, reduced, device, seed):
-        """Train a network on batches of edges."""
+    def _fit_minibatch(self, pca, reduced, seed):
+        """Train a network on batches of edges, and return eigenvalues and its map."""
         from celltyping._nn import _rayleigh
         from celltyping._nn._training import predict_float64
 
@@ -483,78 +463,59 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         targets, masses = np.empty((len(reduced), 0)), np.ones(len(reduced))
         centre = np.zeros(n_functions)
         if self.laplacian != "unnormalized":
-            masses = positive_degrees(graph)
+            masses = positive_degrees(self.graph_)
         if self.laplacian == "symmetric":
-            targets = _roots(graph)
+            targets = _degree_roots(self.graph_)
             centre = np.append(centre, targets.mean())
             targets = targets - centre[-1]
-        network, module = self._new_network(reduced, len(centre), centre, 1.0, seed)
-        inputs = network.inputs(None, reduced)
-        network.net = _rayleigh.learn_coordinates(
+        mapping, module = self._make_network(pca, reduced, centre, 1.0, seed)
+        inputs = mapping.network_inputs(None, reduced)
+        mapping.net = _rayleigh.learn_coordinates(
             module,
             inputs,
-            graph,
+            self.graph_,
             masses,
             targets,
             max_epochs=self.max_epochs,
-            **self._training(device, seed),
+            **self._training_options(seed),
         )
-        functions = predict_float64(network.net.module_, inputs, device)[
-            :, :n_functions
-        ]
-        values, shift, rotation = rotation_to_eigenvectors(graph, functions, masses)
+        outputs = predict_float64(mapping.net.module_, inputs, self.device_)
+        functions = outputs[:, :n_functions]
+        values, shift, rotation = rotation_to_eigenvectors(
+            self.graph_, functions, masses
+        )
         if self.laplacian == "symmetric":
-            rotation *= signs((functions - shift) @ rotation * _roots(graph))
-        _rayleigh.rotate_outputs(network.net.module_, shift, rotation)
-        return values[: self.n_components], network
+            roots = _degree_roots(self.graph_)
+            rotation *= signs((functions - shift) @ rotation * roots)
+        _rayleigh.rotate_outputs(mapping.net.module_, shift, rotation)
+        return values[: self.n_components], mapping
 
-    def _training(self, device, seed):
-        """Return what both ways of training share."""
+    def _training_options(self, seed):
+        """Return the arguments that both ways of training share."""
         return {
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "callbacks": self.callbacks,
             "description": "spectral coordinates",
-            "device": device,
+            "device": self.device_,
             "verbose": self.verbose,
             "seed": seed,
         }
 
     def _coordinates(self, X):
         """Compute the coordinates of samples."""
-        if "_network" in vars(self):
-            parts = self._network.place(X, device=self.device_, n_jobs=self.n_jobs)
-        else:
-            parts = self._extend(X)
-        coordinates = parts[:, : self.n_components]
+        device = getattr(self, "device_", None)
+        functions = self._map(X, device=device, n_jobs=self.n_jobs)
+        coordinates = functions[:, : self.n_components]
         if self.laplacian == "symmetric":
-            coordinates = coordinates * parts[:, -1:]
+            coordinates = coordinates * functions[:, -1:]
         if self.diffusion_time > 0:
             remaining = np.maximum(1.0 - self.eigenvalues_, 0.0)
             coordinates = coordinates * remaining**self.diffusion_time
         return coordinates
 
-    def _extend(self, X):
-        """Extend the eigenvectors to samples."""
-        n_rows = ROWS_PER_NEIGHBOR * self._n_near
-        parts = []
-        with threads(self.n_jobs) as parallel:
-            for rows in gen_batches(X.shape[0], out_of_sample.ROWS_AT_ONCE):
-                reduced = out_of_sample.reduce(self._reduction, X[rows])
-                parts.append(
-                    extend(
-                        self._memory,
-                        np.ascontiguousarray(reduced),
-                        self._factors,
-                        n_neighbors=self._n_near,
-                        n_probes=max(LEAST_PROBES, n_rows // CELL_SIZE),
-                        parallel=parallel,
-                    )
-                )
-        return np.concatenate(parts)
-
     def transform(self, X):
-        """Give samples their coordinates.
+        """Compute the coordinates of samples.
 
         Parameters
         ----------
@@ -564,7 +525,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_components)
-            Coordinates. A row depends on that row of X alone.
+            Coordinates. A row depends on the same row of X alone.
 
         Raises
         ------
@@ -572,12 +533,12 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             If X has other features than the training samples.
         """
         check_is_fitted(self)
-        X = self._read(X, reset=False)
+        X = self._validate_X(X, reset=False)
         return self._coordinates(X).astype(X.dtype, copy=False)
 
     @restore_on_error
     def fit_transform(self, X, y=None):
-        """Find the coordinates of the training samples; the same as fit, transform.
+        """Compute the coordinates of the training samples; the same as fit, transform.
 
         Parameters
         ----------
@@ -595,14 +556,14 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @property
     def net_(self):
-        """The network, a `skorch.NeuralNet`, where there is one."""
+        """The network, a `skorch.NeuralNet`, if there is one."""
         check_is_fitted(self)
-        if "_network" not in vars(self):
+        if isinstance(self._map, NystroemMap):
             raise AttributeError(
                 "there is no net_: eigenvectors were computed, and new samples are "
-                "placed by their neighbours; n_anchors=0 trains a network"
+                "mapped by their neighbours; n_anchors=0 trains a network"
             )
-        return self._network.net
+        return self._map.net
 
     @property
     def _n_features_out(self):
@@ -610,7 +571,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.n_components
 
     def __sklearn_is_fitted__(self):
-        return "embedding_" in vars(self)
+        return hasattr(self, "embedding_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -619,7 +580,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def _roots(graph):
+def _degree_roots(graph):
     """Return the roots of the degrees, in one column of mean square 1."""
     degrees = positive_degrees(graph)
     return np.sqrt(degrees / degrees.mean())[:, np.newaxis]

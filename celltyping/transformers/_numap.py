@@ -1,171 +1,138 @@
-"""NUMAP: a picture of the data, and a place in it for every new sample."""
+"""NUMAP: UMAP with spectral initialisation and out-of-sample mapping."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import warnings
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    clone,
 )
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from celltyping._kernels._fuzzy import fuzzy_graph, supervise
-from celltyping._kernels._layout import fit_curve
-from celltyping._utils._compat import _fit_context
-from celltyping._utils._labels import encode_types
-from celltyping._utils._optional import import_optional
+from celltyping._nn._pickling import PicklableNetMixin
+from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._restore import restore_on_error
-from celltyping._utils._warnings import find_stack_level
-from celltyping.transformers._embedding import initialization, out_of_sample
+from celltyping.transformers._embedding import layout, training
 from celltyping.transformers._embedding.laplacian import leading_eigenvectors
-from celltyping.transformers._embedding.neighbors import nearest_neighbors
-from celltyping.transformers._numap_networks import (
-    NumapNetworks,
-    has_decoder,
-    has_own_decoder,
-)
-from celltyping.transformers._numap_parameters import NumapParameters
+from celltyping.transformers._embedding.neighbors import build_graph, encode_target
+from celltyping.transformers._embedding.out_of_sample import InputPCA, flatten
+from celltyping.transformers._grease import GrEASE
+from celltyping.transformers._mlp_encoder import MLPEncoder
+
+# Parameters of the encoder if they are not given; never changed.
+DEFAULT_ENCODER = MLPEncoder()
+
+
+def _has_decoder(estimator):
+    """Return whether there is a decoder, for `available_if`."""
+    return training.is_own_decoder(estimator.decoder) or bool(estimator.decoder)
 
 
 class NUMAP(
-    NumapNetworks,
-    NumapParameters,
+    PicklableNetMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
 ):
-    """Embed samples in a few dimensions, and place new ones in the same picture.
+    """Embed samples in a few dimensions, and map new samples into the embedding.
 
-    A parametric UMAP that starts from spectral coordinates. Samples are laid out as
-    UMAP lays out the graph of their neighbours; a network learns to reproduce the
-    layout; and where a new sample belongs is decided by the training samples that are
-    nearest to it and to the place that the network proposes. So new samples are mapped
-    in one pass, each by itself.
+    A parametric UMAP that starts from spectral coordinates. UMAP lays out the graph of
+    the nearest neighbours, a network learns to reproduce the layout, and the training
+    samples nearest to a new sample and to the network's output give its position.
 
     Parameters
     ----------
     n_components : int, default=2
         Number of dimensions of the embedding.
     n_neighbors : int, default=15
-        Neighbours of each sample in the graph, itself not counted. More of them show
-        more of the whole and less detail.
+        Number of neighbours of each sample in the graph, without the sample itself.
     min_dist : float, default=0.1
-        How near neighbours come to each other in the embedding, in units of `spread`.
+        Minimum distance of neighbours in the embedding, in units of `spread`.
     spread : float, default=1.0
-        The scale of the embedding.
+        Scale of the embedding.
     metric : str or callable, default="euclidean"
-        Distance between samples that the graph is made with: a name that
-        :class:`sklearn.neighbors.NearestNeighbors` knows, or a function of two rows.
+        Metric of the graph: a name that :class:`sklearn.neighbors.NearestNeighbors`
+        accepts, or a function of two rows.
     metric_params : dict, default=None
-        More arguments of the metric.
+        Keyword arguments of the metric.
     n_input_components : int or None, default=50
-        A table with more columns is reduced to so many principal components, which the
-        network sees, and with ``metric="euclidean"`` the search for neighbours too.
-        None: all columns.
-    spectral : {"exact", "grease"} or None, default="exact"
-        Where samples start. "exact": at the eigenvectors of the graph's Laplacian.
-        "grease": where `celltyping.GrEASE` puts them, trained in batches. None: at
-        their principal components.
-    spectral_components : int, default=10
-        Number of spectral coordinates.
+        Maximum number of principal components to which a table with more columns is
+        reduced, for the network and, with ``metric="euclidean"``, for the neighbour
+        search. None: all columns are used.
+    init : {"spectral", "pca"}, GrEASE or array-like of shape \
+            (n_samples, n_components), default="spectral"
+        Start of the layout. "spectral": the leading eigenvectors of the graph's
+        Laplacian. "pca": principal components. A `GrEASE`: the coordinates of a clone,
+        whose seed is NUMAP's if its `random_state` is None. An array: the positions
+        themselves, for which a range of about 10 is suitable.
     spectral_weight : float, default=0.0
         Share of the spectral coordinates in the embedding: 0 is UMAP, 1 a spectral
         embedding.
-    learn_from : {"features", "spectral", "both"}, default="features"
-        What the network sees: the features, the spectral coordinates, or both.
-    residual : bool, default=False
-        Whether the network learns what is to be added to the spectral coordinates
-        instead of the places themselves.
-    encoder : torch.nn.Module, default=None
-        A network of your own, from a batch of samples to `n_components` numbers each;
-        it is copied. It gets the samples as they are, so that X may have more than two
-        dimensions, as images have. None: fully connected layers.
-    encoder_init : {"xavier", "identity", "one_hot", "spectral"}, default="xavier"
-        How the layers start: at random, as identities, with one 1 in each row, or with
-        the weights of GrEASE's network, which are then fine-tuned.
-    hidden_layer_sizes : tuple of int, default=(128, 128, 128)
-        Widths of the layers.
-    dropout : float, default=0.2
-        Share of units that are left out of a training step.
-    input_noise : float, default=0.3
-        Standard deviation of the noise that is added to the inputs in training, in
-        units of theirs.
+    encoder : MLPEncoder or torch.nn.Module, default=None
+        The network and its training. A module is short for
+        ``MLPEncoder(module=module)``. None: ``MLPEncoder()``.
     n_anchors : int or "auto", default="auto"
-        Number of training samples that are remembered, to decide on new ones. 0: none,
-        the network alone decides. "auto": all, but at most 100,000; and none where
-        training samples that were held out keep as many neighbours without, as on
-        smooth curves and surfaces. With a target `y` or a `spectral_weight`, all.
+        Number of training samples stored to refine the network's output. 0: the network
+        alone maps samples. "auto": all, but at most 100,000; and none if held-out
+        training samples keep as many neighbours without, as on smooth curves and
+        surfaces. With a target `y` or a `spectral_weight`, "auto" means all.
     decoder : bool or torch.nn.Module, default=False
-        Whether to learn the way back, for `inverse_transform`. A network of your own
-        maps `n_components` numbers to the features.
+        Whether to train a decoder for `inverse_transform`. A module of your own maps
+        `n_components` columns to the features.
     n_epochs : int or "auto", default="auto"
-        Epochs of the layout. "auto": 500 for up to 100,000 samples, else 200.
+        Number of epochs of the layout. "auto": 500 for up to 100,000 samples, else 200.
     negative_sample_rate : int, default=5
-        Random samples that push a sample away each time that a neighbour pulls.
+        Number of random samples that repel a sample per neighbour that attracts it.
     repulsion_strength : float, default=1.0
-        How much they push.
-    max_epochs : int, default=40
-        Epochs of the network's training.
-    fine_tune_epochs : int or "auto", default="auto"
-        Epochs in which the network then goes on to learn UMAP's own loss. An epoch is
-        as many edges as count in one of the layout. "auto": 20 if the network alone
-        decides or nearly keeps as many neighbours as with anchors, else 0.
-    batch_size : int or "auto", default="auto"
-        Samples per training step. "auto": a sixteenth of the data, between 32 and
-        1,024.
-    learning_rate : float, default=0.003
-        The largest rate of the training.
+        Weight of the repulsive forces.
     densmap : bool, default=False
-        Whether dense groups shall look dense: densMAP.
+        Whether to preserve local density by the density term of densMAP.
     dens_lambda : float, default=2.0
-        How much that counts beside UMAP's loss.
+        Weight of the density term in the loss.
     dens_frac : float, default=0.3
-        In this last part of the layout's epochs densities count.
+        Fraction of layout epochs, at the end, that use the density term.
     dens_var_shift : float, default=0.1
-        What is added to the variance of the logarithms of local radii.
+        Constant added to the variance of the logarithms of local radii.
     dens_subsample_size : int, default=10000
-        Samples whose radii are compared in a step.
+        Number of samples whose radii are compared in a step.
     target_weight : float, default=0.5
-        If types are given: how much they count beside the distances. 0: not at all; 1:
-        samples of different types are never neighbours.
+        Weight of the types beside the distances, if there are types. 0: types are
+        ignored; 1: samples of different types are never neighbours.
     unlabeled_marker : "auto" or scalar, default="auto"
-        What in `y` means that the type is unknown; see `celltyping.NtacClassifier`.
+        Value of `y` that marks unknown types; see `celltyping.NtacClassifier`.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the fit before ended: samples start at the
-        places that it gives them, and the networks with its weights. So pictures of
-        data that grow stay comparable. Parameters that decide on the shape of the
-        networks must stay as they were.
-    callbacks : list of skorch callbacks, default=None
-        Called while the encoder is trained.
+        Whether `fit` continues from the fit before: samples start at the positions that
+        it gives them, and the networks with its weights. Parameters that define the
+        shape of the networks must stay the same.
     device : str, default="auto"
-        Where networks run: a name that torch knows. "auto": a GPU if there is one.
+        Device of the networks, a name of torch. "auto": a GPU if there is one.
     random_state : int, RandomState instance or None, default=None
-        Decides all that is random. The same number gives the same embedding.
+        Seed of all that is random. The same number gives the same embedding.
     n_jobs : int, default=None
-        Number of threads of the layout and of `transform`. The result is the same for
-        any number.
+        Number of threads of the layout and of `transform`; any gives the same result.
     verbose : bool or int, default=False
         Whether to show progress bars.
 
     Attributes
     ----------
     embedding_ : ndarray of shape (n_samples, n_components)
-        Where the training samples are: what `transform` gives for them.
+        Positions of the training samples, equal to `transform` of them.
     layout_ : ndarray of shape (n_samples, n_components)
         The layout that the network learnt.
     graph_ : csr_array of shape (n_samples, n_samples), dtype=float32
-        The fuzzy graph: how surely two samples are neighbours, between 0 and 1.
+        The fuzzy graph: degrees of membership of neighbours, between 0 and 1.
     spectral_embedding_ : ndarray of shape (n_samples, n_spectral_components)
-        The spectral coordinates. Defined only if `spectral` is not None.
+        The spectral coordinates. Defined only if `init` is "spectral" or a `GrEASE`.
     spectral_ : GrEASE
-        Gives new samples their spectral coordinates. Defined only if they are needed
-        or ``spectral="grease"``.
+        Fitted model of the spectral coordinates. Defined only if `init` is a `GrEASE`
+        or new samples need spectral coordinates.
     net_ : skorch.NeuralNet
         The encoder.
     decoder_net_ : skorch.NeuralNet
@@ -174,34 +141,31 @@ class NUMAP(
         Mean loss of each epoch in which the encoder learnt the layout: smooth L1 in
         units of the layout's standard deviation.
     fine_tune_loss_curve_ : ndarray of shape (n_fine_tune_epochs,)
-        Mean of UMAP's loss of each later epoch. Defined only if there were any.
+        Mean of UMAP's loss in each epoch of fine-tuning. Defined only after any.
     n_iter_ : int
         Number of epochs in which the encoder learnt the layout.
     n_anchors_ : int
-        Number of training samples that are remembered.
+        Number of stored training samples.
     device_ : str
-        Where the networks run.
+        Device of the networks.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Defined only if a table with column names was fitted.
+        Names of the columns. Defined only if X was a table with column names.
 
     See Also
     --------
+    celltyping.MLPEncoder : Parameters of the encoder.
     celltyping.GrEASE : The spectral coordinates alone.
-    celltyping.plotting.EmbeddingDisplay : Draws an embedding.
-    celltyping.metrics.make_neighborhood_scorer : Scores one, for a search.
+    celltyping.plotting.EmbeddingDisplay : Plot of an embedding.
+    celltyping.metrics.make_neighborhood_scorer : Scorer for a search of parameters.
 
     Notes
     -----
-    With anchors, a new sample is placed at the weighted mean of the layout over the ten
-    nearest ones, exp(-d² / (0.02 m)), where m is the mean of d² over them, and d² is
-    the squared distance between the samples in units of that to a near neighbour, plus
-    0.3 times that between the proposed place and the anchor's in units of the layout's
-    variance. The user guide says what each part gains.
-
-    Networks are trained in single and asked in double precision, so that the answer
-    for a row does not depend on the rows beside it.
+    With anchors, the position of a new sample is a weighted mean of the layout over the
+    ten nearest ones. A squared distance is the one between the samples in units of the
+    one to a near neighbour, plus 0.3 times the one between the network's output and the
+    anchor's position in units of the layout's variance.
 
     References
     ----------
@@ -217,12 +181,44 @@ class NUMAP(
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from celltyping import NUMAP
+    >>> from celltyping import NUMAP, MLPEncoder
     >>> X, _ = load_digits(return_X_y=True)
-    >>> numap = NUMAP(n_epochs=100, max_epochs=10, random_state=0).fit(X[:500])
-    >>> numap.transform(X[500:510]).shape
+    >>> numap = NUMAP(n_epochs=100, encoder=MLPEncoder(max_epochs=10), random_state=0)
+    >>> numap.fit(X[:500]).transform(X[500:510]).shape
     (10, 2)
     """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "min_dist": [Interval(Real, 0, None, closed="left")],
+        "spread": [Interval(Real, 0, None, closed="neither")],
+        "metric": [str, callable],
+        "metric_params": [dict, None],
+        "n_input_components": [Interval(Integral, 1, None, closed="left"), None],
+        "init": [StrOptions({"spectral", "pca"}), GrEASE, "array-like"],
+        "spectral_weight": [Interval(Real, 0, 1, closed="both")],
+        "encoder": "no_validation",
+        "n_anchors": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "decoder": "no_validation",
+        "n_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "negative_sample_rate": [Interval(Integral, 0, None, closed="left")],
+        "repulsion_strength": [Interval(Real, 0, None, closed="left")],
+        "densmap": ["boolean"],
+        "dens_lambda": [Interval(Real, 0, None, closed="left")],
+        "dens_frac": [Interval(Real, 0, 1, closed="both")],
+        "dens_var_shift": [Interval(Real, 0, None, closed="neither")],
+        "dens_subsample_size": [Interval(Integral, 2, None, closed="left")],
+        "target_weight": [Interval(Real, 0, 1, closed="both")],
+        "unlabeled_marker": "no_validation",
+        "warm_start": ["boolean"],
+        "device": [str],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    _net_attributes = ("decoder_net_",)
 
     def __init__(
         self,
@@ -234,25 +230,14 @@ class NUMAP(
         metric="euclidean",
         metric_params=None,
         n_input_components=50,
-        spectral="exact",
-        spectral_components=10,
+        init="spectral",
         spectral_weight=0.0,
-        learn_from="features",
-        residual=False,
         encoder=None,
-        encoder_init="xavier",
-        hidden_layer_sizes=(128, 128, 128),
-        dropout=0.2,
-        input_noise=0.3,
         n_anchors="auto",
         decoder=False,
         n_epochs="auto",
         negative_sample_rate=5,
         repulsion_strength=1.0,
-        max_epochs=40,
-        fine_tune_epochs="auto",
-        batch_size="auto",
-        learning_rate=0.003,
         densmap=False,
         dens_lambda=2.0,
         dens_frac=0.3,
@@ -261,7 +246,6 @@ class NUMAP(
         target_weight=0.5,
         unlabeled_marker="auto",
         warm_start=False,
-        callbacks=None,
         device="auto",
         random_state=None,
         n_jobs=None,
@@ -274,25 +258,14 @@ class NUMAP(
         self.metric = metric
         self.metric_params = metric_params
         self.n_input_components = n_input_components
-        self.spectral = spectral
-        self.spectral_components = spectral_components
+        self.init = init
         self.spectral_weight = spectral_weight
-        self.learn_from = learn_from
-        self.residual = residual
         self.encoder = encoder
-        self.encoder_init = encoder_init
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.dropout = dropout
-        self.input_noise = input_noise
         self.n_anchors = n_anchors
         self.decoder = decoder
         self.n_epochs = n_epochs
         self.negative_sample_rate = negative_sample_rate
         self.repulsion_strength = repulsion_strength
-        self.max_epochs = max_epochs
-        self.fine_tune_epochs = fine_tune_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
         self.densmap = densmap
         self.dens_lambda = dens_lambda
         self.dens_frac = dens_frac
@@ -301,7 +274,6 @@ class NUMAP(
         self.target_weight = target_weight
         self.unlabeled_marker = unlabeled_marker
         self.warm_start = warm_start
-        self.callbacks = callbacks
         self.device = device
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -310,18 +282,18 @@ class NUMAP(
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit(self, X, y=None, *, neighbor_graph=None):
-        """Embed the training samples, and learn where new ones belong.
+        """Embed the training samples, and train the map of new samples.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples. With an encoder of your own they may have more dimensions.
+            The samples. With a module of your own they may have more dimensions.
         y : array-like of shape (n_samples,), default=None
             Types, which then count beside the distances (see `target_weight`); unknown
-            ones marked as `unlabeled_marker` says.
+            ones are marked as `unlabeled_marker` says.
         neighbor_graph : sparse matrix of shape (n_samples, n_samples), default=None
             Distances to the neighbours of each sample, as
-            :func:`sklearn.neighbors.kneighbors_graph` makes them with
+            :func:`sklearn.neighbors.kneighbors_graph` computes them with
             ``mode="distance"``, instead of a search by `n_neighbors` and `metric`.
 
         Returns
@@ -333,100 +305,108 @@ class NUMAP(
         ------
         ValueError
             If X holds NaN or has one sample, parameters contradict each other or,
-            with `warm_start`, an earlier fit, the encoder gives another number of
-            columns, the device is not there, or y or neighbor_graph does not fit.
+            with `warm_start`, an earlier fit, the encoder returns another number of
+            columns, the device does not exist, or y or neighbor_graph does not fit X.
         FloatingPointError
-            If the training diverges; then the estimator is as it was before.
+            If the training diverges; then the estimator is unchanged.
         ImportError
             If torch or skorch is missing.
         """
-        for module in ("torch", "skorch"):
-            import_optional(module, extra="nn", needed_by="NUMAP")
-        return self._fit(X, y, neighbor_graph)
-
-    def _fit(self, X, y, neighbor_graph):
-        """Do what `fit` does."""
-        from celltyping._nn._training import resolve_device
-
-        self._check_parameters()
-        earlier = vars(self).get("_placement") if self.warm_start else None
-        if earlier is not None:
-            self._check_earlier()
-            self._read(X, reset=False)
-        X = self._read(X, reset=True)
-        if y is not None:
-            check_consistent_length(X, y)
+        networks = training.import_networks("NUMAP")
+        encoder = self._resolve_encoder()
+        curve = layout.fit_curve(self.min_dist, self.spread)
+        training.check_encoder(encoder, self.init, self.spectral_weight)
+        earlier = earlier_decoder = None
+        if self.warm_start and hasattr(self, "_map"):
+            training.check_warm_start(self._networks, self, encoder)
+            earlier, earlier_decoder = self._map, getattr(self, "decoder_net_", None)
+            self._validate_X(X, reset=False)
+        X = self._validate_X(X, reset=True)
+        codes = encode_target(X, y, self.unlabeled_marker, self.target_weight)
         random_state = check_random_state(self.random_state)
         seed = int(random_state.randint(np.iinfo(np.int32).max))
-        self.device_ = resolve_device(self.device)
-        flat = self._flat(X)
+        self.device_ = networks.resolve_device(self.device)
+        shape = X.shape[0], self.n_components
+        start = self._map_samples(X) if earlier else layout.read_start(self.init, shape)
+        run = {"device": self.device_, "seed": seed, "verbose": self.verbose}
 
+        # Step 1: the graph of nearest neighbours.
+        pca = InputPCA(self.metric) if earlier is None else earlier.pca
         if earlier is None:
-            reduction = out_of_sample.fit_reduction(
-                flat, self.n_input_components, seed, self.metric
-            )
-        else:
-            reduction = earlier.reduction
-        reduced = out_of_sample.reduce(reduction, flat)
-        indices, distances = self._find_neighbors(flat, reduced, neighbor_graph, seed)
+            pca.fit(flatten(X), self.n_input_components, seed=seed)
+        reduced = pca.transform(flatten(X))
+        graph = self._build_graph(X, reduced, neighbor_graph, codes, seed)
         if earlier is None:
-            reduction = out_of_sample.with_unit(reduction, reduced, indices)
-            reduced /= reduction.unit
-        self.graph_ = fuzzy_graph(indices, distances)
-        supervised = y is not None and self.target_weight > 0
-        if supervised:
-            _, codes = encode_types(
-                y, self.unlabeled_marker, caller="NUMAP", min_types=1
-            )
-            self.graph_ = supervise(self.graph_, codes, self.target_weight)
-            if self.graph_.nnz == 0:
-                raise ValueError(
-                    "no two neighbours have the same type in y, so that "
-                    f"target_weight={self.target_weight} leaves no edge in the graph: "
-                    "lower it"
-                )
+            pca.scale_to_neighbors(reduced, graph.indices)
+        self.graph_ = graph.weights
 
-        start = None if earlier is None else self._place(X, earlier)
-        coordinates = self._find_coordinates(X, seed)
+        # Step 2: the layout.
+        self._delete_optional_attributes()
+        coordinates = self._find_coordinates(X, encoder, seed)
         if start is None:
-            leading = out_of_sample.reduce(
-                out_of_sample.fit_reduction(reduced, self.n_components, seed), reduced
+            start = layout.find_start(
+                self.graph_, reduced, coordinates, self.n_components, random_state, seed
             )
-            if coordinates is not None:
-                leading = initialization.start_by_component(
-                    self.graph_, leading, coordinates, seed
-                )
-            start = initialization.start_from(leading, self.n_components, random_state)
-        radii = None
-        if self.densmap:
-            radii = initialization.original_radii(self.graph_, indices, distances)
-        curve = fit_curve(self.min_dist, self.spread)
-        self.layout_ = self._lay_out(start, coordinates, radii, curve, seed)
-        placement = self._learn_encoder(
-            X, reduced, reduction, coordinates, radii, curve, earlier, supervised, seed
+        forces = self._make_forces(curve, graph)
+        options = {"n_epochs": self.n_epochs, "n_jobs": self.n_jobs, **run}
+        self.layout_ = layout.lay_out(self.graph_, start, forces, **options)
+        if coordinates is not None:
+            self.layout_ = layout.mix(self.layout_, coordinates, self.spectral_weight)
+
+        # Step 3: the out-of-sample map.
+        samples = training.Samples(X, reduced, coordinates)
+        fitted = training.fit_map(
+            samples,
+            self.layout_,
+            self.graph_,
+            forces,
+            pca=pca,
+            encoder=encoder,
+            n_anchors=self.n_anchors,
+            n_neighbors=self.n_neighbors,
+            anchors_needed=codes is not None or self.spectral_weight > 0,
+            earlier=earlier,
+            spectral_net=self.spectral_.net_ if encoder.weights == "spectral" else None,
+            **run,
         )
-        self._placement = placement
-        self._kept = self._list_kept()
-        self._sample_shape = X.shape[1:]
-        self._n_features_out = self.n_components
-        self.embedding_ = self._place(X, placement, coordinates)
-        if has_decoder(self):
-            self.decoder_net_ = self._learn_decoder(X, reduced, earlier, seed)
-        elif "decoder_net_" in vars(self):
-            del self.decoder_net_
-        self.embedding_ = self.embedding_.astype(X.dtype, copy=False)
+        self._set_map(fitted, encoder, X)
+
+        # Step 4: the embedding.
+        embedding = self._map_samples(X, coordinates)
+        self.embedding_ = embedding.astype(X.dtype, copy=False)
+        if _has_decoder(self):
+            options = {"encoder": encoder, "earlier": earlier_decoder, **run}
+            self.decoder_net_ = training.fit_decoder(
+                self.decoder, self._map, samples, embedding, **options
+            )
         return self
 
-    def _read(self, X, *, reset):
-        """Check samples."""
+    def _resolve_encoder(self):
+        """Return the encoder's parameters, of the default or of a module, too."""
+        if self.encoder is None:
+            return DEFAULT_ENCODER
+        if isinstance(self.encoder, MLPEncoder):
+            return self.encoder
+        return MLPEncoder(module=self.encoder)
+
+    def _delete_optional_attributes(self):
+        """Delete the attributes that are not defined after every fit."""
+        names = ("spectral_", "spectral_embedding_")
+        for name in (*names, "decoder_net_", "fine_tune_loss_curve_"):
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def _validate_X(self, X, *, reset):
+        """Validate samples."""
+        own = self._resolve_encoder().module is not None
         X = validate_data(
             self,
             X,
             reset=reset,
-            accept_sparse="csr" if self.encoder is None else False,
+            accept_sparse=False if own else "csr",
             dtype=(np.float64, np.float32),
             order="C",  # the last bits of sums depend on it
-            allow_nd=self.encoder is not None,
+            allow_nd=own,
             ensure_min_samples=2 if reset else 1,
         )
         if not reset and X.shape[1:] != self._sample_shape:
@@ -436,132 +416,102 @@ class NUMAP(
             )
         return X
 
-    @staticmethod
-    def _flat(X):
-        """Return one row per sample."""
-        return X if X.ndim == 2 else X.reshape(len(X), -1)
-
-    def _find_neighbors(self, flat, reduced, neighbor_graph, seed):
-        """Read or find the neighbours of every sample."""
-        n_samples = flat.shape[0]
-        if neighbor_graph is not None:
-            return initialization.read_neighbor_graph(neighbor_graph, n_samples)
-        n_neighbors = min(self.n_neighbors, n_samples - 1)
-        if n_neighbors < self.n_neighbors:
-            warnings.warn(
-                f"n_neighbors ({self.n_neighbors}) must be less than the number of "
-                f"samples in X ({n_samples}): {n_neighbors} are used",
-                UserWarning,
-                stacklevel=find_stack_level(),
-            )
-        # Distances between rows of fewer columns take less time; where none were left
+    def _build_graph(self, X, reduced, neighbor_graph, codes, seed):
+        """Build the graph of nearest neighbours, see `build_graph`."""
+        # Distances between rows of fewer columns take less time; if no column was left
         # out, they are the same.
-        with np.errstate(over="ignore"):  # the search refuses what is infinite
-            table = reduced.astype(np.float32) if self.metric == "euclidean" else flat
-        return nearest_neighbors(
+        with np.errstate(over="ignore"):  # the search refuses infinite values
+            euclidean = self.metric == "euclidean"
+            table = reduced.astype(np.float32) if euclidean else flatten(X)
+        return build_graph(
             table,
-            n_neighbors,
+            n_neighbors=self.n_neighbors,
+            neighbor_graph=neighbor_graph,
+            codes=codes,
+            target_weight=self.target_weight,
             metric=self.metric,
             metric_params=self.metric_params,
             random_state=seed,
             n_jobs=self.n_jobs,
         )
 
-    def _find_coordinates(self, X, seed):
-        """Find the spectral coordinates of the training samples."""
-        for name in ("spectral_", "spectral_embedding_"):
-            vars(self).pop(name, None)
-        if self.spectral is None:
+    def _find_coordinates(self, X, encoder, seed):
+        """Return the spectral coordinates, None without, and set their attributes."""
+        n_coordinates = training.count_coordinates(self, encoder, X.shape[0])
+        if n_coordinates is None:
             return None
-        needed = self._list_needs()
-        n_components = min(self.spectral_components, X.shape[0] - 2)
-        least = self.n_components if self.residual else 1
-        if needed and n_components < least:
-            raise ValueError(
-                f"{needed[0]} needs at least {least} spectral coordinates, but "
-                f"spectral_components={self.spectral_components} and {X.shape[0]} "
-                f"samples give {n_components}"
-            )
-        if n_components < 1:
+        if n_coordinates < 1:
             coordinates = np.zeros((X.shape[0], 1))
-        elif needed or self.spectral == "grease":
-            from celltyping.transformers._grease import GrEASE
-
-            self.spectral_ = GrEASE(
-                n_components,
-                n_neighbors=min(self.n_neighbors, X.shape[0] - 1),
-                metric=self.metric,
-                metric_params=self.metric_params,
-                solver="exact" if self.spectral == "exact" else "minibatch",
-                n_input_components=self.n_input_components,
-                n_anchors=0 if self.encoder_init == "spectral" else self.n_anchors,
-                hidden_layer_sizes=self.hidden_layer_sizes,
-                device=self.device,
-                random_state=seed,
-                n_jobs=self.n_jobs,
-                verbose=self.verbose,
-            ).fit(self._flat(X))
+        elif isinstance(self.init, GrEASE) or training.list_spectral_needs(encoder):
+            self.spectral_ = self._make_grease(n_coordinates, X, encoder, seed)
+            self.spectral_.fit(flatten(X))
             coordinates = self.spectral_.embedding_.astype(np.float64)
         else:
             _, coordinates = leading_eigenvectors(
-                self.graph_, n_components, random_state=seed
+                self.graph_, n_coordinates, random_state=seed
             )
         self.spectral_embedding_ = coordinates
         return coordinates
 
-    def _lay_out(self, start, coordinates, radii, curve, seed):
-        """Lay out the graph."""
-        n_epochs = self.n_epochs
-        if n_epochs == "auto":
-            n_epochs = initialization.n_layout_epochs(len(start))
-        n_dense = round(self.dens_frac * n_epochs) if self.densmap else 0
-        places = start
-        forces = {
-            "negative_sample_rate": self.negative_sample_rate,
-            "repulsion_strength": self.repulsion_strength,
-            "seed": seed,
-            "verbose": self.verbose,
-        }
-        if n_dense < n_epochs:
-            places = initialization.lay_out(
-                self.graph_,
-                places,
-                curve=curve,
-                n_epochs=n_epochs - n_dense,
-                n_jobs=self.n_jobs,
-                **forces,
-            )
-        if n_dense > 0:
-            places = initialization.match_radii(
-                places,
-                self.graph_,
-                radii,
-                curve=curve,
-                n_epochs=n_dense,
-                dens_lambda=self.dens_lambda,
-                dens_var_shift=self.dens_var_shift,
-                dens_subsample_size=self.dens_subsample_size,
-                device=self.device_,
-                **forces,
-            )
-        if coordinates is not None:
-            places = initialization.mix(places, coordinates, self.spectral_weight)
-        return places
+    def _make_grease(self, n_coordinates, X, encoder, seed):
+        """Make an unfitted GrEASE, from `init` or with the same graph as NUMAP."""
+        if isinstance(self.init, GrEASE):
+            grease = clone(self.init)
+            if grease.random_state is None:
+                grease.random_state = seed
+            return grease
+        shared = ("metric", "metric_params", "n_input_components")
+        shared += ("device", "n_jobs", "verbose")
+        return GrEASE(
+            n_coordinates,
+            n_neighbors=min(self.n_neighbors, X.shape[0] - 1),
+            solver="exact",
+            n_anchors=0 if encoder.weights == "spectral" else self.n_anchors,
+            hidden_layer_sizes=encoder.hidden_layer_sizes,
+            random_state=seed,
+            **{name: getattr(self, name) for name in shared},
+        )
 
-    def _place(self, X, placement, coordinates=None):
-        """Place samples."""
-        if placement.needs_coordinates and coordinates is None:
+    def _make_forces(self, curve, graph):
+        """Return the forces of the layout, with the density term if it is wanted."""
+        density = None
+        if self.densmap:
+            density = layout.Density(
+                layout.original_radii(graph.weights, graph.indices, graph.distances),
+                self.dens_frac,
+                self.dens_lambda,
+                self.dens_var_shift,
+                self.dens_subsample_size,
+            )
+        strength = self.negative_sample_rate, self.repulsion_strength
+        return layout.Forces(*curve, *strength, density)
+
+    def _set_map(self, fitted, encoder, X):
+        """Set the attributes of a trained map."""
+        self._map = fitted.map
+        self._networks = training.describe_networks(self, encoder)
+        self._sample_shape = X.shape[1:]
+        self._n_features_out = self.n_components
+        self.n_anchors_ = fitted.n_anchors
+        self.loss_curve_ = fitted.loss_curve
+        self.n_iter_ = len(fitted.loss_curve)
+        if fitted.fine_tune_loss_curve is not None:
+            self.fine_tune_loss_curve_ = fitted.fine_tune_loss_curve
+
+    def _map_samples(self, X, coordinates=None):
+        """Map samples to positions, with spectral coordinates if they are needed."""
+        if self._map.needs_coordinates and coordinates is None:
             coordinates = self.spectral_.transform(X).astype(np.float64)
-        return placement.place(X, coordinates, device=self.device_, n_jobs=self.n_jobs)
+        return self._map(X, coordinates, device=self.device_, n_jobs=self.n_jobs)
 
     @property
     def net_(self):
         """The encoder, a `skorch.NeuralNet`."""
         check_is_fitted(self)
-        return self._placement.net
+        return self._map.net
 
     def transform(self, X):
-        """Place samples in the embedding.
+        """Map samples into the embedding.
 
         Parameters
         ----------
@@ -571,7 +521,7 @@ class NUMAP(
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_components)
-            Where they belong. A row depends on that row of X alone.
+            Their positions. A row depends on the same row of X alone.
 
         Raises
         ------
@@ -579,8 +529,8 @@ class NUMAP(
             If X has other features than the training samples.
         """
         check_is_fitted(self)
-        X = self._read(X, reset=False)
-        return self._place(X, self._placement).astype(X.dtype, copy=False)
+        X = self._validate_X(X, reset=False)
+        return self._map_samples(X).astype(X.dtype, copy=False)
 
     @restore_on_error
     def fit_transform(self, X, y=None, **fit_params):
@@ -598,29 +548,26 @@ class NUMAP(
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_components)
-            Where they are.
+            Their positions.
         """
         return self.fit(X, y, **fit_params).embedding_.copy()
 
-    @available_if(has_decoder)
+    @available_if(_has_decoder)
     def inverse_transform(self, X):
-        """Estimate the features of places in the embedding.
+        """Estimate the features at positions in the embedding.
 
-        Only where `decoder` is not False.
+        Available only if `decoder` is not False.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
-            Places.
+            Positions.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Features of samples that would be there; in the shape of the samples that
-            were fitted.
+            Features, in the shape of the samples that were fitted.
         """
-        from celltyping._nn._training import predict_float64
-
         check_is_fitted(self, "decoder_net_")
         X = check_array(X, dtype=(np.float64, np.float32), input_name="X")
         if X.shape[1] != self.n_components:
@@ -628,39 +575,18 @@ class NUMAP(
                 f"X must have a column for each of n_components ({self.n_components}), "
                 f"got {X.shape[1]}"
             )
-        placement = self._placement
-        places = placement.standardized(X)
-        features = predict_float64(self.decoder_net_.module_, places, self.device_)
-        if not has_own_decoder(self):
-            features = out_of_sample.restore(
-                placement.reduction, features / placement.input_scale
-            )
+        features = training.import_networks("NUMAP").predict_float64(
+            self.decoder_net_.module_, self._map.standardize(X), self.device_
+        )
+        if not training.is_own_decoder(self.decoder):
+            features = self._map.pca.inverse_transform(features / self._map.input_scale)
         return features.reshape(len(X), *self._sample_shape).astype(X.dtype, copy=False)
 
     def __sklearn_is_fitted__(self):
-        return "_placement" in vars(self)
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())  # what it gives is the estimator's own
-        if "decoder_net_" in state:
-            from celltyping._nn._training import pack_net
-
-            state["decoder_net_"] = pack_net(state["decoder_net_"])
-        return state
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if "device_" in state:
-            from celltyping._nn._training import device_or_cpu
-
-            self.device_ = device_or_cpu(state["device_"])
-        if "decoder_net_" in state:
-            from celltyping._nn._training import unpack_net
-
-            self.decoder_net_ = unpack_net(state["decoder_net_"])
+        return hasattr(self, "_map")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.encoder is None
+        tags.input_tags.sparse = self._resolve_encoder().module is None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

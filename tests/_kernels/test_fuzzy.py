@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.optimize import brentq
 
-from celltyping._kernels import _fuzzy
+from celltyping.transformers._embedding.neighbors import (
+    fuzzy_graph,
+    smooth_distances,
+    supervise,
+)
 from tests import _reference as reference
 
 
@@ -65,7 +69,7 @@ def plain_graph(indices, distances):
 def test_bandwidths_agree_with_root_finding(seed, n_neighbors, scale):
     rng = np.random.default_rng(seed)
     distances = np.sort(rng.uniform(0.1, 1, (5, n_neighbors)) * scale, axis=1)
-    rho, sigma = _fuzzy.smooth_distances(distances)
+    rho, sigma = smooth_distances(distances)
     expected = np.array([plain_bandwidth(row) for row in distances])
     np.testing.assert_array_equal(rho, expected[:, 0])
     # Of two neighbours, the second's membership should be 0, and any small bandwidth
@@ -78,18 +82,21 @@ def test_bandwidths_agree_with_root_finding(seed, n_neighbors, scale):
     )
 
 
+@pytest.mark.pure_python
 def test_duplicates_do_not_count_as_the_nearest():
-    rho, _ = _fuzzy.smooth_distances(np.array([[0.0, 0.0, 2.0, 3.0], [1, 2, 3, 4]]))
+    rho, _ = smooth_distances(np.array([[0.0, 0.0, 2.0, 3.0], [1, 2, 3, 4]]))
     assert rho.tolist() == [2, 1]
 
 
+@pytest.mark.pure_python
 def test_ties_take_the_least_bandwidth():
-    _, sigma = _fuzzy.smooth_distances(np.array([[2.0, 2.0, 2.0, 2.0], [1, 2, 3, 4]]))
+    _, sigma = smooth_distances(np.array([[2.0, 2.0, 2.0, 2.0], [1, 2, 3, 4]]))
     np.testing.assert_allclose(sigma[0], 0.002)
 
 
+@pytest.mark.pure_python
 def test_rows_of_duplicates_take_the_mean_of_all():
-    rho, sigma = _fuzzy.smooth_distances(np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]))
+    rho, sigma = smooth_distances(np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]))
     assert rho[0] == 0
     np.testing.assert_allclose(sigma[0], 0.001)
 
@@ -107,7 +114,7 @@ def test_the_graph_agrees_with_a_dense_one(seed, n_samples, n_neighbors):
     rng = np.random.default_rng(seed)
     n_neighbors = min(n_neighbors, n_samples - 1)
     indices, distances = reference.closed(*draw_neighbors(rng, n_samples, n_neighbors))
-    graph = _fuzzy.fuzzy_graph(indices, distances)
+    graph = fuzzy_graph(indices, distances)
     assert graph.format == "csr"
     assert graph.dtype == np.float32
     assert graph.indices.dtype == graph.indptr.dtype == np.int32
@@ -120,9 +127,10 @@ def test_the_graph_agrees_with_a_dense_one(seed, n_samples, n_neighbors):
     np.testing.assert_allclose(table, plain_graph(indices, distances), atol=1e-5)
 
 
+@pytest.mark.pure_python
 def test_equal_rows_are_wholly_joined():
     indices = np.array([[1, 2], [2, 0], [0, 1]], dtype=np.int32)
-    graph = _fuzzy.fuzzy_graph(indices, np.zeros((3, 2), np.float32))
+    graph = fuzzy_graph(indices, np.zeros((3, 2), np.float32))
     np.testing.assert_array_equal(graph.toarray(), 1 - np.eye(3))
 
 
@@ -132,7 +140,7 @@ def test_equal_rows_are_wholly_joined():
 @pytest.mark.parametrize("target_weight", [0.0, 0.5, 1.0])
 def test_supervision_agrees_with_a_dense_one(target_weight):
     rng = np.random.default_rng(0)
-    graph = _fuzzy.fuzzy_graph(*draw_neighbors(rng, 40, 6))
+    graph = fuzzy_graph(*draw_neighbors(rng, 40, 6))
     reference.closed(graph.data, graph.indices, graph.indptr)
     codes = reference.closed(rng.integers(-1, 3, 40))
     far = np.exp(-2.5 / (1 - target_weight)) if target_weight < 1 else 0.0
@@ -145,7 +153,7 @@ def test_supervision_agrees_with_a_dense_one(target_weight):
                 expected[i, j] *= far
     largest = expected.max(axis=1, keepdims=True)
     expected = unite(expected / np.where(largest > 0, largest, 1))
-    supervised = _fuzzy.supervise(graph, codes, target_weight)
+    supervised = supervise(graph, codes, target_weight)
     assert supervised.dtype == np.float32
     np.testing.assert_allclose(supervised.toarray(), expected, atol=1e-6)
     np.testing.assert_array_equal(supervised.toarray(), supervised.toarray().T)
@@ -154,14 +162,14 @@ def test_supervision_agrees_with_a_dense_one(target_weight):
 def test_a_row_among_other_types_alone_is_cut_off():
     ring = np.roll(np.eye(4, dtype=np.float32), 1, axis=1)
     graph = sparse.csr_array(ring + ring.T)
-    supervised = _fuzzy.supervise(graph, np.array([0, 1, 1, 1]), 1.0)
+    supervised = supervise(graph, np.array([0, 1, 1, 1]), 1.0)
     assert supervised[[0]].nnz == 0
     assert supervised.nnz == 4
 
 
 def test_one_type_changes_nothing_but_local_connectivity():
-    graph = _fuzzy.fuzzy_graph(*draw_neighbors(np.random.default_rng(1), 30, 5))
-    supervised = _fuzzy.supervise(graph, np.zeros(30, int), 0.5)
+    graph = fuzzy_graph(*draw_neighbors(np.random.default_rng(1), 30, 5))
+    supervised = supervise(graph, np.zeros(30, int), 0.5)
     # The nearest neighbour of each row is joined to it by 1 already.
     table = graph.toarray().astype(float)
     np.testing.assert_allclose(supervised.toarray(), unite(table), atol=1e-6)

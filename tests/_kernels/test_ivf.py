@@ -1,4 +1,4 @@
-"""Recall agrees with plain numpy, in any block and with any number of threads."""
+"""Queries of an index against plain numpy, in any block and with any threads."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -8,28 +8,33 @@ import pytest
 from joblib import Parallel
 from threadpoolctl import threadpool_limits
 
-from celltyping._kernels._ivf import BLOCK, build_memory, extend, recall
+from celltyping.transformers._embedding.out_of_sample import (
+    BLOCK,
+    build_ivf,
+    nystroem_extension,
+    weighted_neighbor_mean,
+)
 
 EVERYWHERE = 10**6  # more probes than there are cells
 
 
 def points(n_rows, n_columns=7, n_values=3, dtype=np.float64, seed=0):
-    """Draw points in clumps, and what they hold."""
+    """Draw points in clumps, and their values."""
     rng = np.random.default_rng(seed)
     clumps = 3 * rng.normal(size=(10, n_columns))
     keys = clumps[rng.integers(0, 10, n_rows)] + rng.normal(size=(n_rows, n_columns))
     return keys.astype(dtype), rng.normal(size=(n_rows, n_values)).astype(dtype)
 
 
-def answer(memory, queries, *, temperature=0.5, n_neighbors=10, n_probes=8, n_jobs=1):
-    """Call `recall` with read-only arrays."""
-    for array in (*memory, queries):
+def answer(index, queries, *, temperature=0.5, n_neighbors=10, n_probes=8, n_jobs=1):
+    """Call `weighted_neighbor_mean` with read-only arrays."""
+    for array in (*index, queries):
         array.setflags(write=False)
     with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
-        return recall(
-            memory,
+        return weighted_neighbor_mean(
+            index,
             queries,
-            temperature=temperature,
+            temperature,
             n_neighbors=n_neighbors,
             n_probes=n_probes,
             parallel=parallel,
@@ -47,26 +52,27 @@ def plain_answer(keys, values, queries, temperature, n_neighbors=10):
     return np.einsum("qk,qkd->qd", weights, values[nearest])
 
 
+@pytest.mark.pure_python
 @pytest.mark.parametrize("n_rows", [1, 5, 127, 128, 1000])
-def test_memory_holds_every_row_once(n_rows):
+def test_the_index_has_every_row_once(n_rows):
     keys, values = points(n_rows)
-    memory = build_memory(keys, values, seed=0)
-    rows = np.hstack([memory.keys, memory.values])
+    index = build_ivf(keys, values, seed=0)
+    rows = np.hstack([index.keys, index.values])
     np.testing.assert_array_equal(
         np.unique(rows, axis=0), np.unique(np.hstack([keys, values]), axis=0)
     )
-    assert memory.cell_starts[0] == 0
-    assert memory.cell_starts[-1] == n_rows
-    assert (np.diff(memory.cell_starts) > 0).all()
-    assert (len(memory.centres) == 1) == (n_rows < 128)
+    assert index.cell_starts[0] == 0
+    assert index.cell_starts[-1] == n_rows
+    assert (np.diff(index.cell_starts) > 0).all()
+    assert (len(index.centres) == 1) == (n_rows < 128)
 
 
 def test_a_row_is_in_the_cell_of_its_nearest_centre():
-    memory = build_memory(*points(1000), seed=0)
-    distances = np.linalg.norm(memory.keys[:, np.newaxis] - memory.centres, axis=2)
-    cells = np.repeat(np.arange(len(memory.centres)), np.diff(memory.cell_starts))
+    index = build_ivf(*points(1000), seed=0)
+    distances = np.linalg.norm(index.keys[:, np.newaxis] - index.centres, axis=2)
+    cells = np.repeat(np.arange(len(index.centres)), np.diff(index.cell_starts))
     np.testing.assert_array_equal(distances.argmin(axis=1), cells)
-    for k, radius in enumerate(memory.radii):
+    for k, radius in enumerate(index.radii):
         np.testing.assert_allclose(radius, distances[cells == k, k].max())
 
 
@@ -77,7 +83,7 @@ def test_all_cells_give_what_numpy_gives(n_rows, temperature, dtype):
     keys, values = points(n_rows, dtype=dtype)
     queries = points(90, dtype=dtype, seed=1)[0]
     found = answer(
-        build_memory(keys, values, seed=0),
+        build_ivf(keys, values, seed=0),
         queries,
         temperature=temperature,
         n_probes=EVERYWHERE,
@@ -89,11 +95,12 @@ def test_all_cells_give_what_numpy_gives(n_rows, temperature, dtype):
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.pure_python
 def test_tight_groups_are_told_apart_as_loose_ones_are():
     keys, values = points(700)
     queries = points(90, seed=1)[0]
-    loose = answer(build_memory(keys, values, seed=0), queries, n_probes=EVERYWHERE)
-    tight = build_memory(keys / 1024, values, seed=0)
+    loose = answer(build_ivf(keys, values, seed=0), queries, n_probes=EVERYWHERE)
+    tight = build_ivf(keys / 1024, values, seed=0)
     found = answer(tight, queries / 1024, n_probes=EVERYWHERE)
     np.testing.assert_allclose(found, loose, rtol=1e-12)
 
@@ -102,52 +109,52 @@ def test_few_probes_are_nearly_as_good_as_all():
     keys, _ = points(12_000, n_columns=8)
     values = np.arange(10_000.0)[:, np.newaxis]
     keys, queries = keys[:10_000], keys[10_000:]
-    memory = build_memory(keys, values, seed=0)
-    right = answer(memory, queries, temperature=1e-9, n_probes=EVERYWHERE)
-    assert np.mean(answer(memory, queries, temperature=1e-9) == right) > 0.98
-    one = answer(memory, queries, temperature=1e-9, n_probes=1)
+    index = build_ivf(keys, values, seed=0)
+    right = answer(index, queries, temperature=1e-9, n_probes=EVERYWHERE)
+    assert np.mean(answer(index, queries, temperature=1e-9) == right) > 0.98
+    one = answer(index, queries, temperature=1e-9, n_probes=1)
     assert 0.3 < np.mean(one == right) < 0.95
 
 
-def test_a_remembered_row_recalls_what_it_holds():
+def test_a_row_of_the_index_gets_its_value():
     keys, values = points(1000)
-    memory = build_memory(keys, values, seed=0)
-    found = answer(memory, keys, temperature=1e-6, n_probes=1)
+    index = build_ivf(keys, values, seed=0)
+    found = answer(index, keys, temperature=1e-6, n_probes=1)
     np.testing.assert_allclose(found, values)
 
 
 def test_equal_rows_share_their_answer():
     keys = np.zeros((300, 4))
     values = np.arange(300.0)[:, np.newaxis]
-    memory = build_memory(keys, values, seed=0)
+    index = build_ivf(keys, values, seed=0)
     for query in (np.zeros((1, 4)), np.ones((1, 4))):
-        found = answer(memory, query, n_neighbors=400, n_probes=EVERYWHERE)
+        found = answer(index, query, n_neighbors=400, n_probes=EVERYWHERE)
         np.testing.assert_allclose(found, [[149.5]])
 
 
 def test_far_queries_do_not_overflow():
     keys, values = points(500)
-    memory = build_memory(keys, values, seed=0)
-    assert np.isfinite(answer(memory, np.full((1, 7), 1e100))).all()
+    index = build_ivf(keys, values, seed=0)
+    assert np.isfinite(answer(index, np.full((1, 7), 1e100))).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_row_does_not_depend_on_its_block(dtype):
     keys, values = points(2000, dtype=dtype)
     queries = points(2 * BLOCK + 3, dtype=dtype, seed=1)[0]
-    memory = build_memory(keys, values, seed=0)
-    together = answer(memory, queries)
-    np.testing.assert_array_equal(answer(memory, queries, n_jobs=2), together)
+    index = build_ivf(keys, values, seed=0)
+    together = answer(index, queries)
+    np.testing.assert_array_equal(answer(index, queries, n_jobs=2), together)
     for rows in ([0], [BLOCK - 1, 5], [2 * BLOCK + 2], slice(3, 90)):
-        alone = answer(memory, np.ascontiguousarray(queries[rows]))
+        alone = answer(index, np.ascontiguousarray(queries[rows]))
         np.testing.assert_array_equal(alone, together[rows])
-    assert answer(memory, queries[:0]).shape == (0, 3)
+    assert answer(index, queries[:0]).shape == (0, 3)
 
 
 def test_keys_of_half_the_size_answer_in_the_dtype_of_the_queries():
     keys, values = points(1000)
     queries = points(90, seed=1)[0]
-    halved = build_memory(keys.astype(np.float32), values.astype(np.float32), seed=0)
+    halved = build_ivf(keys.astype(np.float32), values.astype(np.float32), seed=0)
     found = answer(halved, queries, n_probes=EVERYWHERE)
     assert found.dtype == np.float64
     expected = plain_answer(keys, values, queries, 0.5)
@@ -160,22 +167,22 @@ def test_keys_of_half_the_size_answer_in_the_dtype_of_the_queries():
 
 def test_seed_alone_decides():
     keys, values = points(3000)
-    memory = build_memory(keys, values, seed=0)
+    index = build_ivf(keys, values, seed=0)
     with threadpool_limits(limits=1):
-        again = build_memory(keys, values, seed=0)
-    for one, two in zip(memory, again, strict=True):
+        again = build_ivf(keys, values, seed=0)
+    for one, two in zip(index, again, strict=True):
         np.testing.assert_array_equal(one, two)
-    other = build_memory(keys, values, seed=1)
-    assert not np.array_equal(other.keys, memory.keys)
+    other = build_ivf(keys, values, seed=1)
+    assert not np.array_equal(other.keys, index.keys)
 
 
-def extended(memory, queries, factors, *, n_neighbors=5, n_probes=8, n_jobs=1):
-    """Call `extend` with read-only arrays."""
-    for array in (*memory, queries, factors):
+def extended(index, queries, factors, *, n_neighbors=5, n_probes=8, n_jobs=1):
+    """Call `nystroem_extension` with read-only arrays."""
+    for array in (*index, queries, factors):
         array.setflags(write=False)
     with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
-        return extend(
-            memory,
+        return nystroem_extension(
+            index,
             queries,
             factors,
             n_neighbors=n_neighbors,
@@ -192,7 +199,7 @@ def test_extension_gives_what_numpy_gives(n_rows, n_neighbors, dtype):
     queries = points(90, dtype=dtype, seed=1)[0]
     factors = np.array([1.0, 1.5, -2.0])
     found = extended(
-        build_memory(keys, values, seed=0),
+        build_ivf(keys, values, seed=0),
         queries,
         factors,
         n_neighbors=n_neighbors,
@@ -212,8 +219,8 @@ def test_extension_gives_what_numpy_gives(n_rows, n_neighbors, dtype):
 def test_extension_leaves_rows_as_they_are():
     keys, values = points(1000)
     keys[1], keys[2] = keys[0], keys[0]
-    memory = build_memory(keys, values, seed=0)
-    found = extended(memory, keys, np.full(3, 2.0), n_probes=1)
+    index = build_ivf(keys, values, seed=0)
+    found = extended(index, keys, np.full(3, 2.0), n_probes=1)
     np.testing.assert_allclose(found[3:], values[3:])
     for row in range(3):
         np.testing.assert_allclose(found[row], values[:3].mean(axis=0))
@@ -223,20 +230,18 @@ def test_extension_leaves_rows_as_they_are():
 def test_an_extended_row_does_not_depend_on_its_block(dtype):
     keys, values = points(2000, dtype=dtype)
     queries = points(2 * BLOCK + 3, dtype=dtype, seed=1)[0]
-    memory, factors = build_memory(keys, values, seed=0), np.ones(3)
-    together = extended(memory, queries, factors)
-    np.testing.assert_array_equal(
-        extended(memory, queries, factors, n_jobs=2), together
-    )
+    index, factors = build_ivf(keys, values, seed=0), np.ones(3)
+    together = extended(index, queries, factors)
+    np.testing.assert_array_equal(extended(index, queries, factors, n_jobs=2), together)
     for rows in ([0], [BLOCK - 1, 5], [2 * BLOCK + 2], slice(3, 90)):
-        alone = extended(memory, np.ascontiguousarray(queries[rows]), factors)
+        alone = extended(index, np.ascontiguousarray(queries[rows]), factors)
         np.testing.assert_array_equal(alone, together[rows])
-    assert extended(memory, queries[:0], factors).shape == (0, 3)
+    assert extended(index, queries[:0], factors).shape == (0, 3)
 
 
 def test_extension_to_far_queries_does_not_overflow():
     keys, values = points(500)
     found = extended(
-        build_memory(keys, values, seed=0), np.full((1, 7), 1e100), np.ones(3)
+        build_ivf(keys, values, seed=0), np.full((1, 7), 1e100), np.ones(3)
     )
     assert np.isfinite(found).all()

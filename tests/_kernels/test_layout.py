@@ -3,8 +3,6 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from functools import partial
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,23 +10,20 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import make_blobs
 
-from celltyping._kernels import _fuzzy, _layout
-from celltyping.transformers._embedding.neighbors import nearest_neighbors
+from celltyping._kernels import _layout
+from celltyping.transformers._embedding import layout
+from celltyping.transformers._embedding.neighbors import fuzzy_graph, nearest_neighbors
 from tests import _reference as reference
 
 A, B = 1.6, 0.9
 MASK = 2**64 - 1
 
-lay_out = partial(
-    _layout.optimize_layout,
-    a=A,
-    b=B,
-    n_epochs=10,
-    negative_sample_rate=5,
-    learning_rate=1.0,
-    repulsion_strength=1.0,
-    seed=0,
-)
+
+def lay_out(start, graph, *, rate=5, strength=1.0, n_epochs=10, seed=0, **options):
+    """Lay out a graph with the curve of `A` and `B`."""
+    forces = layout.Forces(A, B, rate, strength)
+    options |= {"n_epochs": n_epochs, "seed": seed}
+    return layout.optimize_layout(graph, start, forces, **options)
 
 
 def draw_graph(rng, n_vertices, density=0.3):
@@ -96,13 +91,13 @@ def plain_epoch(positions, graph, epoch, n_epochs, n_negatives, rate, strength, 
     ],
 )
 def test_known_curves(min_dist, spread, expected):
-    np.testing.assert_allclose(_layout.fit_curve(min_dist, spread), expected, atol=1e-3)
+    np.testing.assert_allclose(layout.fit_curve(min_dist, spread), expected, atol=1e-3)
 
 
 @given(share=st.floats(0, 1), spread=st.floats(0.01, 100))
 @settings(max_examples=30, deadline=None)
 def test_the_curve_is_near_its_target(share, spread):
-    a, b = _layout.fit_curve(share * spread, spread)
+    a, b = layout.fit_curve(share * spread, spread)
     x = np.linspace(0, 3 * spread, 50)
     target = np.where(
         x < share * spread, 1, np.exp(-np.maximum(x / spread - share, 0.0))
@@ -110,8 +105,9 @@ def test_the_curve_is_near_its_target(share, spread):
     assert np.abs(1 / (1 + a * x ** (2 * b)) - target).max() < 0.16
 
 
+@pytest.mark.pure_python
 def test_the_tables_of_forces():
-    attraction, repulsion = _layout._tabulate(A, B, 0.7)
+    attraction, repulsion = layout._tabulate(layout.Forces(A, B, 5, 0.7))
     squares = np.geomspace(1e-11, 1e11, 1000).astype(np.float32)
     read = [
         [_layout._look_up(table, s) for s in squares]
@@ -128,7 +124,7 @@ def test_the_tables_of_forces():
 
 @pytest.mark.parametrize("square", [0.0, 1e-30, 1e30, np.inf])
 def test_beyond_the_tables_their_ends_count(square):
-    table = _layout._tabulate(A, B, 1.0)[1]
+    table = layout._tabulate(layout.Forces(A, B, 5, 1.0))[1]
     end = table[0] if square < 1 else table[-1]
     assert _layout._look_up(table, np.float32(square)) == end
 
@@ -152,9 +148,9 @@ def test_epochs_agree_with_plain_ones(n_dims, n_negatives, seed):
         initial,
         graph,
         n_epochs=3,
-        negative_sample_rate=n_negatives,
+        rate=n_negatives,
         learning_rate=0.05,
-        repulsion_strength=0.7,
+        strength=0.7,
         seed=seed,
     )
     assert positions.dtype == np.float32
@@ -168,7 +164,7 @@ def test_in_the_plane_as_in_general(monkeypatch):
     graph = draw_graph(rng, 100, density=0.1)
     initial = rng.normal(0, 5, (100, 2))
     in_plane = lay_out(initial, graph)
-    monkeypatch.setattr(_layout, "_move_in_plane", _layout._move)
+    monkeypatch.setattr(layout, "move_in_plane", layout.move)
     np.testing.assert_array_equal(lay_out(initial, graph), in_plane)
 
 
@@ -179,21 +175,22 @@ def test_blocks_and_threads_do_not_change_a_bit(n_dims, monkeypatch):
     initial = rng.normal(0, 5, (100, n_dims))
     expected = lay_out(initial, graph, n_jobs=1)
     np.testing.assert_array_equal(lay_out(initial, graph, n_jobs=2), expected)
-    monkeypatch.setattr(_layout, "BLOCK", 50)
-    assert len(_layout._cut(graph.indptr)) > 5
+    monkeypatch.setattr(layout, "BLOCK", 50)
+    assert len(layout._split_rows(graph.indptr)) > 5
     np.testing.assert_array_equal(lay_out(initial, graph, n_jobs=2), expected)
     assert not np.array_equal(lay_out(initial, graph, seed=1), expected)
 
 
 def test_blocks_cover_all_rows(monkeypatch):
-    monkeypatch.setattr(_layout, "BLOCK", 4)
+    monkeypatch.setattr(layout, "BLOCK", 4)
     for counts in ([0], [0, 0, 9, 0], [1] * 9, [20, 0, 0, 1], [0, 0, 0]):
-        bounds = _layout._cut(np.concatenate([[0], np.cumsum(counts)]))
+        bounds = layout._split_rows(np.concatenate([[0], np.cumsum(counts)]))
         assert bounds[0] == 0
         assert bounds[-1] == len(counts)
         assert (np.diff(bounds) > 0).all()
 
 
+@pytest.mark.pure_python
 def test_random_vertices_are_all_others_alike():
     draws = [_layout._other_vertex(np.uint64(7), e, 2, 5) for e in range(4000)]
     counts = np.bincount(draws, minlength=5)
@@ -204,12 +201,15 @@ def test_random_vertices_are_all_others_alike():
 # ------------------------------------------------------------------------- the schedule
 
 
+@pytest.mark.pure_python
 def test_an_edge_counts_in_its_share_of_epochs():
     shares = np.array([1.0, 0.5, 0.3, 0.1], np.float32)
+    ptr = np.array([0, 4], np.uint64)
+    edges = _layout.Edges(ptr, np.zeros(4, np.uint32), shares)
     due = np.empty(4, np.uint64)
     counts = np.zeros(4, int)
     for epoch in range(100):
-        n_due = _layout._find_due(0, 4, shares, epoch, due)
+        n_due = _layout._find_due(edges, 0, epoch, due)
         counts[due[:n_due].astype(int)] += 1
     np.testing.assert_allclose(counts, 100 * shares, atol=1)
 
@@ -217,22 +217,22 @@ def test_an_edge_counts_in_its_share_of_epochs():
 def test_edges_too_weak_for_the_epochs_do_not_count():
     weights = np.zeros((4, 4))
     weights[[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]] = [4, 4, 0.3, 0.3, 1, 1]
-    ptr, cols, shares = _layout._edges_ever_due(reference.as_csr(weights), 10)
+    ptr, cols, shares = layout._edges_ever_due(reference.as_csr(weights), 10)
     assert ptr.tolist() == [0, 1, 2, 3, 4]
     assert cols.tolist() == [1, 0, 3, 2]
     assert shares.tolist() == [1, 1, 0.25, 0.25]
 
 
-def test_each_epoch_is_reported():
-    reports = []
+def test_each_epoch_is_reported(capsys):
     graph = reference.as_csr([[0, 1], [1, 0]])
-    lay_out(np.eye(2), graph, n_epochs=7, advance=lambda: reports.append(1))
-    assert len(reports) == 7
+    lay_out(np.eye(2), graph, n_epochs=7, verbose=True)
+    assert "7/7" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------ special cases
 
 
+@pytest.mark.pure_python
 @pytest.mark.parametrize("n_vertices", [1, 3])
 def test_vertices_without_edges_stay(n_vertices):
     graph = reference.as_csr(np.zeros((n_vertices, n_vertices)))
@@ -246,6 +246,7 @@ def test_stored_zeros_are_no_edges():
     np.testing.assert_array_equal(lay_out(np.eye(2), graph), np.eye(2))
 
 
+@pytest.mark.pure_python
 def test_vertices_on_one_point_stay_finite():
     graph = draw_graph(np.random.default_rng(0), 10)
     positions = lay_out(np.zeros((10, 2)), graph)
@@ -262,7 +263,7 @@ def test_no_epochs_give_the_start():
 
 def test_clusters_come_apart():
     X, y = make_blobs(400, n_features=10, centers=4, random_state=0)
-    graph = _fuzzy.fuzzy_graph(*nearest_neighbors(X, 10, random_state=0))
+    graph = fuzzy_graph(*nearest_neighbors(X, 10, random_state=0))
     initial = np.random.default_rng(0).uniform(0, 10, (400, 2))
     positions = lay_out(initial, graph, n_epochs=200, n_jobs=2)
     nearest, _ = nearest_neighbors(positions, 5, random_state=0)

@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from celltyping._kernels._fuzzy import fuzzy_graph
-from celltyping._kernels._layout import fit_curve
-from celltyping._nn import _encoder
-from celltyping._nn._encoder import (
+from celltyping._nn import _losses
+from celltyping._nn._losses import fine_tune
+from celltyping._nn._training import (
     check_module,
     choose_batch_size,
-    fine_tune,
     make_perceptron,
+    predict_float64,
     regress,
 )
-from celltyping._nn._training import predict_float64
-from celltyping.transformers._embedding.neighbors import nearest_neighbors
+from celltyping.transformers._embedding.layout import Density, Forces, fit_curve
+from celltyping.transformers._embedding.neighbors import fuzzy_graph, nearest_neighbors
 
 TRAINING = {
     "batch_size": "auto",
@@ -196,7 +195,8 @@ def tuned():
     radii = np.log(np.square(distances).mean(axis=1))
     layout = inputs[:, :2] / inputs[:, :2].std()
     results = {}
-    for name, density in (("plain", None), ("dense", (radii, 5.0, 0.1, 90))):
+    densities = {"plain": None, "dense": Density(radii, 1.0, 5.0, 0.1, 90)}
+    for name, density in densities.items():
         module = make_perceptron(4, (32,), 2, seed=0, dropout=0.5, noise=0.5)
         net = fine_tune(
             module,
@@ -204,10 +204,7 @@ def tuned():
             layout,
             fuzzy_graph(indices, distances),
             scale=3.0,
-            curve=fit_curve(0.1, 1.0),
-            negative_sample_rate=5,
-            repulsion_strength=1.0,
-            density=density,
+            forces=Forces(*fit_curve(0.1, 1.0), 5, 1.0, density),
             **TRAINING | {"learning_rate": 0.05},
         )
         places = 3.0 * predict_float64(module, inputs)
@@ -234,7 +231,7 @@ def test_fine_tuning_holds_samples_to_the_layout(monkeypatch):
     indices, distances = nearest_neighbors(inputs, 8, random_state=0)
     away = []
     for hold in (0.0, 1.0, 10.0):
-        monkeypatch.setattr(_encoder, "HOLD", hold)
+        monkeypatch.setattr(_losses, "LAYOUT_WEIGHT", hold)
         module = make_perceptron(4, (32,), 2, seed=0)
         fine_tune(
             module,
@@ -242,10 +239,7 @@ def test_fine_tuning_holds_samples_to_the_layout(monkeypatch):
             layout,
             fuzzy_graph(indices, distances),
             scale=3.0,
-            curve=fit_curve(0.1, 1.0),
-            negative_sample_rate=5,
-            repulsion_strength=1.0,
-            density=None,
+            forces=Forces(*fit_curve(0.1, 1.0), 5, 1.0),
             **TRAINING | {"learning_rate": 0.05},
         )
         away.append(np.square(predict_float64(module, inputs) - layout).mean())

@@ -17,8 +17,15 @@ from celltyping._nn._losses import (
     local_radii,
 )
 from celltyping._nn._training import seeded
+from celltyping.transformers._embedding.layout import Density, Forces
 
 A, B = 1.6, 0.9
+
+
+def make_loss(repulsion_strength=1.0, weight=0.0, shift=0.1, b=B):
+    """Make a loss with a density term."""
+    density = Density(None, 1.0, weight, shift, 0)
+    return UmapLoss(Forces(A, b, 5, repulsion_strength, density))
 
 
 def random_graph(n_samples=30, seed=0):
@@ -72,7 +79,7 @@ def test_loss_of_edges(repulsion_strength):
             apart = (odds + SMALLEST) / (1 + odds)
             expected -= repulsion_strength * np.log(apart) / 12
     targets = {"heads": heads, "tails": tails, "others": others}
-    loss = UmapLoss(A, B, repulsion_strength)(
+    loss = make_loss(repulsion_strength)(
         tensor(positions), {name: tensor(value) for name, value in targets.items()}
     )
     np.testing.assert_allclose(loss.item(), expected)
@@ -86,7 +93,7 @@ def test_loss_without_pairs_that_repel():
         "others": torch.empty((2, 0), dtype=torch.int64),
     }
     expected = np.log1p(plain_odds((positions[:2] - positions[2:]).numpy())).mean()
-    np.testing.assert_allclose(UmapLoss(A, B, 1.0)(positions, targets), expected)
+    np.testing.assert_allclose(make_loss()(positions, targets), expected)
 
 
 def test_samples_at_one_place_have_finite_gradients():
@@ -95,7 +102,7 @@ def test_samples_at_one_place_have_finite_gradients():
     targets = {"heads": rows, "tails": rows.flip(0), "others": rows.reshape(4, 1)}
     targets |= {"centers": rows, "neighbors": rows.flip(0), "rows": rows}
     targets["radii"] = torch.arange(4.0)
-    UmapLoss(A, 0.5, 1.0, density_weight=2.0)(positions, targets).backward()
+    make_loss(weight=2.0, b=0.5)(positions, targets).backward()
     assert torch.isfinite(positions.grad).all()
 
 
@@ -120,9 +127,9 @@ def test_density_lowers_the_loss_by_the_correlation_of_radii():
     }
     dense = {"centers": centers, "neighbors": neighbors, "rows": rows, "radii": radii}
     targets = {name: tensor(value) for name, value in (targets | dense).items()}
-    with_density = UmapLoss(A, B, 1.0, 1.7, 0.3)(tensor(positions), targets)
+    with_density = make_loss(1.0, 1.7, 0.3)(tensor(positions), targets)
     del targets["radii"]
-    without = UmapLoss(A, B, 1.0, 1.7, 0.3)(tensor(positions), targets)
+    without = make_loss(1.0, 1.7, 0.3)(tensor(positions), targets)
     np.testing.assert_allclose((without - with_density).item(), 1.7 * match)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from celltyping._nn._modules import INITIAL_NOISE, FreePositions, Perceptron
-from celltyping._nn._training import seeded
+from celltyping._nn._densmap import FreePositions
+from celltyping._nn._training import INITIAL_NOISE, Perceptron, seeded
 
 
 def perceptron(*args, seed=0, **options):

@@ -10,7 +10,6 @@ import pytest
 import torch
 from scipy import sparse
 
-from celltyping._nn._modules import Perceptron
 from celltyping._nn._rayleigh import (
     BATCH,
     MIN_STEPS,
@@ -20,6 +19,7 @@ from celltyping._nn._rayleigh import (
     learn_coordinates,
     rotate_outputs,
 )
+from celltyping._nn._training import Perceptron
 
 TRAINING = {
     "learning_rate": 0.01,

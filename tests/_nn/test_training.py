@@ -13,8 +13,8 @@ from skorch.callbacks import Callback, EarlyStopping
 from skorch.dataset import Dataset
 
 from celltyping._nn import _training
-from celltyping._nn._modules import Perceptron
 from celltyping._nn._training import (
+    Perceptron,
     ShuffledBatches,
     as_tensor,
     device_or_cpu,

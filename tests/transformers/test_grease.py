@@ -316,6 +316,8 @@ def test_a_training_that_diverges(few, way):
 
 
 def test_only_networks_need_torch(few, monkeypatch):
+    monkeypatch.delattr("celltyping._nn._training")
+    monkeypatch.delitem(sys.modules, "celltyping._nn._training")
     for package in ("torch", "skorch"):
         monkeypatch.setitem(sys.modules, package, None)
     GrEASE().fit(few[0]).transform(few[1])

@@ -1,4 +1,4 @@
-"""What GrEASE and NUMAP share: neighbours, Laplacians, initialisation, new samples."""
+"""Neighbour graphs, Laplacians, layouts and out-of-sample maps of GrEASE and NUMAP."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

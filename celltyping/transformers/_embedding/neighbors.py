@@ -1,24 +1,142 @@
-"""Nearest neighbours of the rows of a table, exact where that takes seconds."""
+"""Nearest neighbours of the rows of a table, and their fuzzy graph."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import warnings
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, NearestNeighbors
+from sklearn.utils import check_consistent_length
 
+from celltyping._kernels._fuzzy import search_bandwidths
+from celltyping._utils._labels import encode_types
 from celltyping._utils._optional import import_optional
+from celltyping._utils._warnings import find_stack_level
 
-# Up to so many products (rows * rows * features) all pairs are compared: 60,000 rows
-# of 50 features take some 20 seconds on two cores, which is about where an approximate
-# search, with its compilation and its errors, starts to pay.
+# Maximum number of products (rows * rows * features) at which all pairs are compared:
+# 60,000 rows of 50 features take some 20 seconds on two cores, which is about where an
+# approximate search, with its compilation and its errors, starts to pay.
 MAX_PRODUCTS = 2e11
 
-# What pynndescent calls otherwise.
+# Names of metrics in pynndescent that differ.
 ALIASES = {"cityblock": "manhattan"}
 
-# Metrics that are nothing without a parameter, and what it is.
+# Metrics that need a parameter, and which.
 NEEDED = {"mahalanobis": "V, a covariance matrix", "seuclidean": "V, the variances"}
+
+# A bandwidth is at least this part of the mean distance, as in UMAP.
+LEAST_BANDWIDTH = 1e-3
+
+# Entries between rows of different types shrink by exp(-2.5 / (1 - target_weight)),
+# with target_weight 1 to nothing; those with a row of unknown type by exp(-1).
+FAR = 2.5
+INFINITELY_FAR = 1e12
+UNKNOWN = 1.0
+
+
+class NeighborGraph(NamedTuple):
+    """Nearest neighbours and their fuzzy graph.
+
+    Parameters
+    ----------
+    indices, distances : ndarray of shape (n_samples, n_neighbors)
+        Neighbours of each sample by rising distance, without the sample itself.
+    weights : csr_array of shape (n_samples, n_samples), dtype=float32
+        The fuzzy graph.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+    weights: sparse.csr_array
+
+
+def build_graph(
+    X, *, n_neighbors, neighbor_graph=None, codes=None, target_weight=0.0, **search
+):
+    """Build the fuzzy graph of samples.
+
+    Parameters
+    ----------
+    X : {ndarray, csr_array} of shape (n_samples, n_features)
+        The table in which neighbours are searched.
+    n_neighbors : int
+        Number of neighbours; fewer, with a warning, if there are not as many samples.
+    neighbor_graph : sparse matrix of shape (n_samples, n_samples), default=None
+        Distances to the neighbours, instead of a search; see `read_neighbor_graph`.
+    codes : ndarray of shape (n_samples,), default=None
+        Types as integers, -1 where unknown. None: the graph is not supervised.
+    target_weight : float, default=0.0
+        Weight of the types, see `supervise`.
+    **search
+        More arguments of `nearest_neighbors`.
+
+    Returns
+    -------
+    graph : NeighborGraph
+        The neighbours and the graph.
+
+    Raises
+    ------
+    ValueError
+        If the types leave no edge in the graph.
+    """
+    if neighbor_graph is None:
+        n_neighbors = limit_n_neighbors(n_neighbors, X.shape[0])
+        indices, distances = nearest_neighbors(X, n_neighbors, **search)
+    else:
+        indices, distances = read_neighbor_graph(neighbor_graph, X.shape[0])
+    weights = fuzzy_graph(indices, distances)
+    if codes is not None:
+        weights = supervise(weights, codes, target_weight)
+        if weights.nnz == 0:
+            raise ValueError(
+                "no two neighbours have the same type in y, so that "
+                f"target_weight={target_weight} leaves no edge in the graph: lower it"
+            )
+    return NeighborGraph(indices, distances, weights)
+
+
+def encode_target(X, y, unlabeled_marker, target_weight):
+    """Return the types of samples as integers, -1 if unknown; None if they are ignored.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, ...)
+        The samples.
+    y : array-like of shape (n_samples,) or None
+        Their types.
+    unlabeled_marker : "auto" or scalar
+        Value of `y` that marks unknown types.
+    target_weight : float
+        Weight of the types.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_samples,) or None
+        The integers.
+    """
+    if y is None:
+        return None
+    check_consistent_length(X, y)
+    if target_weight == 0:
+        return None
+    return encode_types(y, unlabeled_marker, caller="NUMAP", min_types=1)[1]
+
+
+def limit_n_neighbors(n_neighbors, n_samples):
+    """Return the number of neighbours that there are, with a warning if it is less."""
+    if n_neighbors < n_samples:
+        return n_neighbors
+    warnings.warn(
+        f"n_neighbors ({n_neighbors}) must be less than the number of samples in X "
+        f"({n_samples}): {n_samples - 1} are used",
+        UserWarning,
+        stacklevel=find_stack_level(),
+    )
+    return n_samples - 1
 
 
 def nearest_neighbors(
@@ -63,16 +181,6 @@ def nearest_neighbors(
     The search is exact up to `MAX_PRODUCTS`, and where pynndescent lacks the metric. A
     larger table goes to pynndescent, to which a function must come compiled by numba.
     It runs on one thread, because its result depends on their number.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from celltyping.transformers._embedding.neighbors import nearest_neighbors
-    >>> indices, distances = nearest_neighbors(
-    ...     np.array([[0.0], [1.0], [3.0]]), 1, random_state=0
-    ... )
-    >>> indices.ravel()
-    array([1, 0, 1], dtype=int32)
     """
     n_samples, n_features = X.shape
     metric_params = dict(metric_params or {})
@@ -138,14 +246,14 @@ def _has_approximate_search(metric, metric_params):
 
 
 def _import_pynndescent():
-    """Import pynndescent, or say how to install it."""
+    """Import pynndescent, or name the extra that installs it."""
     return import_optional(
         "pynndescent", extra="nn", needed_by="a neighbour search in a large table"
     )
 
 
 def _search_approximately(X, n_neighbors, metric, metric_params, random_state):
-    """Search by nearest neighbour descent; -1 where it finds too few."""
+    """Search by nearest neighbour descent; missing neighbours are -1."""
     index = _import_pynndescent().NNDescent(
         X,
         metric=metric if callable(metric) else ALIASES.get(metric, metric),
@@ -187,3 +295,156 @@ def _leave_out_self(rows, indices, distances):
     dropped[~dropped.any(axis=1), -1] = True
     shape = len(rows), indices.shape[1] - 1
     return indices[~dropped].reshape(shape), distances[~dropped].reshape(shape)
+
+
+def read_neighbor_graph(neighbor_graph, n_samples):
+    """Read neighbours from a sparse matrix of distances.
+
+    Parameters
+    ----------
+    neighbor_graph : sparse matrix of shape (n_samples, n_samples)
+        Distances to the neighbours of each sample, as
+        :func:`sklearn.neighbors.kneighbors_graph` makes them. The
+        diagonal is ignored.
+    n_samples : int
+        Number of samples.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_samples, n_neighbors), dtype=int32
+        Neighbours, nearest first; the number is that of the sample with the fewest.
+    distances : ndarray of shape (n_samples, n_neighbors), dtype=float32
+        Their distances.
+
+    Raises
+    ------
+    ValueError
+        If it is not sparse, has another shape, holds a negative distance or one that
+        is not finite, or a sample has no neighbour.
+    """
+    if not sparse.issparse(neighbor_graph):
+        raise ValueError(
+            "neighbor_graph must be a sparse matrix of distances, as "
+            "sklearn.neighbors.kneighbors_graph(X, 15, mode='distance') makes it, got "
+            f"{type(neighbor_graph).__name__}"
+        )
+    if neighbor_graph.shape != (n_samples, n_samples):
+        raise ValueError(
+            f"neighbor_graph must have shape {n_samples, n_samples}, a row for each "
+            f"sample of X, got {neighbor_graph.shape}"
+        )
+    graph = sparse.coo_array(neighbor_graph)
+    if not np.all(np.isfinite(graph.data)) or np.any(graph.data < 0):
+        raise ValueError("neighbor_graph must hold distances, finite and at least 0")
+    other = graph.row != graph.col
+    rows, columns, values = graph.row[other], graph.col[other], graph.data[other]
+    counts = np.bincount(rows, minlength=n_samples)
+    n_neighbors = counts.min()
+    if n_neighbors == 0:
+        raise ValueError(
+            f"every sample needs a neighbour, but neighbor_graph has none for "
+            f"{np.sum(counts == 0)} of {n_samples} samples, such as sample "
+            f"{np.argmin(counts)}"
+        )
+    order = np.lexsort((columns, values, rows))
+    firsts = np.cumsum(counts) - counts
+    nearest = order[firsts[:, np.newaxis] + np.arange(n_neighbors)]
+    return columns[nearest].astype(np.int32), values[nearest].astype(np.float32)
+
+
+def smooth_distances(distances):
+    """Find the offset and the bandwidth of each row's memberships.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_samples, n_neighbors)
+        Distances to each row's nearest neighbours, itself left out, ascending.
+
+    Returns
+    -------
+    rho : ndarray of shape (n_samples,)
+        The smallest positive distance of each row, 0 if there is none.
+    sigma : ndarray of shape (n_samples,)
+        Bandwidths: the memberships exp(-max(0, distance - rho) / sigma) of a row sum to
+        log2(n_neighbors), unless that takes a bandwidth under a thousandth of the
+        mean distance.
+    """
+    positive = np.where(distances > 0.0, distances, np.inf)
+    rho = positive.min(axis=1).astype(np.float64)
+    rho[np.isinf(rho)] = 0.0
+    sigma = search_bandwidths(distances, rho, np.log2(distances.shape[1]))
+    means = distances.mean(axis=1, dtype=np.float64)
+    means = np.where(rho > 0.0, means, means.mean())
+    return rho, np.maximum(sigma, LEAST_BANDWIDTH * means)
+
+
+def fuzzy_graph(indices, distances):
+    """Join the neighbourhoods of all rows into one symmetric graph.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (n_samples, n_neighbors)
+        Nearest neighbours of each row, itself left out.
+    distances : ndarray of shape (n_samples, n_neighbors)
+        Their distances, ascending.
+
+    Returns
+    -------
+    graph : csr_array of shape (n_samples, n_samples), dtype=float32
+        The fuzzy simplicial set of UMAP: memberships between 0 and 1, symmetric,
+        nothing on the diagonal.
+    """
+    n_samples, n_neighbors = indices.shape
+    rho, sigma = smooth_distances(distances)
+    beyond = np.maximum(distances - rho[:, np.newaxis], 0.0)
+    # A bandwidth is 0 only where all distances are.
+    sigma[sigma == 0.0] = 1.0
+    memberships = np.exp(-beyond / sigma[:, np.newaxis]).astype(np.float32)
+    ptr = np.arange(n_samples + 1, dtype=np.int32) * np.int32(n_neighbors)
+    directed = sparse.csr_array(
+        (memberships.ravel(), indices.astype(np.int32).ravel(), ptr),
+        shape=(n_samples, n_samples),
+    )
+    return _unite(directed)
+
+
+def _unite(directed):
+    """Unite a directed fuzzy graph with its transpose: w + w' - w w'."""
+    transpose = directed.T.tocsr()
+    graph = sparse.csr_array(directed + transpose - directed * transpose)
+    graph.data = np.minimum(graph.data, np.float32(1.0))  # rounding can pass it
+    graph.eliminate_zeros()
+    graph.sort_indices()
+    return graph
+
+
+def supervise(graph, codes, target_weight):
+    """Weaken the edges between rows of different or unknown types.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_samples, n_samples), dtype=float32
+        As `fuzzy_graph` returns it.
+    codes : ndarray of shape (n_samples,)
+        The types as integers, -1 where unknown.
+    target_weight : float
+        Weight of the types beside the distances, between 0 and 1.
+
+    Returns
+    -------
+    graph : csr_array of shape (n_samples, n_samples), dtype=float32
+        The intersection with the types. Each row is scaled such that its strongest
+        entry is 1, and united with the transpose anew.
+    """
+    far = FAR / (1.0 - target_weight) if target_weight < 1.0 else INFINITELY_FAR
+    rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
+    own, other = codes[rows], codes[graph.indices]
+    factors = np.where(own == other, 1.0, np.exp(-far))
+    factors[(own < 0) | (other < 0)] = np.exp(-UNKNOWN)
+    weakened = graph.astype(np.float32, copy=True)
+    weakened.data *= factors
+    strongest = weakened.max(axis=1).toarray()[rows]
+    weakened.data = np.divide(
+        weakened.data, strongest, out=weakened.data, where=strongest > 0.0
+    )
+    return _unite(weakened)

@@ -1,406 +1,589 @@
-"""Where new samples belong: a network proposes, the training samples near it decide."""
+"""Out-of-sample mapping: a network's output refined by its nearest training samples."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from typing import NamedTuple
+import warnings
 
 import numpy as np
+from joblib import delayed
 from scipy import sparse
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from sklearn.utils import gen_batches
 from threadpoolctl import threadpool_limits
 
-from celltyping._kernels._ivf import build_memory, recall
+from celltyping._kernels._ivf import IVFIndex, scaled_means, softmax_means
 from celltyping._kernels._threads import threads
-from celltyping.metrics import neighborhood_overlap_score
+from celltyping._nn._pickling import PicklableNetMixin
 
-# Weight of the squared distance between a proposed place and an anchor's, in units of
-# the variance of the places, beside the squared distance between the samples, in units
-# of that to a near neighbour. On digits and MNIST anything from 0.1 to 1 does; without
-# it (0) one new digit of MNIST in a hundred more lands in a wrong cluster.
-PROPOSAL_WEIGHT = 0.3
+# Weight of the squared distance between the network's output and an anchor's position,
+# in units of the variance of the positions, beside the squared distance between the
+# samples, in units of the one to a near neighbour. On digits and MNIST anything from
+# 0.1 to 1 does; without it (0) one new digit of MNIST in a hundred more lands in a
+# wrong cluster.
+OUTPUT_WEIGHT = 0.3
 
 # An anchor that is farther than the nearest by this share of the mean squared distance
-# to the ten nearest counts 1/e of it. So the nearest few decide: with 0.05, places are
-# means of places, and the trustworthiness of MNIST's new digits is 0.942, not 0.949.
+# to the ten nearest counts 1/e of it. So the nearest few decide: with 0.05, positions
+# are averaged, and the trustworthiness of MNIST's new digits is 0.942, not 0.949.
 TEMPERATURE = 0.02
 
-# Cells of the memory that are searched. With 4 of them in the place of 8, the accuracy
-# on MNIST's new digits is 0.927 in the place of 0.931.
+# Number of cells searched. With 4 in place of 8, the accuracy on MNIST's new digits is
+# 0.927 in place of 0.931.
 N_PROBES = 8
 
-# Training samples that are remembered, unless told otherwise: 20 MB of keys.
+# The extension of functions searches cells with this number of rows per neighbour.
+ROWS_PER_NEIGHBOR = 8
+
+# Maximum number of anchors if it is "auto": 20 MB of keys.
 MAX_ANCHORS = 100_000
 
-# Near neighbours whose distance is the unit of distances.
+# Number of near neighbours whose distance is the unit of distances.
 N_NEAR = 10
 
-# Fewer rows are placed on one thread: that takes less time than to start others.
-WORTH_THREADS = 2000
+# Fewer rows are mapped on one thread: that takes less time than to start others.
+MIN_ROWS_FOR_THREADS = 2000
 
-# Rows that are placed at once: 32 MB where there are 500 features.
+# Rows that are mapped at once: 32 MB where there are 500 features.
 ROWS_AT_ONCE = 8192
 
+# Queries per block of a thread.
+BLOCK = 512
 
-# Metrics that compare directions alone: then each row is scaled to length 1 first, and
-# for the second centred before.
+# Rows per cell of the index, up to a number of cells (a multiple of √n) at which it
+# takes longer to find the nearest cell than to search it.
+CELL_SIZE = 64
+CELLS_PER_ROOT = 4
+
+# Rows per cell that k-means sees, and its iterations: finer cells bring nothing.
+SAMPLED_PER_CELL = 32
+MAX_ITER = 8
+
+# Metrics that compare directions alone: each row is scaled to length 1 first, and for
+# the second centred before.
 DIRECTIONAL = ("cosine", "correlation")
 
 
-class Reduction(NamedTuple):
-    """A shift, a rotation and a unit: principal components of a table."""
-
-    metric: str
-    mean: np.ndarray
-    axes: np.ndarray | None
-    unit: float
-
-
-def fit_reduction(X, n_columns, seed, metric="euclidean"):
-    """Find the principal components that stand for a table.
+class InputPCA:
+    """Principal components of a table, in units of the distance to a near neighbour.
 
     Parameters
     ----------
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        The table.
-    n_columns : int or None
-        Number of components. A table that has no more columns is centred and keeps
-        them. None: as many as there are columns.
-    seed : int
-        Seed of the randomised solver, which large tables need.
     metric : str or callable, default="euclidean"
-        How rows are compared; see `DIRECTIONAL`.
+        Metric that rows are compared by; see `DIRECTIONAL`.
 
-    Returns
-    -------
-    reduction : Reduction
-        Of unit 1; see `with_unit`.
-
-    Raises
-    ------
-    ValueError
-        If the table is sparse and the metric "correlation".
+    Attributes
+    ----------
+    mean : ndarray of shape (n_features,)
+        Mean of the rows.
+    axes : ndarray of shape (n_features, n_columns) or None
+        Principal axes. None: the features are centred and kept.
+    unit : float
+        Unit of the components, see `scale_to_neighbors`.
     """
-    metric = directional(metric)
-    if metric == "correlation" and sparse.issparse(X):
-        raise ValueError("metric='correlation' needs a dense X, got a sparse one")
-    X = _directed(X, metric)
-    n_samples, n_features = X.shape
-    n_columns = min(n_columns or n_features, n_samples, n_features)
-    if n_columns == n_features:
+
+    def __init__(self, metric="euclidean"):
+        self.metric = directional(metric)
+        self.unit = 1.0
+
+    def fit(self, X, n_columns, *, seed):
+        """Find the principal components of a table.
+
+        Parameters
+        ----------
+        X : {ndarray, csr_matrix} of shape (n_samples, n_features)
+            The table.
+        n_columns : int or None
+            Maximum number of components; a table with no more columns keeps them. None:
+            no maximum.
+        seed : int
+            Seed of the randomised solver, which large tables need.
+
+        Returns
+        -------
+        self : InputPCA
+            The fitted components.
+
+        Raises
+        ------
+        ValueError
+            If the table is sparse and the metric "correlation".
+        """
+        if self.metric == "correlation" and sparse.issparse(X):
+            raise ValueError("metric='correlation' needs a dense X, got a sparse one")
+        X = self._direct(X)
+        n_samples, n_features = X.shape
+        n_columns = min(n_columns or n_features, n_samples, n_features)
+        if n_columns == n_features:
+            X = X.toarray() if sparse.issparse(X) else X
+            self.mean, self.axes = X.mean(axis=0, dtype=np.float64), None
+            return self
+        if (X[1:] != X[:-1]).sum() == 0:  # all rows are equal: there is no direction
+            self.mean = np.asarray(X.mean(axis=0), dtype=np.float64).ravel()
+            self.axes = np.eye(n_features, 1)
+            return self
+        solver = "auto"
         if sparse.issparse(X):
-            X = X.toarray()
-        return Reduction(metric, X.mean(axis=0, dtype=np.float64), None, 1.0)
-    if (X[1:] != X[:-1]).sum() == 0:  # all rows are alike: no direction to find
-        mean = np.asarray(X.mean(axis=0), dtype=np.float64).ravel()
-        return Reduction(metric, mean, np.eye(n_features, 1), 1.0)
-    solver = "auto"
-    if sparse.issparse(X):
-        solver = "arpack"
-        n_columns = min(n_columns, min(X.shape) - 1)  # all that ARPACK can do
-    # One thread: the order of a sum depends on their number. Rows that are all the same
-    # have no variance to take shares of, which PCA does all the same.
-    with threadpool_limits(limits=1), np.errstate(invalid="ignore"):
-        pca = PCA(n_columns, svd_solver=solver, random_state=seed).fit(X)
-    axes = pca.components_.T.astype(np.float64)
-    mean = pca.mean_.astype(np.float64)
-    return Reduction(metric, mean, np.ascontiguousarray(axes), 1.0)
+            solver = "arpack"
+            n_columns = min(n_columns, min(X.shape) - 1)  # the maximum of ARPACK
+        # One thread: the order of a sum depends on their number. PCA divides by the
+        # total variance even if rows that are all equal have none.
+        with threadpool_limits(limits=1), np.errstate(invalid="ignore"):
+            pca = PCA(n_columns, svd_solver=solver, random_state=seed).fit(X)
+        self.mean = pca.mean_.astype(np.float64)
+        self.axes = np.ascontiguousarray(pca.components_.T.astype(np.float64))
+        return self
+
+    def scale_to_neighbors(self, reduced, neighbors):
+        """Make the root mean square distance to near neighbours the unit.
+
+        Parameters
+        ----------
+        reduced : ndarray of shape (n_samples, n_columns)
+            Components of the training samples, of unit 1; scaled in place.
+        neighbors : ndarray of shape (n_samples, n_neighbors)
+            Neighbours of each sample, nearest first.
+        """
+        squares = [
+            np.square(reduced - reduced[near]).sum(axis=1).mean(dtype=np.float64)
+            for near in neighbors[:, :N_NEAR].T
+        ]
+        unit = float(np.sqrt(np.mean(squares)))
+        self.unit = unit if unit > 0 else 1.0
+        reduced /= self.unit
+
+    def transform(self, X):
+        """Compute the components of a table, as float64 of shape (rows, n_columns)."""
+        blocks = []
+        for rows in gen_batches(X.shape[0], ROWS_AT_ONCE):
+            block = self._direct(X[rows])
+            if sparse.issparse(block) and self.axes is None:
+                block = block.toarray()
+            if sparse.issparse(block):
+                blocks.append(block @ self.axes - self.mean @ self.axes)
+                continue
+            block = block - self.mean
+            blocks.append(block if self.axes is None else block @ self.axes)
+        return np.concatenate(blocks) / self.unit
+
+    def inverse_transform(self, reduced):
+        """Compute features, for metrics of directions of length 1, from components."""
+        X = reduced * self.unit
+        if self.axes is not None:
+            X = X @ self.axes.T
+        return X + self.mean
+
+    def _direct(self, X):
+        """Keep of each row only the part that the metric compares."""
+        if self.metric == "correlation":
+            X = X - X.mean(axis=1, keepdims=True)
+        return normalize(X) if self.metric in DIRECTIONAL else X
 
 
 def directional(metric):
-    """Return a metric of directions itself, and "euclidean" for all others."""
+    """Return a metric of directions unchanged, and "euclidean" for all others."""
     return metric if metric in DIRECTIONAL else "euclidean"
 
 
-def with_unit(reduction, reduced, neighbors):
-    """Make the distance to a near neighbour the unit.
+def choose_anchors(n_anchors, n_samples, seed):
+    """Return the indices of `n_anchors` random training samples, or of all."""
+    if n_anchors >= n_samples:
+        return np.arange(n_samples)
+    return np.sort(np.random.RandomState(seed).permutation(n_samples)[:n_anchors])
+
+
+def resolve_n_anchors(n_anchors, n_samples):
+    """Return the number of anchors, where `n_anchors` may be "auto"."""
+    return min(n_samples, MAX_ANCHORS if n_anchors == "auto" else n_anchors)
+
+
+def build_ivf(keys, values, *, seed):
+    """Build an inverted-file index.
 
     Parameters
     ----------
-    reduction : Reduction
-        Of unit 1.
-    reduced : ndarray of shape (n_samples, n_columns)
-        What it gives for the training samples.
-    neighbors : ndarray of shape (n_samples, n_neighbors)
-        The neighbours of each, nearest first.
+    keys : ndarray of shape (n_rows, n_columns)
+        Rows that queries are compared with, floats.
+    values : ndarray of shape (n_rows, n_components)
+        Values of the rows, floats.
+    seed : int
+        Seed of k-means.
 
     Returns
     -------
-    reduction : Reduction
-        With the root mean square of these distances as its unit.
+    index : IVFIndex
+        Keys and values in their dtypes, sorted by cell.
     """
-    squares = [
-        np.square(reduced - reduced[near]).sum(axis=1).mean(dtype=np.float64)
-        for near in neighbors[:, :N_NEAR].T
-    ]
-    unit = float(np.sqrt(np.mean(squares)))
-    return reduction._replace(unit=unit if unit > 0 else 1.0)
+    cells, centres = _assign_cells(keys, seed)
+    order = np.argsort(cells, kind="stable")
+    used, sizes = np.unique(cells, return_counts=True)
+    centres = centres[used]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    keys = np.ascontiguousarray(keys[order])
+    gaps = keys.astype(np.float64) - np.repeat(centres, sizes, axis=0)
+    radii = np.sqrt(np.maximum.reduceat((gaps**2).sum(axis=1), starts[:-1]))
+    values = np.ascontiguousarray(values[order])
+    return IVFIndex(keys, values, starts.astype(np.int64), centres, radii)
 
 
-def reduce(reduction, X):
-    """Apply a reduction.
+def _assign_cells(keys, seed):
+    """Assign each row to the nearest centre of k-means on a sample of the rows."""
+    n_rows = len(keys)
+    n_cells = int(min(n_rows // CELL_SIZE, CELLS_PER_ROOT * np.sqrt(n_rows)))
+    if n_cells < 2:
+        centre = keys.mean(axis=0, keepdims=True, dtype=np.float64)
+        return np.zeros(n_rows, dtype=np.intp), centre.astype(keys.dtype)
+    rng = np.random.default_rng(seed)
+    sample = keys
+    if n_rows > SAMPLED_PER_CELL * n_cells:
+        sample = keys[rng.permutation(n_rows)[: SAMPLED_PER_CELL * n_cells]]
+    starts = sample[rng.permutation(len(sample))[:n_cells]]
+    means = KMeans(n_cells, init=starts, n_init=1, max_iter=MAX_ITER, tol=0)
+    # One thread: the order of a sum would depend on their number.
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # Fewer distinct rows than cells: then some cells are empty.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        means.fit(sample)
+        centres = means.cluster_centers_
+        return pairwise_distances_argmin(keys, centres), centres
+
+
+def weighted_neighbor_mean(index, queries, temperature, **search):
+    """Average the values of the rows nearest to each query.
 
     Parameters
     ----------
-    reduction : Reduction
-        As `fit_reduction` and `with_unit` return it.
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        A table.
+    index : IVFIndex
+        The rows.
+    queries : ndarray of shape (n_queries, n_columns)
+        Contiguous rows of floats; all is computed in their dtype.
+    temperature : float
+        Range of the weights; the larger, the more of the nearest rows count.
+    **search
+        See `_query`.
 
     Returns
     -------
-    reduced : ndarray of shape (n_samples, n_columns), dtype=float64
-        Its columns.
+    means : ndarray of shape (n_queries, n_components)
+        Weighted means in the dtype of `queries`. A row at squared distance d² has
+        weight exp(-d² / (temperature * m)), where m is the mean of d² over the
+        neighbours, so that tight groups of rows are separated as well as loose ones.
     """
-    blocks = []
-    for rows in gen_batches(X.shape[0], ROWS_AT_ONCE):
-        some = _directed(X[rows], reduction.metric)
-        if sparse.issparse(some) and reduction.axes is None:
-            some = some.toarray()
-        if sparse.issparse(some):
-            blocks.append(some @ reduction.axes - reduction.mean @ reduction.axes)
-            continue
-        some = some - reduction.mean
-        blocks.append(some if reduction.axes is None else some @ reduction.axes)
-    return np.concatenate(blocks) / reduction.unit
+    temperature = queries.dtype.type(temperature)
+    return _query(softmax_means, index, queries, temperature, **search)
 
 
-def restore(reduction, reduced):
-    """Undo `reduce`, as far as it can be undone.
+def nystroem_extension(index, queries, factors, **search):
+    """Extend functions on the rows to queries, by an approximate Nyström extension.
 
     Parameters
     ----------
-    reduction : Reduction
-        As `fit_reduction` and `with_unit` return it.
-    reduced : ndarray of shape (n_samples, n_columns)
-        Columns.
+    index : IVFIndex
+        The rows.
+    queries : ndarray of shape (n_queries, n_columns)
+        Contiguous rows of floats; all is computed in their dtype.
+    factors : ndarray of shape (n_components,)
+        Factors of the means over neighbours.
+    **search
+        See `_query`.
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features)
-        The table whose columns they are; for metrics of directions, of length 1.
+    values : ndarray of shape (n_queries, n_components)
+        Means of the neighbours' values times `factors`, in the dtype of `queries`,
+        weighted by exp(-d / σ) with the median σ of the distances d. A query that is
+        equal to a row (see `SAME` in the kernel) gets its value, or the mean of equal
+        rows.
     """
-    X = reduced * reduction.unit
-    if reduction.axes is not None:
-        X = X @ reduction.axes.T
-    return X + reduction.mean
+    factors = factors.astype(queries.dtype)
+    return _query(scaled_means, index, queries, factors, **search)
 
 
-def _directed(X, metric):
-    """Leave of rows what a metric compares."""
-    if metric == "correlation":
-        X = X - X.mean(axis=1, keepdims=True)
-    return normalize(X) if metric in DIRECTIONAL else X
-
-
-class Placement:
-    """Where samples belong among the training samples.
+def _query(kernel, index, queries, parameter, *, n_neighbors, n_probes, parallel):
+    """Run a kernel on blocks of queries.
 
     Parameters
     ----------
-    reduction : Reduction
-        Makes a few columns of the features.
+    kernel : callable
+        Function of `_kernels._ivf`.
+    index, queries, parameter
+        Arguments of the kernel.
+    n_neighbors : int
+        Number of nearest rows that are averaged.
+    n_probes : int
+        Number of cells searched, by distance of their centres.
+    parallel : callable
+        Runs blocks in threads, as `threads` makes it.
+
+    Returns
+    -------
+    values : ndarray of shape (n_queries, n_components)
+        Results of all blocks.
+    """
+    n_probes = min(n_probes, len(index.centres))
+    blocks = parallel(
+        delayed(kernel)(
+            queries[start : start + BLOCK], index, parameter, n_neighbors, n_probes
+        )
+        for start in range(0, max(len(queries), 1), BLOCK)
+    )
+    return np.concatenate(blocks)
+
+
+class OutOfSampleMap(PicklableNetMixin):
+    """Map from features to positions in an embedding.
+
+    Parameters
+    ----------
+    pca : InputPCA
+        Reduction of the features.
     centre : ndarray of shape (n_components,)
-        Mean of the training samples' places.
+        Mean position of the training samples.
     scale : float
-        Standard deviation of their places.
+        Standard deviation of the positions.
     input_scale : float, default=1.0
-        Makes the standard deviation of the columns 1 for the network.
-    takes : {"columns", "coordinates", "both", "features"}, default="columns"
-        What the network sees: the columns, coordinates that come with the samples,
-        both, or the features as they are.
+        Factor of the principal components as inputs of the network.
+    inputs : {"features", "spectral", "both", "raw"}, default="features"
+        Inputs of the network: the principal components of the features, spectral
+        coordinates, both, or the features as they are.
     residual : bool, default=False
-        Whether the first coordinates are added to what the network says.
+        Whether the network adds its output to the first spectral coordinates.
 
     Attributes
     ----------
     net : skorch.NeuralNet
-        Proposes a place.
-    memory : Memory or None
-        The anchors. None: what the network says counts.
+        The trained network, from inputs to standardised positions.
+    index : IVFIndex or None
+        The anchors. None: the network's output is the position.
     """
 
+    _net_attributes = ("net",)
+
     def __init__(
-        self,
-        reduction,
-        centre,
-        scale,
-        *,
-        input_scale=1.0,
-        takes="columns",
-        residual=False,
+        self, pca, centre, scale, *, input_scale=1.0, inputs="features", residual=False
     ):
-        self.reduction = reduction
+        self.pca = pca
         self.centre, self.scale = centre, scale
-        self.input_scale, self.takes, self.residual = input_scale, takes, residual
-        self.net = self.memory = None
+        self.input_scale, self.inputs, self.residual = input_scale, inputs, residual
+        self.net = self.index = None
 
     @property
     def needs_coordinates(self):
-        """Whether samples must come with coordinates."""
-        return self.takes in ("coordinates", "both") or self.residual
+        """Whether samples must come with spectral coordinates."""
+        return self.inputs in ("spectral", "both") or self.residual
 
-    def inputs(self, X, reduced, coordinates=None):
-        """Put together what the network sees.
+    def network_inputs(self, X, reduced, coordinates=None):
+        """Assemble the inputs of the network.
 
         Parameters
         ----------
         X : {ndarray, csr_matrix} of shape (n_samples, ...)
             The features.
         reduced : ndarray of shape (n_samples, n_columns)
-            Their columns.
+            Their principal components.
         coordinates : ndarray of shape (n_samples, n_coordinates), default=None
-            What comes with them.
+            Spectral coordinates, where they are needed.
 
         Returns
         -------
         inputs : ndarray of shape (n_samples, ...)
-            For the network.
+            Inputs of the network.
         """
-        if self.takes == "features":
+        if self.inputs == "raw":
             return X
-        parts = []
-        if self.takes in ("columns", "both"):
-            parts.append(reduced * self.input_scale)
-        if self.takes in ("coordinates", "both"):
-            parts.append(coordinates)
+        blocks = []
+        if self.inputs in ("features", "both"):
+            blocks.append(reduced * self.input_scale)
+        if self.inputs in ("spectral", "both"):
+            blocks.append(coordinates)
         if self.residual:
-            parts.append(coordinates[:, : len(self.centre)])
-        return np.hstack(parts)
+            blocks.append(coordinates[:, : len(self.centre)])
+        return np.hstack(blocks)
 
-    def remember(self, reduced, places, *, n_anchors, seed):
-        """Keep training samples as anchors.
+    def set_anchors(self, reduced, positions, *, n_anchors, seed):
+        """Store training samples as anchors.
 
         Parameters
         ----------
         reduced : ndarray of shape (n_samples, n_columns)
-            Their columns.
-        places : ndarray of shape (n_samples, n_components)
-            Where they are.
+            Principal components of the training samples.
+        positions : ndarray of shape (n_samples, n_components)
+            Their positions.
         n_anchors : int
-            How many are kept, drawn at random where there are more.
+            Number of anchors, drawn at random if there are more samples.
         seed : int
             Seed of the draw and of the cells.
         """
-        self.memory = None
+        self.index = None
         if n_anchors == 0:
             return
-        kept = slice(None)
-        if n_anchors < len(places):
-            order = np.random.RandomState(seed).permutation(len(places))
-            kept = np.sort(order[:n_anchors])
-        values = self.standardized(places[kept])
-        keys = np.hstack([reduced[kept], np.sqrt(PROPOSAL_WEIGHT) * values])
-        self.memory = build_memory(keys.astype(np.float32), values, seed=seed)
+        kept = choose_anchors(n_anchors, len(positions), seed)
+        values = self.standardize(positions[kept])
+        keys = np.hstack([reduced[kept], np.sqrt(OUTPUT_WEIGHT) * values])
+        self.index = build_ivf(keys.astype(np.float32), values, seed=seed)
 
-    def standardized(self, places):
-        """Give places mean 0 and standard deviation 1, as the network learns them."""
-        return (np.asarray(places, dtype=np.float64) - self.centre) / self.scale
+    def standardize(self, positions):
+        """Scale positions to mean 0 and standard deviation 1, the network's units."""
+        return (np.asarray(positions, dtype=np.float64) - self.centre) / self.scale
 
-    def place(self, X, coordinates=None, *, device="cpu", n_jobs=None):
-        """Place samples.
+    def __call__(self, X, coordinates=None, *, device="cpu", n_jobs=None):
+        """Map samples to positions.
 
         Parameters
         ----------
         X : {ndarray, csr_matrix} of shape (n_samples, ...)
             The features.
         coordinates : ndarray of shape (n_samples, n_coordinates), default=None
-            What comes with them, where it is needed.
+            Spectral coordinates, where they are needed.
         device : str, default="cpu"
-            Where the network runs.
+            Device of the network.
         n_jobs : int, default=None
             Number of threads.
 
         Returns
         -------
-        places : ndarray of shape (n_samples, n_components), dtype=float64
-            Where they belong. Each row depends on that row of the input alone.
+        positions : ndarray of shape (n_samples, n_components), dtype=float64
+            Positions; each row depends on the same row of the input alone.
         """
         from celltyping._nn._training import predict_float64
 
-        places = []
-        if X.shape[0] < WORTH_THREADS:
+        positions = []
+        if X.shape[0] < MIN_ROWS_FOR_THREADS:
             n_jobs = 1
         with threads(n_jobs) as parallel:
             for rows in gen_batches(X.shape[0], ROWS_AT_ONCE):
-                some = X[rows]
-                flat = some if some.ndim == 2 else some.reshape(len(some), -1)
-                reduced = reduce(self.reduction, flat)
-                inputs = self.inputs(
-                    some, reduced, None if coordinates is None else coordinates[rows]
+                block = X[rows]
+                reduced = self.pca.transform(flatten(block))
+                inputs = self.network_inputs(
+                    block, reduced, None if coordinates is None else coordinates[rows]
                 )
-                proposed = predict_float64(self.net.module_, inputs, device)
-                places.append(self.decide(reduced, proposed, parallel))
-        return np.concatenate(places) * self.scale + self.centre
+                output = predict_float64(self.net.module_, inputs, device)
+                positions.append(self.refine(reduced, output, parallel))
+        return np.concatenate(positions) * self.scale + self.centre
 
-    def decide(self, reduced, proposed, parallel):
-        """Let the anchors decide, if there are any.
+    def refine(self, reduced, network_output, parallel):
+        """Replace the network's output by a mean over anchors, if there are any.
 
         Parameters
         ----------
         reduced : ndarray of shape (n_samples, n_columns), dtype=float64
-            Columns of the samples.
-        proposed : ndarray of shape (n_samples, n_components), dtype=float64
-            What the network says.
+            Principal components of the samples.
+        network_output : ndarray of shape (n_samples, n_components), dtype=float64
+            Standardised positions from the network.
         parallel : callable
-            Runs blocks of samples, as `threads` makes it.
+            Runs blocks of samples in threads, as `threads` makes it.
 
         Returns
         -------
-        places : ndarray of shape (n_samples, n_components)
-            Where they belong, in the network's units.
+        positions : ndarray of shape (n_samples, n_components)
+            Standardised positions.
         """
-        if self.memory is None:
-            return proposed
-        return recall(
-            self.memory,
-            np.hstack([reduced, np.sqrt(PROPOSAL_WEIGHT) * proposed]),
-            temperature=TEMPERATURE,
+        if self.index is None:
+            return network_output
+        return weighted_neighbor_mean(
+            self.index,
+            np.hstack([reduced, np.sqrt(OUTPUT_WEIGHT) * network_output]),
+            TEMPERATURE,
             n_neighbors=N_NEAR,
             n_probes=N_PROBES,
             parallel=parallel,
         )
 
-    def judge(self, reduced, proposed, places, known, new):
-        """Compare the network alone with the network and anchors, on new samples.
+    def score(self, reduced, network_output, positions, known, new):
+        """Score new samples, mapped by the network alone and with anchors.
 
         Parameters
         ----------
         reduced : ndarray of shape (n_samples, n_columns), dtype=float64
-            Columns of samples.
-        proposed : ndarray of shape (n_new, n_components), dtype=float64
-            What a network that learnt the known samples says of the new ones.
-        places : ndarray of shape (n_samples, n_components)
+            Principal components of the samples.
+        network_output : ndarray of shape (n_new, n_components), dtype=float64
+            Output for the new samples, of a network trained on the known ones.
+        positions : ndarray of shape (n_samples, n_components)
             The layout.
         known, new : ndarray
-            Which samples are anchors, and which are placed.
+            Indices of the samples that are anchors, and of those that are scored.
 
         Returns
         -------
         alone, with_anchors : float
-            Share of their neighbours that the new samples keep: by the network, by
-            both.
+            Share of the new samples' neighbours that stay neighbours.
         """
-        trial = object.__new__(Placement)
-        vars(trial).update(vars(self))  # `copy.copy` would pack the network
-        trial.remember(reduced[known], places[known], n_anchors=len(known), seed=0)
+        trial = OutOfSampleMap(self.pca, self.centre, self.scale)
+        trial.set_anchors(
+            reduced[known], positions[known], n_anchors=len(known), seed=0
+        )
         with threads(1) as parallel:
-            decided = trial.decide(reduced[new], proposed, parallel)
+            refined = trial.refine(reduced[new], network_output, parallel)
         n_neighbors = min(N_NEAR, (len(new) - 1) // 2)
+        before, alone, with_anchors = (
+            NearestNeighbors(n_neighbors=n_neighbors).fit(table).kneighbors_graph()
+            for table in (reduced[new], network_output, refined)
+        )
         return tuple(
-            neighborhood_overlap_score(reduced[new], found, n_neighbors=n_neighbors)
-            for found in (proposed, decided)
+            float(before.multiply(after).sum() / (len(new) * n_neighbors))
+            for after in (alone, with_anchors)
         )
 
-    def __getstate__(self):
-        from celltyping._nn._training import pack_net
 
-        return {**vars(self), "net": pack_net(self.net)}
+class NystroemMap:
+    """Map from features to functions, by their means over anchors.
 
-    def __setstate__(self, state):
-        from celltyping._nn._training import unpack_net
+    Parameters
+    ----------
+    pca : InputPCA
+        Reduction of the features.
+    index : IVFIndex
+        The anchors, with the values of the functions.
+    factors : ndarray of shape (n_functions,)
+        Factors of the means.
+    n_neighbors : int
+        Number of anchors that are averaged.
+    """
 
-        vars(self).update(state)
-        self.net = unpack_net(state["net"])
+    def __init__(self, pca, index, factors, n_neighbors):
+        self.pca, self.index = pca, index
+        self.factors, self.n_neighbors = factors, n_neighbors
+
+    def __call__(self, X, *, device=None, n_jobs=None):
+        """Map samples to values of the functions.
+
+        Parameters
+        ----------
+        X : {ndarray, csr_matrix} of shape (n_samples, n_features)
+            The features.
+        device : None, default=None
+            Not used; an argument of other maps.
+        n_jobs : int, default=None
+            Number of threads.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples, n_functions), dtype=float64
+            Values; each row depends on the same row of X alone.
+        """
+        n_rows = ROWS_PER_NEIGHBOR * self.n_neighbors
+        values = []
+        with threads(n_jobs) as parallel:
+            for rows in gen_batches(X.shape[0], ROWS_AT_ONCE):
+                reduced = self.pca.transform(X[rows])
+                values.append(
+                    nystroem_extension(
+                        self.index,
+                        np.ascontiguousarray(reduced),
+                        self.factors,
+                        n_neighbors=self.n_neighbors,
+                        n_probes=max(N_PROBES, n_rows // CELL_SIZE),
+                        parallel=parallel,
+                    )
+                )
+        return np.concatenate(values)
+
+
+def flatten(X):
+    """Return samples of any number of dimensions as one row each."""
+    return X if X.ndim == 2 else X.reshape(len(X), -1)

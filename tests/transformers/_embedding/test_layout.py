@@ -1,4 +1,4 @@
-"""From neighbours to places, stage by stage, against plain numpy."""
+"""Start positions, layouts and local radii, against plain numpy."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -9,24 +9,27 @@ import torch
 from scipy import sparse
 from sklearn.neighbors import kneighbors_graph
 
-from celltyping._kernels._fuzzy import fuzzy_graph
-from celltyping._kernels._layout import fit_curve
-from celltyping.transformers._embedding.initialization import (
-    SMALL,
+from celltyping.transformers._embedding import layout as layouts
+from celltyping.transformers._embedding.laplacian import leading_eigenvectors
+from celltyping.transformers._embedding.layout import (
+    N_EPOCHS_LARGE,
     SMALLEST_COMPONENT,
     START_NOISE,
     START_RANGE,
+    Density,
+    Forces,
+    fit_curve,
     lay_out,
-    match_radii,
     mix,
-    n_layout_epochs,
     original_radii,
-    read_neighbor_graph,
     start_by_component,
     start_from,
 )
-from celltyping.transformers._embedding.laplacian import leading_eigenvectors
-from celltyping.transformers._embedding.neighbors import nearest_neighbors
+from celltyping.transformers._embedding.neighbors import (
+    fuzzy_graph,
+    nearest_neighbors,
+    read_neighbor_graph,
+)
 
 
 def clumps(n_samples=90):
@@ -106,24 +109,24 @@ def test_graphs_that_are_refused():
 def test_start(n_components):
     coordinates = clumps()
     rng = np.random.RandomState(0)
-    places = start_from(coordinates, n_components, rng)
+    positions = start_from(coordinates, n_components, rng)
     kept = coordinates[:, :n_components] - coordinates[:, :n_components].mean(axis=0)
     expected = kept * START_RANGE / np.abs(kept).max()
-    assert places.shape == (90, n_components)
-    np.testing.assert_allclose(places, expected, atol=6 * START_NOISE)
-    assert (places != expected).all()
+    assert positions.shape == (90, n_components)
+    np.testing.assert_allclose(positions, expected, atol=6 * START_NOISE)
+    assert (positions != expected).all()
 
 
 def test_start_with_too_few_coordinates():
-    places = start_from(clumps()[:, :1], 3, np.random.RandomState(0))
-    assert np.abs(places[:, 0]).max() > 8
-    assert (np.abs(places[:, 1:].std(axis=0) - 1) < 0.3).all()
+    positions = start_from(clumps()[:, :1], 3, np.random.RandomState(0))
+    assert np.abs(positions[:, 0]).max() > 8
+    assert (np.abs(positions[:, 1:].std(axis=0) - 1) < 0.3).all()
 
 
 def test_start_of_samples_that_are_all_alike():
-    places = start_from(np.ones((50, 2)), 2, np.random.RandomState(0))
-    assert len(np.unique(places, axis=0)) == 50
-    assert (np.abs(places.std(axis=0) - 1) < 0.3).all()
+    positions = start_from(np.ones((50, 2)), 2, np.random.RandomState(0))
+    assert len(np.unique(positions, axis=0)) == 50
+    assert (np.abs(positions.std(axis=0) - 1) < 0.3).all()
 
 
 def test_start_of_a_graph_in_one_piece(prepared):
@@ -160,19 +163,23 @@ def test_each_component_starts_by_itself(n_components):
     np.testing.assert_array_equal(found[parts == 2], reduced[parts == 2])
 
 
-def test_number_of_epochs():
-    assert n_layout_epochs(2) == n_layout_epochs(SMALL) == 500
-    assert n_layout_epochs(SMALL + 1) == 200
+def test_number_of_epochs(prepared, monkeypatch, capsys):
+    monkeypatch.setattr(layouts, "SMALL", 89)
+    lay_out_quickly(prepared, n_epochs="auto", verbose=True)
+    assert f"{N_EPOCHS_LARGE}/{N_EPOCHS_LARGE}" in capsys.readouterr().err
+    monkeypatch.setattr(layouts, "SMALL", 90)
+    lay_out_quickly(prepared, n_epochs="auto", verbose=True)
+    assert "500/500" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("n_coordinates", [1, 2, 5])
 def test_mixture(n_coordinates):
     rng = np.random.default_rng(0)
-    places = rng.normal(size=(40, 2)) * 3 + [7, -1]
+    positions = rng.normal(size=(40, 2)) * 3 + [7, -1]
     coordinates = rng.normal(size=(40, n_coordinates)) * 100
-    assert mix(places, coordinates, 0.0) is places
-    alone = mix(places, coordinates, 1.0)
-    centre = places.mean(axis=0)
+    assert mix(positions, coordinates, 0.0) is positions
+    alone = mix(positions, coordinates, 1.0)
+    centre = positions.mean(axis=0)
     np.testing.assert_allclose(alone.mean(axis=0), centre)
     # Turned and scaled: distances in proportion, the size that of the layout.
     leading = coordinates[:, :2]
@@ -181,18 +188,18 @@ def test_mixture(n_coordinates):
         pairwise(leading) / np.linalg.norm(leading - leading.mean(axis=0)),
     )
     np.testing.assert_allclose(
-        np.linalg.norm(alone - centre), np.linalg.norm(places - centre)
+        np.linalg.norm(alone - centre), np.linalg.norm(positions - centre)
     )
-    half = mix(places, coordinates, 0.5)
-    np.testing.assert_allclose(half, (places + alone) / 2)
+    half = mix(positions, coordinates, 0.5)
+    np.testing.assert_allclose(half, (positions + alone) / 2)
 
 
-def test_a_mixture_with_the_turned_layout_is_the_layout():
-    places = np.random.default_rng(0).normal(size=(40, 2))
-    turned = 5 * (places - places.mean(axis=0)) @ [[0.6, -0.8], [0.8, 0.6]]
-    np.testing.assert_allclose(mix(places, turned, 0.7), places)
-    centred = mix(places, np.ones((40, 3)), 1.0)
-    np.testing.assert_allclose(centred, np.tile(places.mean(axis=0), (40, 1)))
+def test_a_mixture_with_the_rotated_layout_is_the_layout():
+    positions = np.random.default_rng(0).normal(size=(40, 2))
+    rotated = 5 * (positions - positions.mean(axis=0)) @ [[0.6, -0.8], [0.8, 0.6]]
+    np.testing.assert_allclose(mix(positions, rotated, 0.7), positions)
+    centred = mix(positions, np.ones((40, 3)), 1.0)
+    np.testing.assert_allclose(centred, np.tile(positions.mean(axis=0), (40, 1)))
 
 
 @pytest.fixture(scope="module")
@@ -221,61 +228,64 @@ def test_original_radii_of_samples_that_are_all_alike():
 
 def lay_out_quickly(prepared, **options):
     """Lay out in a few epochs."""
-    settings = {
-        "curve": fit_curve(0.1, 1.0),
-        "n_epochs": 50,
-        "negative_sample_rate": 5,
-        "repulsion_strength": 1.0,
-        "seed": 0,
-        "verbose": False,
-    }
-    return lay_out(prepared[1], prepared[4], **settings | options)
+    settings = {"n_epochs": 50, "seed": 0, "device": "cpu", "verbose": False}
+    forces = Forces(*fit_curve(0.1, 1.0), 5, 1.0)
+    return lay_out(prepared[1], prepared[4], forces, **settings | options)
 
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_layout_and_its_bar(prepared, verbose, capsys):
-    places = lay_out_quickly(prepared, verbose=verbose)
-    assert places.dtype == np.float64
-    assert places.shape == (90, 2)
+    positions = lay_out_quickly(prepared, verbose=verbose)
+    assert positions.dtype == np.float64
+    assert positions.shape == (90, 2)
     err = capsys.readouterr().err
     assert ("layout" in err and "50/50" in err) == verbose
-    np.testing.assert_array_equal(places, lay_out_quickly(prepared, n_jobs=2))
+    np.testing.assert_array_equal(positions, lay_out_quickly(prepared, n_jobs=2))
 
 
-def match(prepared, places, **options):
-    """Move places on by densities."""
+def match(prepared, positions, **options):
+    """Optimise positions by UMAP's loss with a density term."""
     settings = {
-        "curve": fit_curve(0.1, 1.0),
         "n_epochs": 150,
         "negative_sample_rate": 5,
         "repulsion_strength": 1.0,
-        "dens_lambda": 2.0,
-        "dens_var_shift": 0.1,
-        "dens_subsample_size": 1000,
+        "weight": 2.0,
+        "variance_shift": 0.1,
+        "subsample_size": 1000,
         "seed": 0,
-        "device": "cpu",
         "verbose": False,
-    }
-    radii = original_radii(*prepared[1:4])
-    return match_radii(places, prepared[1], radii, **settings | options)
+    } | options
+    names = ("fraction", "weight", "variance_shift", "subsample_size")
+    density = {"fraction": 1.0, **settings}
+    density = Density(
+        original_radii(*prepared[1:4]), *(density[name] for name in names)
+    )
+    rates = settings["negative_sample_rate"], settings["repulsion_strength"]
+    return lay_out(
+        prepared[1],
+        positions,
+        Forces(*fit_curve(0.1, 1.0), *rates, density),
+        device="cpu",
+        **{name: settings[name] for name in ("n_epochs", "seed", "verbose")},
+    )
 
 
-def density_match(prepared, places):
+def density_match(prepared, positions):
     """Correlate the radii in both spaces."""
     X, graph = prepared[0], prepared[1].toarray()
     before = plain_radii(graph, pairwise(X))
-    return np.corrcoef(before, plain_radii(graph, pairwise(places)))[0, 1]
+    return np.corrcoef(before, plain_radii(graph, pairwise(positions)))[0, 1]
 
 
 def test_radii_come_to_match(prepared):
-    places = lay_out_quickly(prepared)
+    positions = lay_out_quickly(prepared)
     state = torch.get_rng_state()
-    moved = match(prepared, places)
+    moved = match(prepared, positions)
     assert torch.equal(torch.get_rng_state(), state)
     assert moved.dtype == np.float64
-    assert density_match(prepared, moved) > density_match(prepared, places) + 0.2
-    np.testing.assert_array_equal(moved, match(prepared, places))
-    alone = match(prepared, places, dens_lambda=0.0)
+    assert density_match(prepared, moved) > density_match(prepared, positions) + 0.2
+    np.testing.assert_array_equal(moved, match(prepared, positions))
+    alone = match(prepared, positions, weight=0.0)
     assert density_match(prepared, moved) > density_match(prepared, alone) + 0.2
 
 
@@ -285,18 +295,18 @@ def test_radii_come_to_match(prepared):
         {"n_epochs": 5},
         {"negative_sample_rate": 1},
         {"repulsion_strength": 3.0},
-        {"dens_lambda": 0.5},
-        {"dens_var_shift": 5.0},
-        {"dens_subsample_size": 10},
+        {"weight": 0.5},
+        {"variance_shift": 5.0},
+        {"subsample_size": 10},
         {"seed": 1},
     ],
     ids=lambda option: next(iter(option)),
 )
 def test_options_of_matching(prepared, option):
-    places = prepared[4]
+    positions = prepared[4]
     few = {"n_epochs": 10}
-    moved = match(prepared, places, **few)
-    assert not np.allclose(moved, match(prepared, places, **few | option))
+    moved = match(prepared, positions, **few)
+    assert not np.allclose(moved, match(prepared, positions, **few | option))
 
 
 def test_bar_of_matching(prepared, capsys):

@@ -1,0 +1,462 @@
+"""Layout of a fuzzy graph: start positions, attraction and repulsion."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from joblib import delayed
+from scipy import optimize, sparse
+from scipy.linalg import orthogonal_procrustes
+from scipy.sparse.csgraph import connected_components
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+from tqdm import tqdm
+
+from celltyping._kernels._layout import (
+    LARGEST_POWER,
+    SMALLEST_POWER,
+    TABLE_BITS,
+    Edges,
+    ForceTables,
+    epoch_key,
+    move,
+    move_in_plane,
+)
+from celltyping._kernels._threads import threads
+from celltyping.transformers._embedding.laplacian import leading_eigenvectors
+from celltyping.transformers._embedding.out_of_sample import InputPCA
+
+# Half side of the square of the start positions: UMAP's forces suit such distances.
+START_RANGE = 10.0
+
+# Standard deviation of the noise that keeps samples from starting at one position.
+START_NOISE = 1e-4
+
+# Components of a graph with fewer samples start at their principal components.
+SMALLEST_COMPONENT = 20
+
+# Epochs of the layout if they are "auto": 500 as in UMAP, for more samples than in
+# UMAP, since they cost little; clusters of MNIST stand out better than at 200.
+N_EPOCHS_SMALL, N_EPOCHS_LARGE, SMALL = 500, 200, 100_000
+
+# Edges per block of rows: some 0.3 ms, several times what it takes to hand a
+# block to a thread.
+BLOCK = 16384
+
+# Keeps the repulsion of two vertices finite where they meet.
+SOFTENING = 0.001
+
+
+class Density(NamedTuple):
+    """The density term of densMAP.
+
+    Parameters
+    ----------
+    radii : ndarray of shape (n_samples,)
+        Logarithms of the local radii, see `original_radii`.
+    fraction : float
+        Fraction of the epochs, at the end, that use the term.
+    weight : float
+        Weight of the term in the loss.
+    variance_shift : float
+        Constant added to the variance of the radii.
+    subsample_size : int
+        Number of samples whose radii are compared in a step.
+    """
+
+    radii: np.ndarray
+    fraction: float
+    weight: float
+    variance_shift: float
+    subsample_size: int
+
+
+class Forces(NamedTuple):
+    """Forces between samples.
+
+    Parameters
+    ----------
+    a, b : float
+        Parameters of the curve: the similarity at distance x is 1 / (1 + a x^(2b)).
+    negative_sample_rate : int
+        Number of random samples that repel a sample each time that an edge attracts.
+    repulsion_strength : float
+        Factor of the repulsion.
+    density : Density or None, default=None
+        The density term.
+    """
+
+    a: float
+    b: float
+    negative_sample_rate: int
+    repulsion_strength: float
+    density: Density | None = None
+
+
+def fit_curve(min_dist, spread):
+    """Fit the curve by which similarity falls with distance in the layout.
+
+    Parameters
+    ----------
+    min_dist : float
+        Distance up to which vertices are as similar as can be.
+    spread : float
+        Scale of the decrease beyond: exp(-(distance - min_dist) / spread).
+
+    Returns
+    -------
+    a, b : float
+        The similarity at distance x is about 1 / (1 + a x^(2b)).
+
+    Raises
+    ------
+    ValueError
+        If min_dist is larger than spread.
+    """
+    if min_dist > spread:
+        raise ValueError(f"min_dist ({min_dist}) must be at most spread ({spread})")
+
+    def curve(x, a, b):
+        return 1.0 / (1.0 + a * x ** (2.0 * b))
+
+    # In units of the spread, so that the fit starts near its end for any spread.
+    x = np.linspace(0.0, 3.0, 300)
+    target = np.exp(-np.maximum(x - min_dist / spread, 0.0))
+    (a, b), _ = optimize.curve_fit(curve, x, target)
+    return float(a / spread ** (2.0 * b)), float(b)
+
+
+def read_start(init, shape):
+    """Return a copy of `init` if it is an array, which must have this shape."""
+    if isinstance(init, (str, BaseEstimator)):
+        return None
+    start = check_array(init, dtype=np.float64, copy=True, input_name="init")
+    if start.shape != shape:
+        raise ValueError(
+            f"init must have shape {shape}, a row for each sample of X and a column "
+            f"for each of n_components, got {start.shape}"
+        )
+    return start
+
+
+def find_start(graph, reduced, coordinates, n_components, random_state, seed):
+    """Return start positions from spectral coordinates or principal components.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_samples, n_samples)
+        The fuzzy graph.
+    reduced : ndarray of shape (n_samples, n_columns)
+        Principal components of the samples.
+    coordinates : ndarray of shape (n_samples, n_coordinates) or None
+        Spectral coordinates. None: the principal components are used.
+    n_components : int
+        Number of dimensions.
+    random_state : RandomState instance
+        Generator of noise.
+    seed : int
+        Seed of the solvers.
+
+    Returns
+    -------
+    start : ndarray of shape (n_samples, n_components)
+        The positions.
+    """
+    leading = InputPCA().fit(reduced, n_components, seed=seed).transform(reduced)
+    if coordinates is not None:
+        leading = start_by_component(graph, leading, coordinates, seed)
+    return start_from(leading, n_components, random_state)
+
+
+def start_from(coordinates, n_components, random_state):
+    """Turn coordinates into start positions.
+
+    Parameters
+    ----------
+    coordinates : ndarray of shape (n_samples, n_coordinates)
+        Spectral coordinates or principal components, the leading ones first.
+    n_components : int
+        Number of dimensions; those without coordinates are noise.
+    random_state : RandomState instance
+        Generator of the noise.
+
+    Returns
+    -------
+    positions : ndarray of shape (n_samples, n_components)
+        Centred, and within about 10 of 0.
+    """
+    positions = np.zeros((len(coordinates), n_components))
+    kept = coordinates[:, :n_components] - coordinates[:, :n_components].mean(axis=0)
+    largest = np.max(np.abs(kept), initial=0.0)
+    if largest > 0:
+        positions[:, : kept.shape[1]] = kept * (START_RANGE / largest)
+    noise = START_NOISE if kept.shape[1] == n_components and largest > 0 else 1.0
+    return positions + noise * random_state.standard_normal(positions.shape)
+
+
+def start_by_component(graph, reduced, coordinates, seed):
+    """Arrange the components of a graph, each by its own spectral coordinates.
+
+    The first eigenvectors of a graph with several components only separate these: each
+    of them would start in one point.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_samples, n_samples)
+        The fuzzy graph.
+    reduced : ndarray of shape (n_samples, n_components)
+        Leading principal components of the samples, which give the position, size and
+        orientation of the components.
+    coordinates : ndarray of shape (n_samples, n_coordinates)
+        Spectral coordinates of the whole graph.
+    seed : int
+        Seed of the eigensolver.
+
+    Returns
+    -------
+    start : ndarray of shape (n_samples, n_dimensions)
+        The coordinates of a connected graph, else new ones.
+    """
+    n_parts, parts = connected_components(graph, directed=False)
+    if n_parts == 1:
+        return coordinates
+    start = np.array(reduced, dtype=np.float64)
+    order = np.argsort(parts, kind="stable")
+    for members in np.split(order, np.cumsum(np.bincount(parts))[:-1]):
+        if len(members) < SMALLEST_COMPONENT:
+            continue
+        subgraph = sparse.csr_array(graph[members][:, members])
+        n_own = min(reduced.shape[1], len(members) - 1)
+        _, own = leading_eigenvectors(subgraph, n_own, random_state=seed)
+        start[members] = mix(start[members], own, 1.0)
+    return start
+
+
+def mix(positions, coordinates, weight):
+    """Move positions towards spectral coordinates.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n_samples, n_components)
+        The layout.
+    coordinates : ndarray of shape (n_samples, n_coordinates)
+        The spectral coordinates, the leading ones first.
+    weight : float
+        Share of the coordinates, between 0 and 1.
+
+    Returns
+    -------
+    mixed : ndarray of shape (n_samples, n_components)
+        The weighted mean, the coordinates rotated and scaled to match the layout.
+    """
+    if weight == 0:
+        return positions
+    centre = positions.mean(axis=0)
+    leading = np.zeros(positions.shape)
+    n_leading = min(positions.shape[1], coordinates.shape[1])
+    leading[:, :n_leading] = coordinates[:, :n_leading]
+    leading -= leading.mean(axis=0)
+    norm = np.linalg.norm(leading)
+    if norm > 0:
+        leading *= np.linalg.norm(positions - centre) / norm
+    rotation, _ = orthogonal_procrustes(leading, positions - centre)
+    return centre + (1 - weight) * (positions - centre) + weight * leading @ rotation
+
+
+def lay_out(
+    graph, start, forces, *, n_epochs, seed, device, n_jobs=None, verbose=False
+):
+    """Lay out a fuzzy graph, with the density term of densMAP in the last epochs.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_samples, n_samples)
+        The fuzzy graph.
+    start : ndarray of shape (n_samples, n_components)
+        Start positions.
+    forces : Forces
+        Forces between samples.
+    n_epochs : int or "auto"
+        Number of epochs.
+    seed : int
+        Seed of the random samples that repel.
+    device : str
+        Device of the epochs with the density term.
+    n_jobs : int, default=None
+        Number of threads of the other epochs.
+    verbose : bool or int, default=False
+        Whether to show progress bars.
+
+    Returns
+    -------
+    layout : ndarray of shape (n_samples, n_components), dtype=float64
+        The positions.
+    """
+    if n_epochs == "auto":
+        n_epochs = N_EPOCHS_SMALL if len(start) <= SMALL else N_EPOCHS_LARGE
+    n_dense = round(forces.density.fraction * n_epochs) if forces.density else 0
+    positions = start
+    if n_dense < n_epochs:
+        positions = optimize_layout(
+            graph,
+            positions,
+            forces,
+            n_epochs=n_epochs - n_dense,
+            seed=seed,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        ).astype(np.float64)
+    if n_dense > 0:
+        from celltyping._nn._densmap import match_radii
+
+        positions = match_radii(
+            graph,
+            positions,
+            forces,
+            n_epochs=n_dense,
+            seed=seed,
+            device=device,
+            verbose=verbose,
+        )
+    return positions
+
+
+def optimize_layout(
+    graph,
+    start,
+    forces,
+    *,
+    n_epochs,
+    seed,
+    learning_rate=1.0,
+    n_jobs=None,
+    verbose=False,
+):
+    """Lay out a fuzzy graph: edges attract, random pairs repel.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_vertices, n_vertices)
+        The fuzzy graph: symmetric, nonnegative, nothing on the diagonal.
+    start : ndarray of shape (n_vertices, n_dims)
+        Start positions; UMAP's forces suit a range of about 10.
+    forces : Forces
+        Forces between vertices.
+    n_epochs : int
+        Number of epochs. The strongest edge counts in each, an edge of a third of its
+        weight in every third.
+    seed : int
+        Seed of the random vertices, between 0 and 2**64 - 1.
+    learning_rate : float, default=1.0
+        Step of the first epoch; it falls in a straight line to 0.
+    n_jobs : int, default=None
+        Number of threads; the result is the same for any.
+    verbose : bool or int, default=False
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    positions : ndarray of shape (n_vertices, n_dims), dtype=float32
+        Positions after the last epoch.
+
+    Notes
+    -----
+    UMAP [1]_ moves both ends of an edge. Here a vertex takes all its moves at once:
+    first those as the far end of its edges, then those as the near end, each followed
+    by a push from random vertices. The order matters: on MNIST, both pulls and the push
+    edge by edge gave a worse cross-entropy, and both pulls after the push a far worse
+    one. How fresh the others' positions are hardly matters.
+
+    References
+    ----------
+    .. [1] L. McInnes, J. Healy, J. Melville (2018). UMAP: Uniform manifold
+       approximation and projection for dimension reduction. :arxiv:`1802.03426`
+    """
+    edges = _edges_ever_due(graph, n_epochs)
+    tables = _tabulate(forces)
+    bounds = _split_rows(edges.ptr)
+    positions = np.array(start, dtype=np.float32, order="C")
+    kernel = move_in_plane if positions.shape[1] == 2 else move
+    n_negatives = np.uint64(forces.negative_sample_rate)
+    bar = tqdm(total=n_epochs, desc="layout", disable=not verbose)
+    with threads(n_jobs) as parallel, bar:
+        for epoch in range(n_epochs):
+            step = np.float32(learning_rate * (1.0 - epoch / n_epochs))
+            key = np.uint64(epoch_key(np.uint64(seed), epoch))
+            moved = parallel(
+                delayed(kernel)(
+                    begin, end, edges, positions, tables, epoch, key, step, n_negatives
+                )
+                for begin, end in pairwise(bounds)
+            )
+            positions = np.concatenate(moved)
+            bar.update()
+    return positions
+
+
+def _tabulate(forces):
+    """Tabulate the forces as `ForceTables`."""
+    a, b = forces.a, forces.b
+    n_octaves = LARGEST_POWER - SMALLEST_POWER
+    n_steps = 1 << TABLE_BITS
+    mantissas = 1.0 + np.arange(n_steps) / n_steps
+    squares = np.ldexp(mantissas, np.arange(n_octaves)[:, np.newaxis] + SMALLEST_POWER)
+    squares = np.append(squares.ravel(), 2.0**LARGEST_POWER)
+    powers = squares**b
+    attraction = -2.0 * a * b * powers / squares / (1.0 + a * powers)
+    repulsion = 2.0 * forces.repulsion_strength * b
+    repulsion = repulsion / ((SOFTENING + squares) * (1.0 + a * powers))
+    # One more value, which the last one's interpolation multiplies by 0.
+    return ForceTables(
+        *(
+            np.append(table, table[-1]).astype(np.float32)
+            for table in (attraction, repulsion)
+        )
+    )
+
+
+def _edges_ever_due(graph, n_epochs):
+    """Return as `Edges` those that count in at least one epoch."""
+    largest = graph.data.max(initial=0.0)
+    kept = (graph.data > 0.0) & (graph.data * n_epochs >= largest)
+    ends = np.concatenate([[0], np.cumsum(kept)])
+    return Edges(
+        ends[graph.indptr].astype(np.uint64),
+        graph.indices[kept].astype(np.uint32),
+        (graph.data[kept] / largest).astype(np.float32),
+    )
+
+
+def _split_rows(ptr):
+    """Return the bounds of blocks of rows with about `BLOCK` edges."""
+    n_blocks = max(int(ptr[-1]) // BLOCK, 1)
+    inner = np.searchsorted(ptr, np.arange(1, n_blocks) * float(BLOCK))
+    return np.unique(np.concatenate([[0], inner, [len(ptr) - 1]]))
+
+
+def original_radii(graph, indices, distances):
+    """Compute the logarithms of the local radii of samples in their own space.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_samples, n_samples)
+        The fuzzy graph.
+    indices, distances : ndarray of shape (n_samples, n_neighbors)
+        Neighbours and their distances.
+
+    Returns
+    -------
+    radii : ndarray of shape (n_samples,)
+        log(ε + Σ w d² / Σ w), centred; ε is a small share of the mean.
+    """
+    n_samples, n_neighbors = indices.shape
+    starts = np.arange(0, n_samples * n_neighbors + 1, n_neighbors)
+    squares = np.square(distances.astype(np.float64)).ravel()
+    squares = sparse.csr_array((squares, indices.ravel(), starts), shape=graph.shape)
+    squares = squares.maximum(squares.T)
+    means = graph.multiply(squares).sum(axis=1) / np.maximum(graph.sum(axis=1), 1e-12)
+    radii = np.log(1e-8 * max(means.mean(), np.finfo(float).tiny) + means)
+    return radii - radii.mean()

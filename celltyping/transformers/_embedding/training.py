@@ -1,0 +1,532 @@
+"""Training of the encoder and the decoder of NUMAP."""
+
+# Authors: the celltyping developers
+# SPDX-License-Identifier: MIT
+
+import copy
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from celltyping._utils._optional import import_optional
+from celltyping.transformers._embedding.neighbors import fuzzy_graph, nearest_neighbors
+from celltyping.transformers._embedding.out_of_sample import (
+    OutOfSampleMap,
+    directional,
+    flatten,
+    resolve_n_anchors,
+)
+
+# Epochs of fine-tuning if they are "auto", where the network may suffice without
+# anchors: where before them it keeps four fifths of the neighbours that anchors keep.
+# Digits and MNIST have 0.5 to 0.6, clusters 0.8 to 0.9, circles, curves and surfaces
+# more.
+FINE_TUNE_EPOCHS, WORTH_TUNING = 20, 0.8
+
+# Number of spectral coordinates with init="spectral".
+N_SPECTRAL = 10
+
+# Maximum number of training samples in the trial of a network without anchors, and
+# minimum number of those held out: with fewer, there are anchors.
+N_TRIAL, MIN_HELD_OUT = 4000, 25
+
+
+class Samples(NamedTuple):
+    """Training samples in three forms.
+
+    Parameters
+    ----------
+    features : {ndarray, csr_matrix} of shape (n_samples, ...)
+        The features.
+    reduced : ndarray of shape (n_samples, n_columns)
+        Principal components of the features.
+    coordinates : ndarray of shape (n_samples, n_coordinates) or None
+        Spectral coordinates.
+    """
+
+    features: np.ndarray
+    reduced: np.ndarray
+    coordinates: np.ndarray | None
+
+
+class FittedMap(NamedTuple):
+    """Result of `fit_map`.
+
+    Parameters
+    ----------
+    map : OutOfSampleMap
+        The trained map.
+    n_anchors : int
+        Number of anchors.
+    loss_curve : ndarray of shape (n_epochs,)
+        Mean loss of each epoch on the layout.
+    fine_tune_loss_curve : ndarray of shape (n_fine_tune_epochs,) or None
+        Mean loss of each epoch of fine-tuning.
+    """
+
+    map: OutOfSampleMap
+    n_anchors: int
+    loss_curve: np.ndarray
+    fine_tune_loss_curve: np.ndarray | None
+
+
+def import_networks(caller):
+    """Import `_nn._training`; an error names the extra that installs what it needs."""
+    try:
+        from celltyping._nn import _training
+    except ImportError:
+        for package in ("torch", "skorch"):
+            import_optional(package, extra="nn", needed_by=caller)
+        raise
+    return _training
+
+
+def check_hidden_layer_sizes(sizes):
+    """Raise an error unless all widths are positive integers."""
+    if not all(isinstance(size, Integral) and size > 0 for size in tuple(sizes)):
+        raise ValueError(f"hidden_layer_sizes must be positive integers, got {sizes!r}")
+
+
+def is_string(value, name):
+    """Return whether a parameter that may be an array is this string."""
+    return isinstance(value, str) and value == name
+
+
+def check_encoder(encoder, init, spectral_weight):
+    """Raise an error if parameters of an encoder are wrong or contradict.
+
+    Parameters
+    ----------
+    encoder : MLPEncoder
+        Parameters of the encoder.
+    init : {"spectral", "pca"}, GrEASE or array-like
+        Start of the layout.
+    spectral_weight : float
+        Share of the spectral coordinates in the embedding.
+    """
+    encoder._validate_params()
+    check_hidden_layer_sizes(encoder.hidden_layer_sizes)
+    defaults = {"inputs": "features", "residual": False, "weights": "xavier"}
+    for name, default in defaults.items():
+        value = getattr(encoder, name)
+        if encoder.module is not None and value != default:
+            raise ValueError(
+                f"{name}={value!r} is a parameter of the perceptron, but module is a "
+                "network of your own, whose inputs are the samples as they are"
+            )
+    if encoder.weights == "spectral" and encoder.inputs != "features":
+        raise ValueError(
+            "weights='spectral' copies a network whose inputs are the features, so "
+            f"inputs must be 'features', got {encoder.inputs!r}"
+        )
+    needs = list_spectral_needs(encoder)
+    if spectral_weight > 0:
+        needs.append(f"spectral_weight={spectral_weight}")
+    has_solver = hasattr(init, "solver")
+    if needs and not has_solver and not is_string(init, "spectral"):
+        given = "'pca'" if is_string(init, "pca") else "an array"
+        raise ValueError(
+            f"{needs[0]} needs spectral coordinates, but init is {given}: use "
+            "'spectral' or a GrEASE"
+        )
+    if encoder.weights == "spectral" and has_solver:
+        if init.solver != "minibatch" and init.n_anchors != 0:
+            raise ValueError(
+                "weights='spectral' copies the network of init, but this GrEASE has "
+                "none: set its n_anchors to 0 or its solver to 'minibatch'"
+            )
+        sizes = tuple(init.hidden_layer_sizes)
+        if sizes != tuple(encoder.hidden_layer_sizes):
+            raise ValueError(
+                "weights='spectral' copies the network of init, whose "
+                f"hidden_layer_sizes are {sizes}, but those of the encoder are "
+                f"{tuple(encoder.hidden_layer_sizes)}"
+            )
+
+
+def describe_networks(numap, encoder):
+    """Return the settings that a warm start cannot change."""
+    n_coordinates = None
+    if list_spectral_needs(encoder):
+        n_coordinates = getattr(numap.init, "n_components", N_SPECTRAL)
+    return {
+        "n_components": numap.n_components,
+        "n_input_components": numap.n_input_components,
+        "inputs": encoder.inputs,
+        "residual": encoder.residual,
+        "hidden_layer_sizes": tuple(encoder.hidden_layer_sizes),
+        "the number of spectral coordinates": n_coordinates,
+        "encoder": "a perceptron" if encoder.module is None else "one of your own",
+        "metric": directional(numap.metric),
+    }
+
+
+def check_warm_start(before, numap, encoder):
+    """Raise an error if a setting differs from the one of an earlier fit."""
+    for name, value in describe_networks(numap, encoder).items():
+        if value != before[name]:
+            raise ValueError(
+                f"{name} is {value!r}, but was {before[name]!r} in the fit before, and "
+                "with warm_start=True fit continues from there"
+            )
+
+
+def count_coordinates(numap, encoder, n_samples):
+    """Return the number of spectral coordinates, None without."""
+    if is_string(numap.init, "spectral"):
+        n_coordinates = min(N_SPECTRAL, n_samples - 2)
+    elif hasattr(numap.init, "solver"):
+        n_coordinates = numap.init.n_components
+    else:
+        return None
+    needs = list_spectral_needs(encoder)
+    least = numap.n_components if encoder.residual else 1
+    if needs and n_coordinates < least:
+        raise ValueError(
+            f"{needs[0]} needs at least {least} spectral coordinates, but init gives "
+            f"{n_coordinates} for {n_samples} samples"
+        )
+    return n_coordinates
+
+
+def list_spectral_needs(encoder):
+    """List the settings that need spectral coordinates of new samples."""
+    needs = {"inputs": ("spectral", "both"), "residual": (True,)}
+    needs["weights"] = ("spectral",)
+    return [
+        f"{name}={getattr(encoder, name)!r}"
+        for name, values in needs.items()
+        if getattr(encoder, name) in values
+    ]
+
+
+def fit_map(
+    samples,
+    layout,
+    graph,
+    forces,
+    *,
+    pca,
+    encoder,
+    n_anchors,
+    n_neighbors,
+    anchors_needed,
+    earlier,
+    spectral_net,
+    device,
+    seed,
+    verbose,
+):
+    """Fit the map from features to positions in a layout.
+
+    Parameters
+    ----------
+    samples : Samples
+        The training samples.
+    layout : ndarray of shape (n_samples, n_components)
+        Their positions.
+    graph : csr_array of shape (n_samples, n_samples)
+        The fuzzy graph.
+    forces : Forces
+        Forces of the layout.
+    pca : InputPCA
+        Reduction of the features.
+    encoder : MLPEncoder
+        Parameters of the network.
+    n_anchors : int or "auto"
+        Number of anchors.
+    n_neighbors : int
+        Number of neighbours in the graph of the trial without anchors.
+    anchors_needed : bool
+        Whether ``n_anchors="auto"`` means anchors without a trial.
+    earlier : OutOfSampleMap or None
+        Map of the fit before, whose network is trained further.
+    spectral_net : skorch.NeuralNet or None
+        Network of GrEASE, whose hidden layers are copied.
+    device : str
+        Device of the network.
+    seed : int
+        Seed of all that is random.
+    verbose : bool or int
+        Whether to show progress bars.
+
+    Returns
+    -------
+    fitted : FittedMap
+        The map and the curves of its training.
+    """
+    from celltyping._nn._training import regress
+
+    mapping = _start_map(samples.reduced, layout, pca, encoder, earlier)
+    inputs = mapping.network_inputs(*samples)
+    targets = mapping.standardize(layout)
+    learnt = None if spectral_net is None else spectral_net.module_
+    module = _make_module(encoder, inputs, layout.shape[1], seed, learnt, earlier)
+    options = {
+        "batch_size": encoder.batch_size,
+        "learning_rate": encoder.learning_rate,
+        "callbacks": encoder.callbacks,
+        "device": device,
+        "seed": seed,
+        "verbose": verbose,
+    }
+    mapping.net = regress(
+        module,
+        inputs,
+        targets,
+        max_epochs=encoder.max_epochs,
+        description="encoder",
+        **options,
+    )
+    loss_curve = np.array(mapping.net.history[:, "train_loss"])
+    trial = n_anchors == "auto" and not anchors_needed
+    n_anchors = resolve_n_anchors(n_anchors, len(layout))
+    if trial:
+        fresh = _make_module(encoder, inputs, layout.shape[1], seed, learnt)
+        data = fresh, inputs, samples.reduced, layout
+        if _network_suffices(mapping, *data, encoder, forces, n_neighbors, options):
+            n_anchors = 0
+    n_epochs = encoder.fine_tune_epochs
+    if n_epochs == "auto":
+        n_epochs = FINE_TUNE_EPOCHS if n_anchors == 0 else 0
+    fine_tune_loss_curve = None
+    if n_epochs > 0:
+        from celltyping._nn._losses import fine_tune
+
+        mapping.net = fine_tune(
+            module,
+            inputs,
+            targets,
+            graph,
+            scale=mapping.scale,
+            forces=forces,
+            max_epochs=n_epochs,
+            **options,
+        )
+        fine_tune_loss_curve = np.array(mapping.net.history[:, "train_loss"])
+    mapping.set_anchors(samples.reduced, layout, n_anchors=n_anchors, seed=seed)
+    return FittedMap(mapping, n_anchors, loss_curve, fine_tune_loss_curve)
+
+
+def _start_map(reduced, layout, pca, encoder, earlier):
+    """Make a map without a network, in the units of an earlier one if there is one."""
+    if earlier is not None:
+        centre, scale = earlier.centre, earlier.scale
+        input_scale = earlier.input_scale
+    else:
+        centre, deviation = layout.mean(axis=0), reduced.std()
+        scale = float((layout - centre).std()) or 1.0
+        input_scale = 1.0 / deviation if deviation > 0 else 1.0
+    return OutOfSampleMap(
+        pca,
+        centre,
+        scale,
+        input_scale=input_scale,
+        inputs="raw" if encoder.module is not None else encoder.inputs,
+        residual=encoder.residual,
+    )
+
+
+def _make_module(encoder, inputs, n_components, seed, learnt, earlier=None):
+    """Make the network of an encoder.
+
+    Parameters
+    ----------
+    encoder : MLPEncoder
+        Parameters of the network.
+    inputs : ndarray of shape (n_samples, ...)
+        Its inputs.
+    n_components : int
+        Number of columns of its output.
+    seed : int
+        Seed of the weights.
+    learnt : Perceptron or None
+        Network whose hidden layers are copied.
+    earlier : OutOfSampleMap or None, default=None
+        Map whose network is copied.
+
+    Returns
+    -------
+    module : torch.nn.Module
+        The network.
+    """
+    from celltyping._nn._training import check_module, make_perceptron
+
+    if earlier is not None:
+        module = copy.deepcopy(earlier.net.module_)
+        if encoder.module is None:
+            module.set_noise(dropout=encoder.dropout, noise=encoder.input_noise)
+        return module
+    if encoder.module is not None:
+        return check_module(
+            encoder.module,
+            inputs,
+            n_components,
+            parameter="encoder",
+            unit="n_components",
+        )
+    return make_perceptron(
+        inputs.shape[1] - (n_components if encoder.residual else 0),
+        tuple(encoder.hidden_layer_sizes),
+        n_components,
+        seed=seed,
+        dropout=encoder.dropout,
+        noise=encoder.input_noise,
+        weights="xavier" if encoder.weights == "spectral" else encoder.weights,
+        residual=encoder.residual,
+        hidden_from=learnt,
+    )
+
+
+def _network_suffices(
+    mapping, module, inputs, reduced, layout, encoder, forces, n_neighbors, options
+):
+    """Return whether the network alone keeps as many neighbours of new samples.
+
+    A fresh network learns one half of the training samples, or of 4,000 of them. The
+    other half is mapped by it alone, and by it with the first half as anchors.
+
+    Parameters
+    ----------
+    mapping : OutOfSampleMap
+        The map, whose network is not used.
+    module : torch.nn.Module
+        The fresh network.
+    inputs : ndarray of shape (n_samples, ...)
+        Its inputs.
+    reduced : ndarray of shape (n_samples, n_columns)
+        Principal components of the samples.
+    layout : ndarray of shape (n_samples, n_components)
+        Their positions.
+    encoder : MLPEncoder
+        Parameters of the network.
+    forces : Forces
+        Forces of the layout.
+    n_neighbors : int
+        Number of neighbours in the graph of the first half.
+    options : dict
+        Arguments of both trainings.
+
+    Returns
+    -------
+    suffices : bool
+        Whether no anchors are needed.
+    """
+    from celltyping._nn._training import predict_float64, regress
+
+    options = {**options, "callbacks": None, "verbose": False}
+    order = np.random.RandomState(options["seed"]).permutation(len(layout))[:N_TRIAL]
+    known, new = np.array_split(order, 2)
+    if len(new) < MIN_HELD_OUT:
+        return False
+    targets = mapping.standardize(layout)[known]
+
+    def score():
+        output = predict_float64(module, inputs[new], options["device"])
+        return mapping.score(reduced, output, layout, known, new)
+
+    regress(
+        module,
+        inputs[known],
+        targets,
+        max_epochs=encoder.max_epochs,
+        description="encoder on trial",
+        **options,
+    )
+    alone, with_anchors = score()
+    n_epochs = encoder.fine_tune_epochs
+    if n_epochs == "auto":
+        n_epochs = FINE_TUNE_EPOCHS if alone >= WORTH_TUNING * with_anchors else 0
+    if n_epochs > 0:
+        from celltyping._nn._losses import fine_tune
+
+        table = reduced[known].astype(np.float32)
+        n_neighbors = min(n_neighbors, len(known) - 1)
+        fine_tune(
+            module,
+            inputs[known],
+            targets,
+            fuzzy_graph(*nearest_neighbors(table, n_neighbors, random_state=0)),
+            scale=mapping.scale,
+            forces=forces._replace(density=None),
+            max_epochs=n_epochs,
+            **options,
+        )
+        alone, with_anchors = score()
+    return alone >= with_anchors
+
+
+def fit_decoder(
+    decoder, mapping, samples, embedding, *, encoder, earlier, device, seed, verbose
+):
+    """Train the decoder, from positions to features.
+
+    Parameters
+    ----------
+    decoder : torch.nn.Module or True
+        Network of the user, or True for a perceptron.
+    mapping : OutOfSampleMap
+        The map that it inverts.
+    samples : Samples
+        The training samples.
+    embedding : ndarray of shape (n_samples, n_components)
+        Their positions.
+    encoder : MLPEncoder
+        Parameters of the perceptron's layers and of the training.
+    earlier : skorch.NeuralNet or None
+        Decoder of the fit before, which is trained further if it is of the same kind.
+    device : str
+        Device of the network.
+    seed : int
+        Seed of all that is random.
+    verbose : bool or int
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    net : skorch.NeuralNet
+        The trained decoder.
+    """
+    from celltyping._nn._training import (
+        Perceptron,
+        check_module,
+        make_perceptron,
+        regress,
+    )
+
+    positions = mapping.standardize(embedding)
+    own = is_own_decoder(decoder)
+    targets = samples.reduced * mapping.input_scale
+    if own:
+        targets = flatten(samples.features)
+        targets = targets.toarray() if sparse.issparse(targets) else targets
+    n_features = targets.shape[1]
+    if earlier is not None and own != isinstance(earlier.module_, Perceptron):
+        module = copy.deepcopy(earlier.module_)
+    elif own:
+        unit = "the features of X"
+        module = check_module(
+            decoder, positions, n_features, parameter="decoder", unit=unit
+        )
+    else:
+        sizes = tuple(encoder.hidden_layer_sizes)
+        module = make_perceptron(positions.shape[1], sizes, n_features, seed=seed)
+    return regress(
+        module,
+        positions,
+        targets,
+        batch_size=encoder.batch_size,
+        max_epochs=encoder.max_epochs,
+        learning_rate=encoder.learning_rate,
+        description="decoder",
+        device=device,
+        verbose=verbose,
+        seed=seed,
+    )
+
+
+def is_own_decoder(decoder):
+    """Return whether `decoder` is a network of the user."""
+    return not isinstance(decoder, (bool, np.bool_))
