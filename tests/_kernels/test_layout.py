@@ -18,6 +18,9 @@ from tests import _reference as reference
 A, B = 1.6, 0.9
 MASK = 2**64 - 1
 
+# The hash multiplies modulo 2**64, of which numpy warns if kernels are not compiled.
+pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+
 
 def lay_out(start, graph, *, rate=5, strength=1.0, n_epochs=10, seed=0, **options):
     """Lay out a graph with the curve of `A` and `B`."""
@@ -132,9 +135,9 @@ def test_beyond_the_tables_their_ends_count(square):
 # ------------------------------------------------------------------------------ moves
 
 
+@pytest.mark.pure_python
 @pytest.mark.parametrize("n_dims", [1, 2, 3])
-@pytest.mark.parametrize("n_negatives", [0, 1, 4])
-@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+@pytest.mark.parametrize(("n_negatives", "seed"), [(0, 0), (4, 2**64 - 1)])
 def test_epochs_agree_with_plain_ones(n_dims, n_negatives, seed):
     rng = np.random.default_rng(n_dims)
     graph = draw_graph(rng, 12)

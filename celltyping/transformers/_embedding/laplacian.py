@@ -1,15 +1,15 @@
-"""The affinity graph of points, its Laplacian and the eigenvectors that lead it.
+"""Affinity graphs of points, their Laplacians and leading eigenvectors.
 
-What holds for every graph here (affinities, symmetric, no self loops):
+Properties of every graph here (affinities, symmetric, no self loops):
 
 - A node without an edge is a component of its own. Its row of a Laplacian is 0.
-- The eigenvalue 0 has one eigenvector per component. They are known without a solver,
-  and the trivial one (constant; for the symmetric Laplacian, roots of degrees) is left
-  out. The others tell the components apart, the largest ones first.
+- The eigenvalue 0 has one eigenvector per component, known without a solver. The
+  trivial one (constant; for the symmetric Laplacian, roots of degrees) is left out. The
+  others separate the components, the largest ones first.
 - Eigenvectors have mean square 1 (for the random-walk Laplacian weighted by degree),
   so that their scale does not depend on the number of nodes, and a positive largest
   entry.
-- The number of threads changes nothing.
+- The result does not depend on the number of threads.
 """
 
 # Authors: the celltyping developers
@@ -23,22 +23,22 @@ from threadpoolctl import threadpool_limits
 
 KINDS = ("rw", "symmetric", "unnormalized")
 
-# Up to so many nodes all eigenvectors are computed; Lanczos needs room, and this takes
-# a few milliseconds.
+# Maximum number of nodes at which a dense solver is used; Lanczos needs more nodes than
+# vectors, and the dense solver takes a few milliseconds.
 N_DENSE = 256
 
-# The error of an eigenvector is about this, divided by the gap to the next eigenvalue.
+# Error of an eigenvector, times the gap to the next eigenvalue.
 TOLERANCE = 1e-10
 
-# Lanczos vectors, beyond twice those that are wanted, and restarts at most. 60,000
-# points of MNIST take 10 restarts, a rolled sheet of as many points 60.
+# Number of Lanczos vectors beyond twice the eigenvectors, and maximum number of
+# restarts. 60,000 points of MNIST take 10, a rolled sheet of as many points 60.
 N_EXTRA = 20
 MAX_RESTARTS = 150
 
-# Makes functions independent, relative to their sum of mean squares.
+# Ridge that makes functions independent, relative to their sum of mean squares.
 RIDGE = 1e-12
 
-# Makes the Laplacian invertible; relative to its largest eigenvalue.
+# Shift that makes the Laplacian invertible, relative to its largest eigenvalue.
 SHIFT = 1e-10
 
 
@@ -48,17 +48,17 @@ def affinity_graph(indices, distances):
     Parameters
     ----------
     indices : ndarray of shape (n_samples, n_neighbors)
-        Neighbours of each sample. An entry that is the sample itself or negative counts
-        as none.
+        Neighbours of each sample. Entries equal to the sample itself and negative ones
+        are ignored.
     distances : ndarray of shape (n_samples, n_neighbors)
         Their distances.
 
     Returns
     -------
     graph : csr_array of shape (n_samples, n_samples), dtype=float64
-        The mean of exp(-d_ij / σ_i) and exp(-d_ij / σ_j), where one that is not a
-        neighbour of the other counts 0; σ_i is the median distance from i to its
-        neighbours. Columns ascend in each row.
+        The mean of exp(-d_ij / σ_i) and exp(-d_ij / σ_j), 0 in a direction without a
+        neighbour; σ_i is the median distance from i to its neighbours. Columns ascend
+        in each row.
     """
     n_samples, n_neighbors = indices.shape
     rows = np.arange(n_samples)
@@ -66,9 +66,9 @@ def affinity_graph(indices, distances):
     distances = np.where(absent, np.inf, distances).astype(np.float64)
     scale = _medians(np.sort(distances, axis=1), n_neighbors - absent.sum(axis=1))
     affinities = np.exp(-distances / scale[:, np.newaxis])
-    there = affinities > 0
+    present = affinities > 0
     graph = sparse.csr_array(
-        (affinities[there], (np.repeat(rows, there.sum(axis=1)), indices[there])),
+        (affinities[present], (np.repeat(rows, present.sum(axis=1)), indices[present])),
         shape=(n_samples, n_samples),
     )
     graph = sparse.csr_array((graph + graph.T) / 2)
@@ -77,32 +77,21 @@ def affinity_graph(indices, distances):
 
 
 def _medians(ascending, counts):
-    """Return the median of the first entries of each row, or what stands in for it."""
+    """Return the median of the first entries of each row, or a positive substitute."""
     rows = np.arange(len(ascending))
     last = ascending.shape[1] - 1
     low = ascending[rows, np.clip((counts - 1) // 2, 0, last)]
     high = ascending[rows, np.clip(counts // 2, 0, last)]
     scale = np.where(counts > 0, (low + high) / 2, 1.0)
-    # Where most neighbours are copies of the sample, the mean is what can be had; where
-    # all of them are, any scale gives affinities of 1.
+    # If most neighbours are copies of the sample, the mean is used; if all of them are,
+    # any scale gives affinities of 1.
     sums = np.where(np.isfinite(ascending), ascending, 0.0).sum(axis=1)
     means = sums / np.maximum(counts, 1)
     return np.where(scale > 0, scale, np.where(means > 0, means, 1.0))
 
 
 def positive_degrees(graph):
-    """Sum the affinities of each node.
-
-    Parameters
-    ----------
-    graph : csr_array of shape (n_nodes, n_nodes)
-        Symmetric affinities.
-
-    Returns
-    -------
-    degrees : ndarray of shape (n_nodes,)
-        The sums; 1 for a node that has no edge.
-    """
+    """Return the sum of each node's affinities, 1 for a node without an edge."""
     degrees = graph.sum(axis=1)
     return np.where(degrees > 0, degrees, 1.0)
 
@@ -143,17 +132,16 @@ def leading_eigenvectors(graph, n_components, *, kind="rw", random_state=None):
     graph : csr_array of shape (n_nodes, n_nodes)
         Symmetric affinities.
     n_components : int
-        Number of eigenvectors, less than the number of nodes; the trivial one is not
-        among them.
+        Number of eigenvectors without the trivial one, less than the number of nodes.
     kind : {"rw", "symmetric", "unnormalized"}, default="rw"
-        Which Laplacian, see `laplacian`.
+        The Laplacian, see `laplacian`.
     random_state : int or None, default=None
-        Seed of the vector that Lanczos starts from.
+        Seed of the start vector of Lanczos.
 
     Returns
     -------
     eigenvalues : ndarray of shape (n_components,)
-        Ascending; 0 as often as there are components but one.
+        Ascending; 0 once per component but one.
     eigenvectors : ndarray of shape (n_nodes, n_components)
         In columns, with mean square 1 (for "rw" weighted by degree, as they are
         orthogonal only then) and a positive largest entry.
@@ -161,14 +149,14 @@ def leading_eigenvectors(graph, n_components, *, kind="rw", random_state=None):
     Raises
     ------
     ValueError
-        If there are not so many eigenvectors, or `kind` is none of the three.
+        If there are fewer eigenvectors, or `kind` is not one of the three.
 
     Notes
     -----
     The Lanczos method on (a multiple of) the identity less the symmetric form of the
-    Laplacian, with the eigenvectors of the eigenvalue 0 taken out, so that many
-    components cost nothing. Where it takes too many restarts, the graph is thin, as a
-    long chain is: then a factorisation is cheap, and inverse iteration takes over.
+    Laplacian, with the eigenvectors of the eigenvalue 0 projected out, so that many
+    components cost nothing. If it takes too many restarts, the graph is thin, such as a
+    long chain: then a factorisation is cheap, and inverse iteration is used.
     """
     n_nodes = graph.shape[0]
     if n_components >= n_nodes:
@@ -198,24 +186,13 @@ def leading_eigenvectors(graph, n_components, *, kind="rw", random_state=None):
 
 
 def signs(vectors):
-    """Return what makes the largest entry of each column positive, 1 or -1.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (n_rows, n_columns)
-        Vectors in columns.
-
-    Returns
-    -------
-    signs : ndarray of shape (n_columns,)
-        1.0 or -1.0; 1.0 for a column of zeros.
-    """
+    """Return per column the sign (1.0, -1.0) that makes the largest entry positive."""
     largest = np.argmax(np.abs(vectors), axis=0)
     return np.where(vectors[largest, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
 
 
 def rotation_to_eigenvectors(graph, functions, masses):
-    """Make the best approximate eigenvectors of functions on the nodes.
+    """Compute the combinations of functions nearest to eigenvectors.
 
     The Rayleigh-Ritz method for the pencil of D - W and the diagonal matrix of masses.
 
@@ -224,7 +201,7 @@ def rotation_to_eigenvectors(graph, functions, masses):
     graph : csr_array of shape (n_nodes, n_nodes)
         Symmetric affinities W, of degrees D.
     functions : ndarray of shape (n_nodes, n_components)
-        Functions in columns; constants are taken out.
+        Functions in columns; their weighted means are subtracted.
     masses : ndarray of shape (n_nodes,)
         The degrees for the random-walk Laplacian, ones for the unnormalized one.
 
@@ -243,7 +220,7 @@ def rotation_to_eigenvectors(graph, functions, masses):
         centred = functions - centre
         energy = centred.T @ (laplacian(graph, "unnormalized") @ centred)
         covariance = (centred * masses[:, np.newaxis]).T @ centred
-        # Functions that are constant or depend on one another stay what they are.
+        # Functions that are constant or dependent keep finite combinations.
         size = np.average(functions**2, axis=0, weights=masses).sum() or 1.0
         covariance += RIDGE * masses.sum() * size * np.eye(len(covariance))
         values, rotation = linalg.eigh(energy, covariance)
@@ -253,7 +230,7 @@ def rotation_to_eigenvectors(graph, functions, masses):
 
 
 def _kernel(graph, roots, n_components):
-    """Return what the symmetric Laplacian maps to 0.
+    """Return the null space of the symmetric Laplacian.
 
     Parameters
     ----------
@@ -262,16 +239,15 @@ def _kernel(graph, roots, n_components):
     roots : ndarray of shape (n_nodes,)
         The trivial eigenvector, of any length.
     n_components : int
-        Number of eigenvectors that are wanted at most.
+        Maximum number of columns of `flat`.
 
     Returns
     -------
     kernel : csr_array of shape (n_nodes, n_components_of_graph)
         One unit vector per component.
     flat : ndarray of shape (n_nodes, n)
-        An orthonormal basis of the same space without the trivial vector, at most
-        `n_components` columns: the largest component against the rest, the next one
-        against the rest of that, and so on.
+        An orthonormal basis of the same space without the trivial vector: the largest
+        component against the rest, the next one against the remaining rest, and so on.
     """
     n_nodes = graph.shape[0]
     n_parts, part = connected_components(graph, directed=False)
@@ -294,9 +270,9 @@ def _solve(symmetric, kernel, bound, n_vectors, random_state):
     symmetric : csr_array of shape (n_nodes, n_nodes)
         A symmetric Laplacian.
     kernel : csr_array of shape (n_nodes, n_components_of_graph)
-        What it maps to 0, orthonormal.
+        Its null space, orthonormal.
     bound : float
-        No eigenvalue is larger.
+        Upper bound of the eigenvalues.
     n_vectors : int
         Number of eigenpairs.
     random_state : int or None

@@ -231,7 +231,7 @@ def _check(X, n_neighbors, metric, metric_params):
 
 
 def _has_approximate_search(metric, metric_params):
-    """Tell whether pynndescent knows the metric as scikit-learn does."""
+    """Return whether pynndescent has the metric as scikit-learn does."""
     if callable(metric):
         if hasattr(metric, "py_func"):
             return True

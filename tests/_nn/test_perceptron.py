@@ -1,4 +1,4 @@
-"""Networks: what comes out of them, and how they start, against plain numpy."""
+"""Outputs and initial weights of perceptrons, against plain numpy."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from celltyping._nn._densmap import FreePositions
 from celltyping._nn._training import INITIAL_NOISE, Perceptron, seeded
 
 
@@ -18,7 +17,7 @@ def perceptron(*args, seed=0, **options):
 
 
 def plain_outputs(module, inputs):
-    """Compute what a network says, without dropout and noise."""
+    """Compute the output of a network, without dropout and noise."""
     units = inputs
     *hidden, last = [
         (layer.weight.detach().numpy(), layer.bias.detach().numpy())
@@ -112,13 +111,3 @@ def test_options_make_the_same_network():
     assert again.options == module.options
     inputs = torch.ones(2, 7)
     assert torch.equal(again.eval()(inputs), module.eval()(inputs))
-
-
-def test_free_positions_are_learnt_apart_from_where_they_start():
-    start = torch.arange(6.0).reshape(3, 2)
-    module = FreePositions(start)
-    rows = torch.tensor([2, 0, 2])
-    assert torch.equal(module(rows), start[rows])
-    with torch.no_grad():
-        module.positions += 1
-    assert torch.equal(start, torch.arange(6.0).reshape(3, 2))

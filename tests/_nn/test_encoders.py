@@ -1,4 +1,4 @@
-"""Encoders: how they start, what is refused, and that training does what it says."""
+"""Encoders: initial weights, refused modules, regression and fine-tuning."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
