@@ -1,11 +1,11 @@
 """
-=============================================
-Show which groups are dense and which are not
-=============================================
+================================
+Preserve local density (densMAP)
+================================
 
-A map like UMAP's gives each sample the same room, so a tight type and a loose one look
-the same. With ``densmap=True``, :class:`~celltyping.NUMAP` keeps how dense they are,
-for new points as well.
+UMAP gives each sample about the same area, so a tight type and a loose one look the
+same. With ``densmap=True``, :class:`~celltyping.NUMAP` preserves local density, for new
+points as well.
 """
 
 # Authors: the celltyping developers
@@ -13,7 +13,7 @@ for new points as well.
 
 # %%
 # Six groups of 200 samples in 20 dimensions. The loosest one is four times as wide as
-# the tightest one. A third of the samples comes only when the map is drawn.
+# the tightest one. A third of the samples is not used in the fit.
 
 import numpy as np
 from sklearn.datasets import make_blobs

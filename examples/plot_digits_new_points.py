@@ -1,11 +1,11 @@
 """
-====================================
-A map that new data can be put on
-====================================
+==================================
+Map new data into an old embedding
+==================================
 
-We draw a map of handwritten digits. A week later more digits arrive, and
-:meth:`celltyping.NUMAP.transform` puts them on the same map, in milliseconds, without
-a new fit. How good is their place, and what if they are like nothing before?
+We embed handwritten digits. A week later more digits arrive, and
+:meth:`celltyping.NUMAP.transform` maps them into the same embedding, in milliseconds,
+without a new fit. How good are their positions, and what happens to a new kind of digit?
 """
 
 # Authors: the celltyping developers
@@ -15,9 +15,9 @@ a new fit. How good is their place, and what if they are like nothing before?
 # The first week
 # --------------
 # Digits of 8 by 8 pixels stand in for any table of numbers. We take them in the order
-# in which they are stored. So the later ones may be by other hands than the first,
-# which is harder than a random draw, and more like life. The map does not see what
-# digit it is.
+# in which they are stored. So the later ones may be by other writers than the first,
+# which is harder than a random split, and more realistic. The embedding does not use
+# the labels.
 
 from sklearn.datasets import load_digits
 
@@ -40,8 +40,8 @@ display = EmbeddingDisplay.from_estimator(
 )
 
 # %%
-# Most new points fall among old ones of their kind. A new digit that gets the kind of
-# its five nearest old ones is right so often:
+# Most new points fall among old ones of their kind. The accuracy of new digits that get
+# the most frequent kind of their five nearest old ones:
 
 from sklearn.decomposition import PCA
 
@@ -62,13 +62,13 @@ for name, old, new in [
 #
 # Did it learn enough?
 # --------------------
-# The loss of the network has become flat. If it had not, ``max_epochs`` should be
-# larger.
+# The loss of the network has become flat. If it had not, ``max_epochs`` of the
+# :class:`~celltyping.MLPEncoder` should be larger.
 
 _ = display.plot_loss()
 
 # %%
-# Like nothing before
+# A new kind of digit
 # -------------------
 # Suppose nobody had written a 9 in the first week.
 
@@ -85,9 +85,9 @@ for kind in np.flatnonzero(counts):
     print(f"{counts[kind]:2} nines lie beside a {kind}")
 
 # %%
-# They fall into the groups that are there, and nothing in the map warns of it: *every*
-# new point lands somewhere. How far a sample is from its neighbours before it is drawn
-# does tell. Look at that first if new data may hold something new.
+# They fall into the existing groups, and nothing in the map warns of it: *every* new
+# point gets a position. The distance of a sample to its neighbours in the table does
+# warn. Look at that first if new data may contain a new kind.
 
 before = NearestNeighbors(n_neighbors=5).fit(X_old[known])
 distances = before.kneighbors(X_new)[0][:, -1]
@@ -117,10 +117,10 @@ for target_weight in [0.5, 0]:
 # It makes little difference to new digits here. The groups of a supervised map are
 # always clean for the samples that it was shown, so do not judge it by them.
 #
-# Back from the map
-# -----------------
-# ``decoder=True`` has also learnt the way back, from places to pixels. Here is what
-# lies on straight lines between the middles of two groups.
+# From positions to features
+# --------------------------
+# ``decoder=True`` has also trained a decoder, from positions to pixels. Here are its
+# results on straight lines between the medians of two groups.
 
 import matplotlib.pyplot as plt
 
@@ -136,13 +136,13 @@ for row, (first, last) in zip(axes, pairs, strict=True):
         ax.set_axis_off()
 
 # %%
-# Both ends are digits, drawn as a mean of many. Between them, where the map is empty,
-# the decoder makes something up.
+# Both ends are digits, each a mean of many. Between them, where the map is empty, the
+# results mean nothing.
 #
 # The map grows
 # -------------
-# After some weeks the new digits shall be part of the map. A fit from scratch would
-# draw another one. With ``warm_start=True``, samples start from where they are, and few
+# After some weeks the new digits become part of the map. A fit from scratch would give
+# another one. With ``warm_start=True``, samples start from their positions, and few
 # epochs of the layout leave most of them there. Names stand at the median of a kind.
 
 old_map = numap.embedding_.copy()
@@ -150,17 +150,18 @@ numap.set_params(n_epochs=50).fit(X)
 scratch = NUMAP(random_state=0).fit(X)
 
 fig, axes = plt.subplots(1, 3, figsize=(12, 4.4), layout="compressed")
-for name, places, ax in [
+for name, positions, ax in [
     ("the old map", old_map, axes[0]),
     ("warm start", numap.embedding_, axes[1]),
     ("from scratch", scratch.embedding_, axes[2]),
 ]:
-    kinds = y[: len(places)]
+    kinds = y[: len(positions)]
     EmbeddingDisplay.from_embedding(
-        places, color=kinds, label_types=True, legend=False, name=name, ax=ax
+        positions, color=kinds, label_types=True, legend=False, name=name, ax=ax
     )
 
 size = np.sqrt(np.sum(np.var(old_map, axis=0)))
-for name, places in [("warm start", numap.embedding_), ("scratch", scratch.embedding_)]:
-    moved = np.median(np.linalg.norm(places[: len(old_map)] - old_map, axis=1))
+for name, model in [("warm start", numap), ("scratch", scratch)]:
+    moves = model.embedding_[: len(old_map)] - old_map
+    moved = np.median(np.linalg.norm(moves, axis=1))
     print(f"{name}: the median old digit moved by {moved / size:.2f} of the map's size")

@@ -1,11 +1,11 @@
 """
-===============================================
-Cells on their way from one state to two others
-===============================================
+=========================================
+Cells in transition from one state to two
+=========================================
 
-Cells were taken on eleven days while they turned into one of two types. We draw a map
-of some days with :class:`~celltyping.NUMAP` and ask where it puts the cells of the
-other days. The answer depends on whether the map knows cells like them.
+Cells were taken on eleven days while they turned into one of two types. We embed the
+cells of some days with :class:`~celltyping.NUMAP` and map the cells of the other days.
+The result depends on whether similar cells were in the fit.
 """
 
 # Authors: the celltyping developers
@@ -35,7 +35,7 @@ X = concerned * change * progress + rng.normal(scale=0.6, size=(n_cells, n_genes
 # %%
 # Every second day
 # ----------------
-# The map is made of the even days. The cells of the odd days come afterwards: they have
+# The embedding is fitted to the even days. The cells of the odd days are new: they have
 # a dark rim.
 
 from celltyping import NUMAP
@@ -88,10 +88,10 @@ _ = EmbeddingDisplay.from_embedding(
 # Only the beginning and the end
 # ------------------------------
 # Now nobody took cells between day 3 and day 8. When they come later, there is nothing
-# on the map that they could lie between. Who decides where they belong? With *anchors*,
-# which are training cells, a new cell is placed among those that it is most like. With
-# ``n_anchors=0``, the network that learnt the map decides alone. (By default NUMAP
-# takes what keeps more neighbours among the training cells.)
+# on the map that they could lie between. With *anchors*, which are training cells, a new
+# cell is mapped to the ones that are most similar to it. With ``n_anchors=0``, the
+# network alone maps it. (By default NUMAP chooses the way that keeps more neighbours
+# among the training cells.)
 
 ends = (day < 3) | (day > 7)
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.8), layout="compressed")
@@ -127,7 +127,7 @@ for n_anchors, numap in maps.items():
     )
 
 # %%
-# So ask before you trust the place of a new point: were there cells like it? On the
+# So before you trust the position of a new point, ask: were there similar cells? On the
 # left nearly all new cells went to the end of a known state, as if nothing lay between;
 # that is the price of anchors, which are good for cells that are like old ones. On the
 # right the network, which is smooth, fills the gap. What it draws there is its guess:

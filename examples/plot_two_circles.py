@@ -3,10 +3,9 @@
 Two circles: spectral coordinates and a map
 ===========================================
 
-No straight line parts two circles that lie in each other. The graph of nearest
-neighbours does: :class:`~celltyping.GrEASE` reads that from the eigenvectors of its
-Laplacian, and :class:`~celltyping.NUMAP` starts from there to draw a map. Both place
-new points.
+No straight line separates two concentric circles. The graph of nearest neighbours
+does: :class:`~celltyping.GrEASE` computes the eigenvectors of its Laplacian, and
+:class:`~celltyping.NUMAP` starts its layout from these. Both map new points.
 """
 
 # Authors: the celltyping developers
@@ -79,15 +78,14 @@ right = np.mean((new[:, 0] > 0) == (y_new == positive_is))
 print(f"New points on the right side of 0: {right:.1%}")
 
 # %%
-# Each coordinate alone tells little, and five do not fit on paper: that is what a map
-# is for.
+# Each coordinate alone says little, and five do not fit into a plot.
 #
 # The map
 # -------
 # NUMAP starts from the first two spectral coordinates, pulls neighbours together,
 # pushes all others apart, and a network learns the result. Two other ways stand beside
-# it: all 600 training points are kept as *anchors*, which decide on new ones; and a
-# start from principal components.
+# it: all 600 training points are stored as *anchors*, which refine the positions of new
+# ones; and a start from principal components.
 
 from celltyping import NUMAP
 from celltyping.metrics import neighbor_accuracy_score
