@@ -5,7 +5,7 @@ Map new data into an old embedding
 
 We embed handwritten digits. A week later more digits arrive, and
 :meth:`celltyping.NUMAP.transform` maps them into the same embedding, in milliseconds,
-without a new fit. How good are their positions, and what happens to a new kind of digit?
+without a new fit. How good are their positions, and where does a new kind of digit go?
 """
 
 # Authors: the celltyping developers

@@ -88,10 +88,10 @@ _ = EmbeddingDisplay.from_embedding(
 # Only the beginning and the end
 # ------------------------------
 # Now nobody took cells between day 3 and day 8. When they come later, there is nothing
-# on the map that they could lie between. With *anchors*, which are training cells, a new
-# cell is mapped to the ones that are most similar to it. With ``n_anchors=0``, the
-# network alone maps it. (By default NUMAP chooses the way that keeps more neighbours
-# among the training cells.)
+# on the map that they could lie between. With *anchors*, which are training cells, a
+# new cell is mapped to the most similar ones. With ``n_anchors=0``, the network alone
+# maps it. (By default NUMAP chooses the way that keeps more neighbours among the
+# training cells.)
 
 ends = (day < 3) | (day > 7)
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.8), layout="compressed")
