@@ -159,17 +159,8 @@ def _find_nearest(queries, index, n_neighbors, n_probes):
 def softmax_means(queries, index, temperature, n_neighbors, n_probes):
     """Average the values of each query's nearest rows, see `weighted_neighbor_mean`.
 
-    Parameters
-    ----------
-    queries, index, n_neighbors, n_probes
-        As `_find_nearest` takes them.
-    temperature : float
-        In the dtype of the queries.
-
-    Returns
-    -------
-    means : ndarray of shape (n_queries, n_components)
-        In the dtype of the queries.
+    The temperature and the means, (n_queries, n_components), have the queries' dtype;
+    other arguments are those of `_find_nearest`.
     """
     squares, rows, counts = _find_nearest(queries, index, n_neighbors, n_probes)
     means = np.zeros((len(queries), index.values.shape[1]), queries.dtype)
@@ -195,17 +186,8 @@ def softmax_means(queries, index, temperature, n_neighbors, n_probes):
 def scaled_means(queries, index, factors, n_neighbors, n_probes):
     """Extend the values of rows to queries, see `nystroem_extension`.
 
-    Parameters
-    ----------
-    queries, index, n_neighbors, n_probes
-        As `_find_nearest` takes them.
-    factors : ndarray of shape (n_components,)
-        In the dtype of the queries.
-
-    Returns
-    -------
-    means : ndarray of shape (n_queries, n_components)
-        In the dtype of the queries.
+    The factors, (n_components,), and the means, (n_queries, n_components), have the
+    queries' dtype; other arguments are those of `_find_nearest`.
     """
     squares, rows, counts = _find_nearest(queries, index, n_neighbors, n_probes)
     means = np.zeros((len(queries), index.values.shape[1]), queries.dtype)

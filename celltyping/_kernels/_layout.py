@@ -38,16 +38,10 @@ HALF = np.uint64(32)
 
 
 class Edges(NamedTuple):
-    """Edges in CSR form, with unsigned indices.
+    """Edges in CSR form.
 
-    Parameters
-    ----------
-    ptr : ndarray of shape (n_vertices + 1,), dtype=uint64
-        First edge of each vertex, and the number of edges.
-    cols : ndarray of shape (n_edges,), dtype=uint32
-        Far end of each edge.
-    shares : ndarray of shape (n_edges,), dtype=float32
-        Share of the epochs in which each edge counts.
+    `ptr` (n_vertices + 1,), dtype=uint64; `cols` (n_edges,), dtype=uint32; and `shares`
+    (n_edges,), dtype=float32, the share of the epochs in which each edge counts.
     """
 
     ptr: np.ndarray
@@ -58,10 +52,7 @@ class Edges(NamedTuple):
 class ForceTables(NamedTuple):
     """Forces of a pair per coordinate difference, over the squared distance.
 
-    Parameters
-    ----------
-    attraction, repulsion : ndarray of shape (n_values,), dtype=float32
-        The forces from the squared distance 2**`SMALLEST_POWER` on.
+    Arrays of shape (n_values,), dtype=float32, from 2**`SMALLEST_POWER` on.
     """
 
     attraction: np.ndarray
@@ -148,7 +139,7 @@ def _attract(own, other, attraction, step):
 
 @jit
 def move(start, stop, edges, positions, tables, epoch, key, step, n_negatives):
-    """Move a block of vertices for one epoch.
+    """Move the vertices from `start` to `stop` for one epoch.
 
     Parameters
     ----------

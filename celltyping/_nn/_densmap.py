@@ -15,7 +15,7 @@ LEARNING_RATE = 0.1
 
 
 def match_radii(graph, positions, forces, *, n_epochs, seed, device, verbose):
-    """Optimise positions by UMAP's loss and the correlation of local radii.
+    """Optimise a layout by UMAP's loss and the correlation of local radii.
 
     Parameters
     ----------
@@ -27,12 +27,8 @@ def match_radii(graph, positions, forces, *, n_epochs, seed, device, verbose):
         Forces between samples, with a density term.
     n_epochs : int
         Number of steps; each draws as many edges as an epoch of the layout.
-    seed : int
-        Seed of the draws.
-    device : str
-        Device of the computation.
-    verbose : bool or int
-        Whether to show a progress bar.
+    seed, device, verbose
+        See `lay_out`.
 
     Returns
     -------
@@ -65,13 +61,7 @@ def match_radii(graph, positions, forces, *, n_epochs, seed, device, verbose):
 
 
 class FreePositions(nn.Module):
-    """Positions that are parameters themselves.
-
-    Parameters
-    ----------
-    positions : Tensor of shape (n_samples, n_components)
-        Start positions.
-    """
+    """Positions, of shape (n_samples, n_components), that are parameters themselves."""
 
     def __init__(self, positions):
         super().__init__()

@@ -47,11 +47,11 @@ class EdgeData(torch.utils.data.Dataset):
     negative_sample_rate : int
         Number of pairs that repel, per edge.
     radii : Tensor of shape (n_samples,), default=None
-        Logarithms of the local radii in the original space. None: no density term.
+        Logarithms of the original local radii, for the density term.
     subsample_size : int, default=0
         Number of samples whose radii are compared in a batch.
     layout : Tensor of shape (n_samples, n_components), default=None
-        Positions that samples should stay near. None: no such positions.
+        Positions that samples should stay near.
     """
 
     def __init__(
@@ -82,15 +82,7 @@ class EdgeData(torch.utils.data.Dataset):
 
 
 class EdgeBatches:
-    """Batches of edges, drawn by weight, with random pairs that repel.
-
-    Parameters
-    ----------
-    dataset : EdgeData
-        Edges and inputs.
-    batch_size : int
-        Edges per batch.
-    """
+    """Batches of `batch_size` edges, drawn by weight, with random pairs that repel."""
 
     def __init__(self, dataset, batch_size):
         self.data, self.batch_size = dataset, batch_size
@@ -193,23 +185,12 @@ class _LayoutLoss(UmapLoss):
 
 
 def local_radii(centers, neighbors, rows, similarity):
-    """Compute the logarithm of the mean squared distance to the neighbours.
+    """Compute densMAP's local radii, log(ε + Σ w d² / Σ w), of shape (n_rows,).
 
-    Parameters
-    ----------
-    centers : Tensor of shape (n_rows, n_components)
-        Positions of the samples.
-    neighbors : Tensor of shape (n_edges, n_components)
-        Positions of their neighbours.
-    rows : Tensor of shape (n_edges,)
-        Sample that each neighbour belongs to.
-    similarity : callable
-        Weight of each edge as a function of the difference of positions.
-
-    Returns
-    -------
-    radii : Tensor of shape (n_rows,)
-        log(ε + Σ w d² / Σ w) of each sample; densMAP's local radius.
+    Positions of the samples are of shape (n_rows, n_components), those of their
+    neighbours of shape (n_edges, n_components); `rows`, of shape (n_edges,), are the
+    samples of the neighbours, and `similarity` computes w from differences of
+    positions.
     """
     differences = centers[rows] - neighbors
     weights = similarity(differences)

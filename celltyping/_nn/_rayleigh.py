@@ -24,16 +24,9 @@ MIN_STEPS = 1000
 class AffinityData(torch.utils.data.Dataset):
     """Edges, inputs and targets that `AffinityBatches` draws from.
 
-    Parameters
-    ----------
-    inputs : Tensor of shape (n_samples, n_columns)
-        Inputs of the network.
-    graph : csr_array of shape (n_samples, n_samples)
-        Symmetric affinities.
-    masses : ndarray of shape (n_samples,)
-        Weights of the samples in the orthogonality of the outputs.
-    targets : Tensor of shape (n_samples, n_targets)
-        Targets of further outputs of the network, beside the coordinates.
+    Inputs, masses (weights of the samples in the orthogonality of the outputs) and
+    targets of further outputs have one row per node of the graph of affinities, a
+    csr_array.
     """
 
     def __init__(self, inputs, graph, masses, targets):
@@ -58,12 +51,7 @@ def _shares(weights, device):
 class AffinityBatches:
     """Batches of edges drawn by affinity, each with a second batch of samples.
 
-    Parameters
-    ----------
-    dataset : AffinityData
-        Edges and inputs.
-    batch_size : int
-        Edges per batch, and samples of the second batch.
+    Both have `batch_size` rows.
     """
 
     def __init__(self, dataset, batch_size):
@@ -169,17 +157,7 @@ def learn_coordinates(
 
 
 def rotate_outputs(module, centre, rotation):
-    """Change the first outputs of a network to ``(outputs - centre) @ rotation``.
-
-    Parameters
-    ----------
-    module : Perceptron
-        The network, changed in place.
-    centre : ndarray of shape (n_components,)
-        Subtracted from the outputs.
-    rotation : ndarray of shape (n_components, n_components)
-        Matrix that they are multiplied by.
-    """
+    """Change the first outputs of a perceptron to ``(outputs - centre) @ rotation``."""
     last = module.layers[-1]
     n_components = len(centre)
     with torch.no_grad():

@@ -268,25 +268,12 @@ def as_tensor(array, dtype, device="cpu"):
 
 
 def predict_float64(module, inputs, device="cpu"):
-    """Compute the output of a network in double precision.
+    """Compute the output of a network in double precision, without changing it.
 
-    In single precision the last bits of a row's output would depend on the other rows
-    of the batch. On a CPU torch uses one thread: layers of this size take no less time
-    with two, and many times as long where another program keeps a core busy.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network, which is not changed.
-    inputs : {ndarray, csr_matrix} of shape (n_samples, ...)
-        Its inputs; sparse rows are made dense batch by batch.
-    device : str, default="cpu"
-        Device of the network.
-
-    Returns
-    -------
-    outputs : ndarray of shape (n_samples, n_outputs), dtype=float64
-        Its output.
+    Inputs are an array or CSR matrix of shape (n_samples, ...), made dense batch by
+    batch. In single precision the last bits of a row's output would depend on the other
+    rows of the batch. On a CPU torch uses one thread: layers of this size take no less
+    time with two, and many times as long where another program keeps a core busy.
     """
     module = copy.deepcopy(module).to(device, torch.float64).eval()
     n_rows, n_numbers = inputs.shape[0], math.prod(inputs.shape[1:])
@@ -405,25 +392,10 @@ def choose_batch_size(batch_size, n_samples):
 def make_perceptron(
     n_inputs, hidden_layer_sizes, n_outputs, *, seed, hidden_from=None, **options
 ):
-    """Make a multi-layer perceptron.
+    """Make a perceptron with seeded weights.
 
-    Parameters
-    ----------
-    n_inputs, n_outputs : int
-        Number of columns of the inputs and of the output.
-    hidden_layer_sizes : sequence of int
-        Widths of the hidden layers.
-    seed : int
-        Seed of the weights.
-    hidden_from : Perceptron, default=None
-        Trained network with the same hidden layers, whose weights are copied.
-    **options
-        More arguments of `Perceptron`.
-
-    Returns
-    -------
-    module : Perceptron
-        The network.
+    The hidden layers of `hidden_from`, a trained perceptron, are copied if it is given;
+    `options` are further arguments of `Perceptron`.
     """
     with seeded(seed, "cpu"):
         module = Perceptron(n_inputs, hidden_layer_sizes, n_outputs, **options)
@@ -434,32 +406,11 @@ def make_perceptron(
 
 
 def check_module(module, inputs, n_outputs, *, parameter, unit):
-    """Copy a user's network, and check its output.
+    """Copy a user's network, and check its output for two rows of its inputs.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network.
-    inputs : ndarray of shape (n_samples, ...)
-        Its inputs.
-    n_outputs : int
-        Number of columns that it must return.
-    parameter : str
-        Name of the parameter that it comes from, for the messages.
-    unit : str
-        Meaning of a column, for the messages.
-
-    Returns
-    -------
-    module : torch.nn.Module
-        The copy.
-
-    Raises
-    ------
-    TypeError
-        If it is not a module.
-    ValueError
-        If it cannot take the inputs, or returns another shape.
+    The messages name `parameter`, and `unit`, the meaning of a column. A TypeError is
+    raised if it is not a module, a ValueError if it cannot take the inputs in single
+    and double precision or returns a shape other than (n_rows, n_outputs).
     """
     if not isinstance(module, nn.Module):
         raise TypeError(
@@ -488,27 +439,10 @@ def check_module(module, inputs, n_outputs, *, parameter, unit):
 
 
 def regress(module, inputs, targets, *, batch_size, seed, **options):
-    """Train a network to reproduce targets.
+    """Train a network in place to reproduce targets, and return the trained net.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network, trained in place.
-    inputs : ndarray of shape (n_samples, ...)
-        Its inputs.
-    targets : ndarray of shape (n_samples, n_outputs)
-        Outputs to reproduce.
-    batch_size : int or "auto"
-        See `choose_batch_size`.
-    seed : int
-        Seed of the training.
-    **options
-        More arguments of `train`.
-
-    Returns
-    -------
-    net : skorch.NeuralNet
-        The trained net.
+    Inputs are of shape (n_samples, ...), targets of shape (n_samples, n_outputs);
+    `options` are further arguments of `train`.
     """
     device = options["device"]
     dataset = Dataset(
@@ -531,18 +465,10 @@ OWN_MODULES = {"Perceptron": Perceptron, "TypeNet": TypeNet}
 
 
 def pack_net(net):
-    """Turn a trained net into plain data, if its module is one of this package.
+    """Turn a trained net into plain data, which skops can store.
 
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        A trained net.
-
-    Returns
-    -------
-    packed : dict or skorch.NeuralNet
-        Options, weights as arrays, and history, which skops can store. A net with
-        another module: a copy on the CPU, without the parts needed for training.
+    A dict of options, weights as arrays, and history, if the module is one of this
+    package; else a net with a copy on the CPU, without the parts needed for training.
     """
     module = copy.deepcopy(net.module_).cpu()
     if type(module) in OWN_MODULES.values():
@@ -556,18 +482,7 @@ def pack_net(net):
 
 
 def unpack_net(packed):
-    """Undo `pack_net`.
-
-    Parameters
-    ----------
-    packed : dict or skorch.NeuralNet
-        Result of `pack_net`.
-
-    Returns
-    -------
-    net : skorch.NeuralNet
-        A net with the same output.
-    """
+    """Make a net with the same output from the result of `pack_net`."""
     if not isinstance(packed, dict):
         return packed
     with seeded(0, "cpu"):  # the initial weights are replaced

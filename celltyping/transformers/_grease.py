@@ -408,25 +408,8 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _make_network(self, pca, reduced, centre, scale, seed):
         """Make an untrained network with an output per entry of `centre`, and its map.
 
-        Parameters
-        ----------
-        pca : InputPCA
-            Reduction of the features.
-        reduced : ndarray of shape (n_samples, n_columns)
-            Principal components of the training samples.
-        centre : ndarray of shape (n_outputs,)
-            Means of the functions.
-        scale : float
-            Unit of the network's outputs.
-        seed : int
-            Seed of the weights.
-
-        Returns
-        -------
-        mapping : OutOfSampleMap
-            The map, without a network.
-        module : Perceptron
-            The network.
+        `reduced` are principal components of the training samples; `centre` and `scale`
+        are the means and the unit of the functions.
         """
         deviation = reduced.std()
         input_scale = 1.0 / deviation if deviation > 0 else 1.0

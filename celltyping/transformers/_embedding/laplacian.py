@@ -97,19 +97,10 @@ def positive_degrees(graph):
 
 
 def laplacian(graph, kind):
-    """Compute the Laplacian of a graph.
+    """Compute the Laplacian of a graph of affinities, see `GrEASE`.
 
-    Parameters
-    ----------
-    graph : csr_array of shape (n_nodes, n_nodes)
-        Symmetric affinities W.
-    kind : {"rw", "symmetric", "unnormalized"}
-        With the degrees D: I - D⁻¹ W, I - D^(-1/2) W D^(-1/2) or D - W.
-
-    Returns
-    -------
-    laplacian : csr_array of shape (n_nodes, n_nodes)
-        The Laplacian; a node without an edge has a row of zeros.
+    Both are csr_arrays of shape (n_nodes, n_nodes); a node without an edge has a row of
+    zeros.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
@@ -194,26 +185,11 @@ def signs(vectors):
 def rotation_to_eigenvectors(graph, functions, masses):
     """Compute the combinations of functions nearest to eigenvectors.
 
-    The Rayleigh-Ritz method for the pencil of D - W and the diagonal matrix of masses.
-
-    Parameters
-    ----------
-    graph : csr_array of shape (n_nodes, n_nodes)
-        Symmetric affinities W, of degrees D.
-    functions : ndarray of shape (n_nodes, n_components)
-        Functions in columns; their weighted means are subtracted.
-    masses : ndarray of shape (n_nodes,)
-        The degrees for the random-walk Laplacian, ones for the unnormalized one.
-
-    Returns
-    -------
-    eigenvalues : ndarray of shape (n_components,)
-        Approximate eigenvalues, ascending.
-    centre : ndarray of shape (n_components,)
-        Weighted mean of the functions.
-    rotation : ndarray of shape (n_components, n_components)
-        ``(functions - centre) @ rotation`` has mean square 1, weighted, and positive
-        largest entries.
+    The Rayleigh-Ritz method for the pencil of D - W and the diagonal matrix of masses
+    (the degrees for the random-walk Laplacian, ones for the unnormalized one), with
+    functions in columns. Returns the approximate eigenvalues, ascending; the weighted
+    means of the functions; and the rotation, such that ``(functions - means) @
+    rotation`` has mean square 1, weighted, and positive largest entries.
     """
     with threadpool_limits(limits=1):
         centre = np.average(functions, axis=0, weights=masses)
@@ -230,24 +206,12 @@ def rotation_to_eigenvectors(graph, functions, masses):
 
 
 def _kernel(graph, roots, n_components):
-    """Return the null space of the symmetric Laplacian.
+    """Return bases of the null space of the symmetric Laplacian.
 
-    Parameters
-    ----------
-    graph : csr_array of shape (n_nodes, n_nodes)
-        Symmetric affinities.
-    roots : ndarray of shape (n_nodes,)
-        The trivial eigenvector, of any length.
-    n_components : int
-        Maximum number of columns of `flat`.
-
-    Returns
-    -------
-    kernel : csr_array of shape (n_nodes, n_components_of_graph)
-        One unit vector per component.
-    flat : ndarray of shape (n_nodes, n)
-        An orthonormal basis of the same space without the trivial vector: the largest
-        component against the rest, the next one against the remaining rest, and so on.
+    `roots`, of any length, is the trivial eigenvector. The first basis, a csr_array,
+    has one unit vector per component. The second one has at most `n_components` columns
+    and leaves the trivial vector out: the largest component against the rest, the next
+    one against the remaining rest, and so on.
     """
     n_nodes = graph.shape[0]
     n_parts, part = connected_components(graph, directed=False)
@@ -263,7 +227,7 @@ def _kernel(graph, roots, n_components):
 
 
 def _solve(symmetric, kernel, bound, n_vectors, random_state):
-    """Find the smallest eigenpairs outside the kernel, ascending.
+    """Find the smallest eigenpairs outside the null space, ascending.
 
     Parameters
     ----------
@@ -280,10 +244,8 @@ def _solve(symmetric, kernel, bound, n_vectors, random_state):
 
     Returns
     -------
-    values : ndarray of shape (n_vectors,)
-        Eigenvalues.
-    vectors : ndarray of shape (n_nodes, n_vectors)
-        Orthonormal eigenvectors.
+    values, vectors : ndarray of shape (n_vectors,) and (n_nodes, n_vectors)
+        Eigenvalues and orthonormal eigenvectors.
     """
     n_nodes = symmetric.shape[0]
     n_lanczos = 2 * n_vectors + N_EXTRA

@@ -97,24 +97,9 @@ class Forces(NamedTuple):
 
 
 def fit_curve(min_dist, spread):
-    """Fit the curve by which similarity falls with distance in the layout.
+    """Fit a and b of the similarity 1 / (1 + a x^(2b)) at distance x in the layout.
 
-    Parameters
-    ----------
-    min_dist : float
-        Distance up to which vertices are as similar as can be.
-    spread : float
-        Scale of the decrease beyond: exp(-(distance - min_dist) / spread).
-
-    Returns
-    -------
-    a, b : float
-        The similarity at distance x is about 1 / (1 + a x^(2b)).
-
-    Raises
-    ------
-    ValueError
-        If min_dist is larger than spread.
+    The target is 1 up to `min_dist` and exp(-(x - min_dist) / spread) beyond.
     """
     if min_dist > spread:
         raise ValueError(f"min_dist ({min_dist}) must be at most spread ({spread})")
@@ -145,25 +130,8 @@ def read_start(init, shape):
 def find_start(graph, reduced, coordinates, n_components, random_state, seed):
     """Return start positions from spectral coordinates or principal components.
 
-    Parameters
-    ----------
-    graph : csr_array of shape (n_samples, n_samples)
-        The fuzzy graph.
-    reduced : ndarray of shape (n_samples, n_columns)
-        Principal components of the samples.
-    coordinates : ndarray of shape (n_samples, n_coordinates) or None
-        Spectral coordinates. None: the principal components are used.
-    n_components : int
-        Number of dimensions.
-    random_state : RandomState instance
-        Generator of noise.
-    seed : int
-        Seed of the solvers.
-
-    Returns
-    -------
-    start : ndarray of shape (n_samples, n_components)
-        The positions.
+    `reduced` are principal components of the samples, `coordinates` spectral
+    coordinates or None; `random_state` draws noise, `seed` is the seed of the solvers.
     """
     leading = InputPCA().fit(reduced, n_components, seed=seed).transform(reduced)
     if coordinates is not None:
@@ -172,21 +140,10 @@ def find_start(graph, reduced, coordinates, n_components, random_state, seed):
 
 
 def start_from(coordinates, n_components, random_state):
-    """Turn coordinates into start positions.
+    """Turn coordinates, the leading ones first, into start positions.
 
-    Parameters
-    ----------
-    coordinates : ndarray of shape (n_samples, n_coordinates)
-        Spectral coordinates or principal components, the leading ones first.
-    n_components : int
-        Number of dimensions; those without coordinates are noise.
-    random_state : RandomState instance
-        Generator of the noise.
-
-    Returns
-    -------
-    positions : ndarray of shape (n_samples, n_components)
-        Centred, and within about 10 of 0.
+    They are centred, within about 10 of 0, and of shape (n_samples, n_components);
+    dimensions without coordinates are noise.
     """
     positions = np.zeros((len(coordinates), n_components))
     kept = coordinates[:, :n_components] - coordinates[:, :n_components].mean(axis=0)
@@ -201,24 +158,9 @@ def start_by_component(graph, reduced, coordinates, seed):
     """Arrange the components of a graph, each by its own spectral coordinates.
 
     The first eigenvectors of a graph with several components only separate these: each
-    of them would start in one point.
-
-    Parameters
-    ----------
-    graph : csr_array of shape (n_samples, n_samples)
-        The fuzzy graph.
-    reduced : ndarray of shape (n_samples, n_components)
-        Leading principal components of the samples, which give the position, size and
-        orientation of the components.
-    coordinates : ndarray of shape (n_samples, n_coordinates)
-        Spectral coordinates of the whole graph.
-    seed : int
-        Seed of the eigensolver.
-
-    Returns
-    -------
-    start : ndarray of shape (n_samples, n_dimensions)
-        The coordinates of a connected graph, else new ones.
+    of them would start in one point. The leading principal components of the samples,
+    `reduced`, give position, size and orientation of the components. The coordinates of
+    a connected graph are returned as they are.
     """
     n_parts, parts = connected_components(graph, directed=False)
     if n_parts == 1:
@@ -236,21 +178,10 @@ def start_by_component(graph, reduced, coordinates, seed):
 
 
 def mix(positions, coordinates, weight):
-    """Move positions towards spectral coordinates.
+    """Return the weighted mean of positions and spectral coordinates.
 
-    Parameters
-    ----------
-    positions : ndarray of shape (n_samples, n_components)
-        The layout.
-    coordinates : ndarray of shape (n_samples, n_coordinates)
-        The spectral coordinates, the leading ones first.
-    weight : float
-        Share of the coordinates, between 0 and 1.
-
-    Returns
-    -------
-    mixed : ndarray of shape (n_samples, n_components)
-        The weighted mean, the coordinates rotated and scaled to match the layout.
+    The coordinates, the leading ones first, are rotated and scaled to match the
+    positions; `weight` is their share, between 0 and 1.
     """
     if weight == 0:
         return positions
@@ -438,19 +369,10 @@ def _split_rows(ptr):
 
 
 def original_radii(graph, indices, distances):
-    """Compute the logarithms of the local radii of samples in their own space.
+    """Compute the logarithms of local radii, log(ε + Σ w d² / Σ w), centred.
 
-    Parameters
-    ----------
-    graph : csr_array of shape (n_samples, n_samples)
-        The fuzzy graph.
-    indices, distances : ndarray of shape (n_samples, n_neighbors)
-        Neighbours and their distances.
-
-    Returns
-    -------
-    radii : ndarray of shape (n_samples,)
-        log(ε + Σ w d² / Σ w), centred; ε is a small share of the mean.
+    ε is a small share of the mean; `indices` and `distances` of the neighbours are of
+    shape (n_samples, n_neighbors).
     """
     n_samples, n_neighbors = indices.shape
     starts = np.arange(0, n_samples * n_neighbors + 1, n_neighbors)

@@ -100,23 +100,9 @@ def build_graph(
 
 
 def encode_target(X, y, unlabeled_marker, target_weight):
-    """Return the types of samples as integers, -1 if unknown; None if they are ignored.
+    """Return types as integers, -1 if unknown, or None if `target_weight` is 0.
 
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, ...)
-        The samples.
-    y : array-like of shape (n_samples,) or None
-        Their types.
-    unlabeled_marker : "auto" or scalar
-        Value of `y` that marks unknown types.
-    target_weight : float
-        Weight of the types.
-
-    Returns
-    -------
-    codes : ndarray of shape (n_samples,) or None
-        The integers.
+    `X` is only compared in length with `y`, which may be None.
     """
     if y is None:
         return None
@@ -353,21 +339,13 @@ def read_neighbor_graph(neighbor_graph, n_samples):
 
 
 def smooth_distances(distances):
-    """Find the offset and the bandwidth of each row's memberships.
+    """Compute the offset and the bandwidth of each row's memberships.
 
-    Parameters
-    ----------
-    distances : ndarray of shape (n_samples, n_neighbors)
-        Distances to each row's nearest neighbours, itself left out, ascending.
-
-    Returns
-    -------
-    rho : ndarray of shape (n_samples,)
-        The smallest positive distance of each row, 0 if there is none.
-    sigma : ndarray of shape (n_samples,)
-        Bandwidths: the memberships exp(-max(0, distance - rho) / sigma) of a row sum to
-        log2(n_neighbors), unless that takes a bandwidth under a thousandth of the
-        mean distance.
+    Distances, of shape (n_samples, n_neighbors), are ascending and without the row
+    itself. The offset is the smallest positive one, 0 without. With the bandwidth, the
+    memberships exp(-max(0, distance - offset) / bandwidth) of a row sum to
+    log2(n_neighbors), unless that takes a bandwidth under a thousandth of the mean
+    distance.
     """
     positive = np.where(distances > 0.0, distances, np.inf)
     rho = positive.min(axis=1).astype(np.float64)
@@ -379,20 +357,11 @@ def smooth_distances(distances):
 
 
 def fuzzy_graph(indices, distances):
-    """Join the neighbourhoods of all rows into one symmetric graph.
+    """Unite the fuzzy neighbourhoods of all rows: UMAP's fuzzy simplicial set.
 
-    Parameters
-    ----------
-    indices : ndarray of shape (n_samples, n_neighbors)
-        Nearest neighbours of each row, itself left out.
-    distances : ndarray of shape (n_samples, n_neighbors)
-        Their distances, ascending.
-
-    Returns
-    -------
-    graph : csr_array of shape (n_samples, n_samples), dtype=float32
-        The fuzzy simplicial set of UMAP: memberships between 0 and 1, symmetric,
-        nothing on the diagonal.
+    Indices and ascending distances of the neighbours, without the row itself, are of
+    shape (n_samples, n_neighbors). The graph is a symmetric csr_array, dtype=float32,
+    with memberships between 0 and 1 and nothing on the diagonal.
     """
     n_samples, n_neighbors = indices.shape
     rho, sigma = smooth_distances(distances)
@@ -421,20 +390,8 @@ def _unite(directed):
 def supervise(graph, codes, target_weight):
     """Weaken the edges between rows of different or unknown types.
 
-    Parameters
-    ----------
-    graph : csr_array of shape (n_samples, n_samples), dtype=float32
-        As `fuzzy_graph` returns it.
-    codes : ndarray of shape (n_samples,)
-        The types as integers, -1 where unknown.
-    target_weight : float
-        Weight of the types beside the distances, between 0 and 1.
-
-    Returns
-    -------
-    graph : csr_array of shape (n_samples, n_samples), dtype=float32
-        The intersection with the types. Each row is scaled such that its strongest
-        entry is 1, and united with the transpose anew.
+    `codes` are the types as integers, -1 if unknown. Each row of the intersected graph
+    is scaled such that its strongest entry is 1, and united with the transpose anew.
     """
     far = FAR / (1.0 - target_weight) if target_weight < 1.0 else INFINITELY_FAR
     rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))

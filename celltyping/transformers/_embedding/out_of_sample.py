@@ -92,27 +92,10 @@ class InputPCA:
         self.unit = 1.0
 
     def fit(self, X, n_columns, *, seed):
-        """Find the principal components of a table.
+        """Find at most `n_columns` principal components of a table; None: no maximum.
 
-        Parameters
-        ----------
-        X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-            The table.
-        n_columns : int or None
-            Maximum number of components; a table with no more columns keeps them. None:
-            no maximum.
-        seed : int
-            Seed of the randomised solver, which large tables need.
-
-        Returns
-        -------
-        self : InputPCA
-            The fitted components.
-
-        Raises
-        ------
-        ValueError
-            If the table is sparse and the metric "correlation".
+        A table with no more columns is centred and keeps them. The metric "correlation"
+        raises a ValueError for a sparse table.
         """
         if self.metric == "correlation" and sparse.issparse(X):
             raise ValueError("metric='correlation' needs a dense X, got a sparse one")
@@ -142,12 +125,8 @@ class InputPCA:
     def scale_to_neighbors(self, reduced, neighbors):
         """Make the root mean square distance to near neighbours the unit.
 
-        Parameters
-        ----------
-        reduced : ndarray of shape (n_samples, n_columns)
-            Components of the training samples, of unit 1; scaled in place.
-        neighbors : ndarray of shape (n_samples, n_neighbors)
-            Neighbours of each sample, nearest first.
+        The components of the training samples, `reduced`, are scaled in place;
+        `neighbors`, of shape (n_samples, n_neighbors), has the nearest first.
         """
         squares = [
             np.square(reduced - reduced[near]).sum(axis=1).mean(dtype=np.float64)
@@ -203,21 +182,9 @@ def resolve_n_anchors(n_anchors, n_samples):
 
 
 def build_ivf(keys, values, *, seed):
-    """Build an inverted-file index.
+    """Build an inverted-file index of keys, sorted by cell, with their values.
 
-    Parameters
-    ----------
-    keys : ndarray of shape (n_rows, n_columns)
-        Rows that queries are compared with, floats.
-    values : ndarray of shape (n_rows, n_components)
-        Values of the rows, floats.
-    seed : int
-        Seed of k-means.
-
-    Returns
-    -------
-    index : IVFIndex
-        Keys and values in their dtypes, sorted by cell.
+    Both are arrays of floats with a row per row of the index, and keep their dtypes.
     """
     cells, centres = _assign_cells(keys, seed)
     order = np.argsort(cells, kind="stable")
@@ -254,51 +221,25 @@ def _assign_cells(keys, seed):
 
 
 def weighted_neighbor_mean(index, queries, temperature, **search):
-    """Average the values of the rows nearest to each query.
+    """Average the values of the rows nearest to each query, an array in its dtype.
 
-    Parameters
-    ----------
-    index : IVFIndex
-        The rows.
-    queries : ndarray of shape (n_queries, n_columns)
-        Contiguous rows of floats; all is computed in their dtype.
-    temperature : float
-        Range of the weights; the larger, the more of the nearest rows count.
-    **search
-        See `_query`.
-
-    Returns
-    -------
-    means : ndarray of shape (n_queries, n_components)
-        Weighted means in the dtype of `queries`. A row at squared distance d² has
-        weight exp(-d² / (temperature * m)), where m is the mean of d² over the
-        neighbours, so that tight groups of rows are separated as well as loose ones.
+    A row at squared distance d² has weight exp(-d² / (temperature * m)), where m is the
+    mean of d² over the neighbours, so that tight groups of rows are separated as well
+    as loose ones. Queries are contiguous rows of floats; `search` are arguments of
+    `_query`.
     """
     temperature = queries.dtype.type(temperature)
     return _query(softmax_means, index, queries, temperature, **search)
 
 
 def nystroem_extension(index, queries, factors, **search):
-    """Extend functions on the rows to queries, by an approximate Nyström extension.
+    """Extend the values of rows to queries, an approximate Nyström extension.
 
-    Parameters
-    ----------
-    index : IVFIndex
-        The rows.
-    queries : ndarray of shape (n_queries, n_columns)
-        Contiguous rows of floats; all is computed in their dtype.
-    factors : ndarray of shape (n_components,)
-        Factors of the means over neighbours.
-    **search
-        See `_query`.
-
-    Returns
-    -------
-    values : ndarray of shape (n_queries, n_components)
-        Means of the neighbours' values times `factors`, in the dtype of `queries`,
-        weighted by exp(-d / σ) with the median σ of the distances d. A query that is
-        equal to a row (see `SAME` in the kernel) gets its value, or the mean of equal
-        rows.
+    The result, in the dtype of the queries, are means of the neighbours' values times
+    `factors`, (n_components,), weighted by exp(-d / σ) with the median σ of the
+    distances d. A query that is equal to a row (see `SAME` in the kernel) gets its
+    value, or the mean of equal rows. Queries are contiguous rows of floats; `search`
+    are arguments of `_query`.
     """
     factors = factors.astype(queries.dtype)
     return _query(scaled_means, index, queries, factors, **search)
@@ -307,23 +248,8 @@ def nystroem_extension(index, queries, factors, **search):
 def _query(kernel, index, queries, parameter, *, n_neighbors, n_probes, parallel):
     """Run a kernel on blocks of queries.
 
-    Parameters
-    ----------
-    kernel : callable
-        Function of `_kernels._ivf`.
-    index, queries, parameter
-        Arguments of the kernel.
-    n_neighbors : int
-        Number of nearest rows that are averaged.
-    n_probes : int
-        Number of cells searched, by distance of their centres.
-    parallel : callable
-        Runs blocks in threads, as `threads` makes it.
-
-    Returns
-    -------
-    values : ndarray of shape (n_queries, n_components)
-        Results of all blocks.
+    The kernel averages the `n_neighbors` nearest rows in the `n_probes` cells with the
+    nearest centres; `parallel` runs blocks in threads, as `threads` makes it.
     """
     n_probes = min(n_probes, len(index.centres))
     blocks = parallel(
@@ -378,21 +304,10 @@ class OutOfSampleMap(PicklableNetMixin):
         return self.inputs in ("spectral", "both") or self.residual
 
     def network_inputs(self, X, reduced, coordinates=None):
-        """Assemble the inputs of the network.
+        """Assemble the inputs of the network, an array of shape (n_samples, ...).
 
-        Parameters
-        ----------
-        X : {ndarray, csr_matrix} of shape (n_samples, ...)
-            The features.
-        reduced : ndarray of shape (n_samples, n_columns)
-            Their principal components.
-        coordinates : ndarray of shape (n_samples, n_coordinates), default=None
-            Spectral coordinates, where they are needed.
-
-        Returns
-        -------
-        inputs : ndarray of shape (n_samples, ...)
-            Inputs of the network.
+        `X` are the features, `reduced` their principal components, `coordinates` the
+        spectral coordinates, where they are needed.
         """
         if self.inputs == "raw":
             return X
@@ -406,18 +321,9 @@ class OutOfSampleMap(PicklableNetMixin):
         return np.hstack(blocks)
 
     def set_anchors(self, reduced, positions, *, n_anchors, seed):
-        """Store training samples as anchors.
+        """Store training samples as anchors, random ones if there are more.
 
-        Parameters
-        ----------
-        reduced : ndarray of shape (n_samples, n_columns)
-            Principal components of the training samples.
-        positions : ndarray of shape (n_samples, n_components)
-            Their positions.
-        n_anchors : int
-            Number of anchors, drawn at random if there are more samples.
-        seed : int
-            Seed of the draw and of the cells.
+        `reduced` are their principal components, `positions` their positions.
         """
         self.index = None
         if n_anchors == 0:
@@ -432,23 +338,10 @@ class OutOfSampleMap(PicklableNetMixin):
         return (np.asarray(positions, dtype=np.float64) - self.centre) / self.scale
 
     def __call__(self, X, coordinates=None, *, device="cpu", n_jobs=None):
-        """Map samples to positions.
+        """Map samples to positions, float64; rows do not depend on others.
 
-        Parameters
-        ----------
-        X : {ndarray, csr_matrix} of shape (n_samples, ...)
-            The features.
-        coordinates : ndarray of shape (n_samples, n_coordinates), default=None
-            Spectral coordinates, where they are needed.
-        device : str, default="cpu"
-            Device of the network.
-        n_jobs : int, default=None
-            Number of threads.
-
-        Returns
-        -------
-        positions : ndarray of shape (n_samples, n_components), dtype=float64
-            Positions; each row depends on the same row of the input alone.
+        `X` are features of shape (n_samples, ...), `coordinates` spectral coordinates,
+        where they are needed.
         """
         from celltyping._nn._training import predict_float64
 
@@ -469,19 +362,9 @@ class OutOfSampleMap(PicklableNetMixin):
     def refine(self, reduced, network_output, parallel):
         """Replace the network's output by a mean over anchors, if there are any.
 
-        Parameters
-        ----------
-        reduced : ndarray of shape (n_samples, n_columns), dtype=float64
-            Principal components of the samples.
-        network_output : ndarray of shape (n_samples, n_components), dtype=float64
-            Standardised positions from the network.
-        parallel : callable
-            Runs blocks of samples in threads, as `threads` makes it.
-
-        Returns
-        -------
-        positions : ndarray of shape (n_samples, n_components)
-            Standardised positions.
+        Principal components and the output, both float64 with a row per sample, give
+        standardised positions; `parallel` runs blocks of samples, as `threads` makes
+        it.
         """
         if self.index is None:
             return network_output
@@ -550,21 +433,9 @@ class NystroemMap:
         self.factors, self.n_neighbors = factors, n_neighbors
 
     def __call__(self, X, *, device=None, n_jobs=None):
-        """Map samples to values of the functions.
+        """Map samples to values of the functions, float64, each row by itself.
 
-        Parameters
-        ----------
-        X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-            The features.
-        device : None, default=None
-            Not used; an argument of other maps.
-        n_jobs : int, default=None
-            Number of threads.
-
-        Returns
-        -------
-        values : ndarray of shape (n_samples, n_functions), dtype=float64
-            Values; each row depends on the same row of X alone.
+        `device` is not used; it is an argument of other maps.
         """
         n_rows = ROWS_PER_NEIGHBOR * self.n_neighbors
         values = []

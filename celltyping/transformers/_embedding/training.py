@@ -34,17 +34,7 @@ N_TRIAL, MIN_HELD_OUT = 4000, 25
 
 
 class Samples(NamedTuple):
-    """Training samples in three forms.
-
-    Parameters
-    ----------
-    features : {ndarray, csr_matrix} of shape (n_samples, ...)
-        The features.
-    reduced : ndarray of shape (n_samples, n_columns)
-        Principal components of the features.
-    coordinates : ndarray of shape (n_samples, n_coordinates) or None
-        Spectral coordinates.
-    """
+    """Training samples as features, principal components and spectral coordinates."""
 
     features: np.ndarray
     reduced: np.ndarray
@@ -52,18 +42,9 @@ class Samples(NamedTuple):
 
 
 class FittedMap(NamedTuple):
-    """Result of `fit_map`.
+    """Result of `fit_map`: the map, and the mean loss of each epoch of both trainings.
 
-    Parameters
-    ----------
-    map : OutOfSampleMap
-        The trained map.
-    n_anchors : int
-        Number of anchors.
-    loss_curve : ndarray of shape (n_epochs,)
-        Mean loss of each epoch on the layout.
-    fine_tune_loss_curve : ndarray of shape (n_fine_tune_epochs,) or None
-        Mean loss of each epoch of fine-tuning.
+    The curve of fine-tuning is None if there was none.
     """
 
     map: OutOfSampleMap
@@ -95,17 +76,7 @@ def is_string(value, name):
 
 
 def check_encoder(encoder, init, spectral_weight):
-    """Raise an error if parameters of an encoder are wrong or contradict.
-
-    Parameters
-    ----------
-    encoder : MLPEncoder
-        Parameters of the encoder.
-    init : {"spectral", "pca"}, GrEASE or array-like
-        Start of the layout.
-    spectral_weight : float
-        Share of the spectral coordinates in the embedding.
-    """
+    """Raise an error if parameters of an encoder are wrong or contradict."""
     encoder._validate_params()
     check_hidden_layer_sizes(encoder.hidden_layer_sizes)
     defaults = {"inputs": "features", "residual": False, "weights": "xavier"}
@@ -330,27 +301,9 @@ def _start_map(reduced, layout, pca, encoder, earlier):
 
 
 def _make_module(encoder, inputs, n_components, seed, learnt, earlier=None):
-    """Make the network of an encoder.
+    """Make the network of an encoder, or copy the one of an earlier map.
 
-    Parameters
-    ----------
-    encoder : MLPEncoder
-        Parameters of the network.
-    inputs : ndarray of shape (n_samples, ...)
-        Its inputs.
-    n_components : int
-        Number of columns of its output.
-    seed : int
-        Seed of the weights.
-    learnt : Perceptron or None
-        Network whose hidden layers are copied.
-    earlier : OutOfSampleMap or None, default=None
-        Map whose network is copied.
-
-    Returns
-    -------
-    module : torch.nn.Module
-        The network.
+    The hidden layers of `learnt`, a perceptron, are copied if it is given.
     """
     from celltyping._nn._training import check_module, make_perceptron
 
@@ -385,34 +338,9 @@ def _network_suffices(
 ):
     """Return whether the network alone keeps as many neighbours of new samples.
 
-    A fresh network learns one half of the training samples, or of 4,000 of them. The
-    other half is mapped by it alone, and by it with the first half as anchors.
-
-    Parameters
-    ----------
-    mapping : OutOfSampleMap
-        The map, whose network is not used.
-    module : torch.nn.Module
-        The fresh network.
-    inputs : ndarray of shape (n_samples, ...)
-        Its inputs.
-    reduced : ndarray of shape (n_samples, n_columns)
-        Principal components of the samples.
-    layout : ndarray of shape (n_samples, n_components)
-        Their positions.
-    encoder : MLPEncoder
-        Parameters of the network.
-    forces : Forces
-        Forces of the layout.
-    n_neighbors : int
-        Number of neighbours in the graph of the first half.
-    options : dict
-        Arguments of both trainings.
-
-    Returns
-    -------
-    suffices : bool
-        Whether no anchors are needed.
+    A fresh network, `module`, learns one half of the training samples, or of 4,000 of
+    them. The other half is mapped by it alone, and by it with the first half as
+    anchors. The arguments are those of `fit_map`, with the options of its training.
     """
     from celltyping._nn._training import predict_float64, regress
 
@@ -461,7 +389,7 @@ def _network_suffices(
 def fit_decoder(
     decoder, mapping, samples, embedding, *, encoder, earlier, device, seed, verbose
 ):
-    """Train the decoder, from positions to features.
+    """Train the decoder, from positions to features, and return its net.
 
     Parameters
     ----------
@@ -477,17 +405,8 @@ def fit_decoder(
         Parameters of the perceptron's layers and of the training.
     earlier : skorch.NeuralNet or None
         Decoder of the fit before, which is trained further if it is of the same kind.
-    device : str
-        Device of the network.
-    seed : int
-        Seed of all that is random.
-    verbose : bool or int
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    net : skorch.NeuralNet
-        The trained decoder.
+    device, seed, verbose
+        See `fit_map`.
     """
     from celltyping._nn._training import (
         Perceptron,
