@@ -13,12 +13,7 @@ from sklearn.utils import gen_batches
 from torch import nn
 
 from celltyping._nn._modules import TypeNet
-from celltyping._nn._training import (
-    NUMBERS_AT_ONCE,
-    as_tensor,
-    seeded,
-    train,
-)
+from celltyping._nn._training import NUMBERS_AT_ONCE, as_tensor, seeded, train
 
 # Weight decay: the default of the publication of AdamW.
 WEIGHT_DECAY = 0.01
@@ -130,20 +125,10 @@ def make_type_net(n_inputs, hidden_layer_sizes, n_types, *, seed, **options):
 
 
 def pretrain(module, X, *, input_dropout, seed, **options):
-    """Train the encoder to reconstruct cells with dropped entries.
+    """Train a TypeNet's encoder in place, to reconstruct cells with dropped entries.
 
-    Parameters
-    ----------
-    module : TypeNet
-        Network whose encoder is trained in place.
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        Cells, labelled or not.
-    input_dropout : float
-        Fraction of the entries that are dropped.
-    seed : int
-        Seed of the training.
-    **options
-        Other arguments of `train`.
+    X has cells, labelled or not; `input_dropout` is the fraction of the entries that
+    are dropped, and `options` are other arguments of `train`.
     """
     device = options["device"]
     n_networks, _, n_latent = module.centroids.shape
@@ -216,19 +201,10 @@ def learn_types(module, X, codes, *, input_dropout, label_smoothing, seed, **opt
 
 
 def score(module, latents):
-    """Score the types for cells with these latents.
+    """Return the scores of the types in each network, in double precision.
 
-    Parameters
-    ----------
-    module : TypeNet
-        The networks.
-    latents : ndarray of shape (n_samples, n_networks * n_latent)
-        Latents of all networks, side by side.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_samples, n_networks, n_types), dtype=float64
-        Logarithms of Student's t kernel.
+    `latents` has shape (n_samples, n_networks * n_latent), the scores (n_samples,
+    n_networks, n_types). They are logarithms of Student's t kernel.
     """
     scorer = copy.deepcopy(module).to("cpu", torch.float64)
     centroids = scorer.centroids

@@ -6,8 +6,10 @@
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import validate_data
 
 from celltyping._utils._labels import as_array, is_missing
+from celltyping._utils._sparse import sum_duplicates
 
 # Maximum of log2(1 + x) in a cell with a total of a million, as in TPM, is 19.9. The
 # natural logarithm and other usual totals give less.
@@ -21,6 +23,24 @@ FEW_VALUES = 10
 
 # Number of values that are examined at once.
 CHUNK = 1 << 20
+
+
+class ExpressionInputMixin:
+    """Mixin for transformers of expression: validation of X, and its tags."""
+
+    def _validate_X(self, X, *, reset):
+        """Return X validated, as CSR if sparse; it may be the input itself."""
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
+        )
+        check_not_negative(X, type(self).__name__)
+        return sum_duplicates(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        return tags
 
 
 def infer_kind(X):
@@ -47,26 +67,18 @@ def infer_kind(X):
     if largest == 0:
         return "counts", "all values are zero"
     fraction = _first_fraction(values)
+    the_largest = f"the largest is {largest:.6g}"
     if fraction is None:
-        return (
-            "counts",
-            f"all values are whole numbers and the largest is {largest:.6g}",
-        )
+        return "counts", f"all values are whole numbers and {the_largest}"
     evidence = f"not all values are whole numbers (one is {fraction:.4g})"
     if not largest <= LARGEST_LOG:
-        return (
-            "tpm",
-            f"{evidence} and the largest is {largest:.6g}, too large for a log",
-        )
+        return "tpm", f"{evidence} and {the_largest}, too large for a log"
     totals = np.asarray(X.sum(axis=1), dtype=float).ravel()
     totals = totals[totals > 0]
     # Equal values may have equal totals by chance: cells with one gene each.
     least = values.min(where=values > 0, initial=largest)
-    if (
-        totals.size > 1
-        and least < largest
-        and np.ptp(totals) <= SAME_TOTAL * totals.max()
-    ):
+    may_differ = totals.size > 1 and least < largest
+    if may_differ and np.ptp(totals) <= SAME_TOTAL * totals.max():
         return "tpm", f"{evidence} and every cell has the total {totals.mean():.6g}"
     return "log", f"{evidence} and the largest is only {largest:.4g}"
 

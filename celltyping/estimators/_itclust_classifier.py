@@ -28,7 +28,7 @@ from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sparse import sum_duplicates
 from celltyping._utils._warnings import find_stack_level
 from celltyping.estimators._itclust import adaptation as _adaptation
-from celltyping.estimators._itclust.novelty import score_novelty
+from celltyping.estimators._itclust import novelty as _novelty
 from celltyping.estimators._partial_labels import KnownScoreMixin
 
 
@@ -313,6 +313,7 @@ class ItClustClassifier(
         for module in ("torch", "skorch"):
             import_optional(module, extra="nn", needed_by=type(self).__name__)
         from celltyping._nn._training import resolve_device
+        from celltyping.estimators._itclust.training import train_networks
 
         X = self._validate_X(X, reset=True)
         self.classes_, codes = encode_types(
@@ -332,7 +333,7 @@ class ItClustClassifier(
         source = _scale(self._scaler, X[known], copy=False)
         target = _scale(self._scaler, X[~known], copy=False)
         seeds = random_state.randint(np.iinfo(np.int32).max, size=2).tolist()
-        self.net_ = self._train_networks(source, target, codes, seeds[0])
+        self.net_ = train_networks(self, source, target, codes, seeds[0])
         self.loss_curve_ = np.array(self.net_.history[:, "train_loss"])
         latents = np.split(self._embed(source), self.n_networks, axis=1)
         self._source = _adaptation.describe_source(
@@ -398,7 +399,9 @@ class ItClustClassifier(
             If X has other features than the training cells.
         """
         X = self._validate_and_scale(X)
-        novelty = None if self._novelty is None else score_novelty(self._novelty, X)
+        novelty = (
+            None if self._novelty is None else _novelty.score_novelty(self._novelty, X)
+        )
         return self._to_labels(self._predict_proba(X), novelty)
 
     def predict_proba(self, X):
@@ -474,30 +477,6 @@ class ItClustClassifier(
             return StandardScaler(with_mean=not sparse.issparse(X)).fit(X[known])
         return Normalizer() if scaling == "unit" else None
 
-    def _train_networks(self, source, target, codes, seed):
-        """Train networks on scaled cells, and return them as a skorch net."""
-        from celltyping.estimators._itclust.training import train_networks
-
-        return train_networks(
-            source,
-            target,
-            codes,
-            hidden_layer_sizes=self.hidden_layer_sizes,
-            n_networks=self.n_networks,
-            alpha=self.alpha,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            label_smoothing=self.label_smoothing,
-            batch_size=self.batch_size,
-            max_epochs=self.max_epochs,
-            pretrain_epochs=self.pretrain_epochs,
-            learning_rate=self.learning_rate,
-            callbacks=self.callbacks,
-            device=self.device_,
-            verbose=self.verbose,
-            seed=seed,
-        )
-
     def _embed(self, X):
         """Return the latents of scaled cells, those of all networks side by side."""
         from celltyping._nn._training import predict_float64
@@ -512,29 +491,43 @@ class ItClustClassifier(
         scores = score(self.net_.module_, latents)
         return _adaptation.apply_source(self._source, latents, scores)
 
+    def _adapt_types(self, X, probabilities, latents):
+        """Adapt the types to scaled cells; return an Adaptation, and their Novelty."""
+        source, seed = self._source, self._source.seed
+        with_novelty = self.reject_threshold is not None
+        if self.adaptation == "auto" or with_novelty:
+            projected = _novelty.project_together(
+                source.cells, X, np.random.RandomState(seed)
+            )
+        options = {"max_iter": self.max_iter, "tol": self.tol, "verbose": self.verbose}
+        given = source.types, probabilities, latents, float(self.shrinkage)
+        if self.adaptation == "never":
+            found = _adaptation.not_adapted(source.types, probabilities)
+        elif self.adaptation == "always":
+            found = _adaptation.adapt(*given, **options)
+        else:
+            found = _adaptation.adapt_with_backoff(
+                *given, *projected, source.codes, **options
+            )
+        if not with_novelty:
+            return found, None
+        distances = _novelty.distances_to_labelled(*projected)
+        random_state = np.random.RandomState(seed)
+        return found, _novelty.fit_novelty(X, distances, random_state)
+
     def _adapt_to_target(self, X):
         """Adapt to scaled cells, of which there may be none, and type them.
 
         Attributes are replaced, never changed in place: the estimator that `adapt`
-        returns shares them. Returns labels, their probabilities, and the cells' novelty
-        or None.
+        returns shares them. Returns labels, probabilities, and novelty or None.
         """
-        source, n_types = self._source, len(self.classes_)
+        n_types, novelty = len(self.classes_), None
         if X.shape[0] == 0:
             nothing = np.empty((0, n_types))
-            found = _adaptation.not_adapted(source.types, nothing)
+            found = _adaptation.not_adapted(self._source.types, nothing)
+            self._novelty = None
         else:
-            found = _adaptation.adapt_to_target(
-                source,
-                X,
-                *self._apply_networks(X),
-                adaptation=self.adaptation,
-                shrinkage=float(self.shrinkage),
-                max_iter=self.max_iter,
-                tol=self.tol,
-                with_novelty=self.reject_threshold is not None,
-                verbose=self.verbose,
-            )
+            found, self._novelty = self._adapt_types(X, *self._apply_networks(X))
         if not found.converged:
             warnings.warn(
                 f"more than {self.tol:.2%} of the cells (tol={self.tol}) still change "
@@ -545,8 +538,7 @@ class ItClustClassifier(
         for name in ("novelty_", "shrinkage_"):  # of another target
             if hasattr(self, name):
                 delattr(self, name)
-        self._moved, self._novelty = found.moved, found.novelty
-        self.adapted_ = found.moved is not None
+        self._moved, self.adapted_ = found.moved, found.moved is not None
         if self.adapted_:
             self.shrinkage_ = found.shrinkage
         self.reverse_score_ = found.reverse_score
@@ -557,7 +549,8 @@ class ItClustClassifier(
         self.cluster_confidence_ = _adaptation.cluster_confidence(
             found.labels[0], found.labels[-1], n_types
         )
-        novelty = None if found.novelty is None else score_novelty(found.novelty, X)
+        if self._novelty is not None:
+            novelty = _novelty.score_novelty(self._novelty, X)
         labels = self._to_labels(found.probabilities, novelty)
         return labels, found.probabilities.max(axis=1), novelty
 

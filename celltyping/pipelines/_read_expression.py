@@ -111,13 +111,9 @@ def read_expression(path, *, genes_in="columns"):
 
 
 def _import(module):
-    """Import anndata or scanpy."""
-    return import_optional(module, extra="single-cell", needed_by="read_expression")
-
-
-def _import_pandas():
-    """Import pandas, a dependency of anndata."""
-    return import_optional("pandas", extra="io", needed_by="read_expression")
+    """Import pandas, anndata or scanpy."""
+    extra = "io" if module == "pandas" else "single-cell"
+    return import_optional(module, extra=extra, needed_by="read_expression")
 
 
 def _format_of(path):
@@ -160,7 +156,7 @@ def _read_folder(path):
             f"{file.name} has {X.shape[0]} rows and {X.shape[1]} columns, but "
             f"there are {len(features)} features and {len(barcodes)} barcodes"
         )
-    pd = _import_pandas()
+    pd = _import("pandas")
     # One column: names. Two: identifiers and symbols. Three: and the feature type.
     var = pd.DataFrame(index=features[min(1, features.shape[1] - 1)].to_numpy(object))
     if features.shape[1] > 1:
@@ -177,7 +173,7 @@ def _read_names(path, prefix, names):
     found = [name for name in candidates if (path / name).is_file()]
     if not found:
         raise FileNotFoundError(f"there is no {' or '.join(candidates)} in {path}")
-    return _import_pandas().read_csv(
+    return _import("pandas").read_csv(
         path / found[0],
         sep="\t",
         header=None,
@@ -189,7 +185,7 @@ def _read_names(path, prefix, names):
 
 def _read_table(path, separator, genes_in):
     """Read a table with names in its first column and first row."""
-    pd = _import_pandas()
+    pd = _import("pandas")
     # Names are read separately, as text: pandas would change duplicates, and names that
     # look like numbers or missing values.
     numbers = {"sep": separator, "header": None}
@@ -224,6 +220,6 @@ def _read_table(path, separator, genes_in):
 
 def _make_anndata(X, cells, var):
     """Return an AnnData with X as CSR."""
-    pd = _import_pandas()
+    pd = _import("pandas")
     obs = pd.DataFrame(index=np.asarray(cells, dtype=object))
     return _import("anndata").AnnData(sparse.csr_matrix(X), obs=obs, var=var)

@@ -81,9 +81,7 @@ def make_single_cell_pipeline(
     if classifier is None:
         classifier = ItClustClassifier(random_state=random_state)
     genes = GeneFilter(
-        min_cells,
-        exclude=() if gene_names is None else exclude,
-        gene_names=gene_names,
+        min_cells, exclude=() if gene_names is None else exclude, gene_names=gene_names
     )
     return Pipeline(
         [

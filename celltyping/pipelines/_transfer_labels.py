@@ -340,27 +340,10 @@ def _has_expression(X, name):
 def _find_types(estimator, X_source, y, X_target, batches):
     """Fit the estimator, and return its predictions for the target.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Estimator to fit.
-    X_source : csr_array of shape (n_source, n_genes)
-        Normalised expression of the labelled cells.
-    y : ndarray of shape (n_source,)
-        Their types.
-    X_target : csr_array of shape (n_target, n_genes)
-        Normalised expression of the target's cells.
-    batches : list of two ndarray of shape (n_source,) and (n_target,), or None
-        Their batches.
-
-    Returns
-    -------
-    types : ndarray of shape (n_target,)
-        Types, or the estimator's label of rejected cells.
-    probability : ndarray of shape (n_target,)
-        Probability of the most probable type, or NaN.
-    confidence : dict
-        Cluster confidence by type; empty if the estimator has none.
+    X_source, of shape (n_source, n_genes), has types y; `batches` has the batches of
+    source and target, or is None. Returns the types of the target's cells (or the
+    estimator's label of rejected cells), their probabilities (or NaN), and a dict of
+    the cluster confidence by type (empty if the estimator has none).
     """
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     is_transductive = getattr(last, "_is_transductive", False)
@@ -377,19 +360,15 @@ def _find_types(estimator, X_source, y, X_target, batches):
     with config_context(enable_metadata_routing=False):
         estimator.fit(X, y, **parameters)
 
-    probability = np.full(X_target.shape[0], np.nan)
     if is_transductive:
-        types = last.transduction_[X_source.shape[0] :]
-        if hasattr(last, "label_confidence_"):
-            probability = last.label_confidence_[X_source.shape[0] :]
-    else:
-        types = estimator.predict(X_target)
-        if hasattr(estimator, "predict_proba"):
-            probability = estimator.predict_proba(X_target).max(axis=1)
-    confidence = {}
-    if hasattr(last, "cluster_confidence_"):
+        of_target = slice(X_source.shape[0], None)
         confidence = dict(zip(last.classes_, last.cluster_confidence_, strict=True))
-    return types, probability, confidence
+        probability = last.label_confidence_[of_target]
+        return last.transduction_[of_target], probability, confidence
+    probability = np.full(X_target.shape[0], np.nan)
+    if hasattr(estimator, "predict_proba"):
+        probability = estimator.predict_proba(X_target).max(axis=1)
+    return estimator.predict(X_target), probability, {}
 
 
 def _marker(classifier, y):
@@ -419,23 +398,8 @@ def _batch_parameters(estimator):
 def _make_table(cells, typed, classes, types, probability, confidence):
     """Return the table of `transfer_labels`.
 
-    Parameters
-    ----------
-    cells : Index of shape (n_target,)
-        Names of all cells of the target.
-    typed : ndarray of shape (n_typed,)
-        Positions of the cells that were passed to the estimator.
-    classes : ndarray of shape (n_types,)
-        Types of the source.
-    types, probability : ndarray of shape (n_typed,)
-        Predictions of the estimator.
-    confidence : dict
-        Cluster confidence by type.
-
-    Returns
-    -------
-    table : DataFrame of n_target rows
-        One row per cell.
+    `cells` has the names of all cells, `typed` the positions of those passed to the
+    estimator, and `types` and `probability` its predictions for these.
     """
     pd = import_optional("pandas", extra="io", needed_by="transfer_labels")
     no_type = NO_TYPE if classes.dtype.kind == "U" else NO_TYPE_NUMBER

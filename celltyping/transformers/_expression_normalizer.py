@@ -10,21 +10,22 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._expression import (
-    check_not_negative,
+    ExpressionInputMixin,
     conflicting_evidence,
     encode_batch,
     infer_kind,
 )
 from celltyping._utils._restore import restore_on_error
-from celltyping._utils._sparse import sum_duplicates
 from celltyping._utils._warnings import find_stack_level
 
 
-class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ExpressionNormalizer(
+    ExpressionInputMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+):
     """Normalise the expression of cells: counts, TPM or logarithms.
 
     The number of molecules detected in a cell varies by chance. So each cell's values
@@ -227,14 +228,6 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         self.fit(X, y, batch=batch)
         return self._normalize(self._validate_X(X, reset=False), batch)
 
-    def _validate_X(self, X, reset):
-        """Return X validated, as CSR if sparse; it may be the input itself."""
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
-        )
-        check_not_negative(X, type(self).__name__)
-        return sum_duplicates(X)
-
     def _resolve_kind(self, X, names, codes):
         """Return the kind of expression, given or inferred."""
         if self.kind != "auto":
@@ -337,7 +330,5 @@ class ExpressionNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

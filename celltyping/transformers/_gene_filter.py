@@ -10,15 +10,14 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._compat import Interval, _fit_context
-from celltyping._utils._expression import check_not_negative
+from celltyping._utils._expression import ExpressionInputMixin
 from celltyping._utils._restore import restore_on_error
-from celltyping._utils._sparse import sum_duplicates
 
 
-class GeneFilter(SelectorMixin, BaseEstimator):
+class GeneFilter(ExpressionInputMixin, SelectorMixin, BaseEstimator):
     """Select genes that enough cells express and whose name is not excluded.
 
     Spike-ins and mitochondrial genes reflect the handling of cells rather than their
@@ -114,12 +113,9 @@ class GeneFilter(SelectorMixin, BaseEstimator):
             If X has negative, infinite or missing values, no gene is selected, names
             are missing or are not one per gene, or a pattern is no regular expression.
         """
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=True
-        )
-        check_not_negative(X, type(self).__name__)
+        X = self._validate_X(X, reset=True)
         excluded = self._excluded()
-        self.n_cells_ = _count_cells(sum_duplicates(X))
+        self.n_cells_ = _count_cells(X)
         least = self.min_cells if X.shape[0] >= self.min_cells else 1
         self.support_ = (self.n_cells_ >= least) & ~excluded
         if not self.support_.any():
@@ -156,12 +152,6 @@ class GeneFilter(SelectorMixin, BaseEstimator):
     def _get_support_mask(self):
         check_is_fitted(self)
         return self.support_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = True
-        return tags
 
 
 def _compile(pattern):

@@ -11,11 +11,11 @@ from scipy import sparse, stats
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_consistent_length, gen_batches
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._expression import (
-    check_not_negative,
+    ExpressionInputMixin,
     conflicting_evidence,
     encode_batch,
     infer_kind,
@@ -23,7 +23,6 @@ from celltyping._utils._expression import (
 from celltyping._utils._labels import as_array, is_unlabeled
 from celltyping._utils._optional import import_optional
 from celltyping._utils._restore import restore_on_error
-from celltyping._utils._sparse import sum_duplicates
 from celltyping._utils._warnings import find_stack_level
 
 # Maximum logarithm: exp(300) squared can still be summed over any number of cells, and
@@ -40,7 +39,7 @@ BLOCK = 512
 CHUNK = 1 << 22
 
 
-class HighlyVariableGenes(SelectorMixin, BaseEstimator):
+class HighlyVariableGenes(ExpressionInputMixin, SelectorMixin, BaseEstimator):
     """Select the genes whose variance between cells is largest for their mean.
 
     Most of the variance between cells is chance, and it grows with the mean. The
@@ -131,12 +130,7 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
     }
 
     def __init__(
-        self,
-        n_genes=2000,
-        *,
-        flavor="dispersion",
-        n_bins=20,
-        unlabeled_marker="auto",
+        self, n_genes=2000, *, flavor="dispersion", n_bins=20, unlabeled_marker="auto"
     ):
         self.n_genes = n_genes
         self.flavor = flavor
@@ -175,11 +169,7 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
         UserWarning
             If the values are not of the kind that `flavor` requires.
         """
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=True
-        )
-        check_not_negative(X, type(self).__name__)
-        X = sum_duplicates(X)
+        X = self._validate_X(X, reset=True)
         self._warn_of_kind(X)
         n_batches, codes = self._find_batches(X, y, batch)
         self.dispersions_ = np.array(
@@ -234,12 +224,6 @@ class HighlyVariableGenes(SelectorMixin, BaseEstimator):
     def _get_support_mask(self):
         check_is_fitted(self)
         return self.support_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = True
-        return tags
 
 
 def standardized_dispersions(X, n_bins):

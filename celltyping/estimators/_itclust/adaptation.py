@@ -19,14 +19,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from celltyping._utils._progress import progress_bar
-from celltyping.estimators._itclust.novelty import (
-    MAX_CELLS,
-    Novelty,
-    choose_cells,
-    distances_to_labelled,
-    fit_novelty,
-    project_together,
-)
+from celltyping.estimators._itclust.novelty import MAX_CELLS, choose_cells
 
 # Weight of a sphere in the covariance of a type.
 ROUNDNESS = 0.3
@@ -92,29 +85,14 @@ class Adaptation(NamedTuple):
     converged: bool
     shrinkage: float | None
     reverse_score: np.ndarray
-    novelty: Novelty | None = None
 
 
 def describe_source(X, codes, latents, *, label_smoothing, seed):
-    """Summarise labelled cells for later adaptations.
+    """Summarise the scaled labelled cells X for later adaptations.
 
-    Parameters
-    ----------
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        Scaled labelled cells.
-    codes : ndarray of shape (n_samples,)
-        Type index of each; every type has a cell.
-    latents : list of ndarray of shape (n_samples, n_latent)
-        Their latents, per network.
-    label_smoothing : float
-        Label smoothing of the training.
-    seed : int
-        Seed of the adaptations, and of the choice of cells.
-
-    Returns
-    -------
-    source : Source
-        The types per network, and a sample of the cells.
+    `codes` has their type indices, where every type has a cell; `latents` has their
+    latents, one array of shape (n_samples, n_latent) per network. `seed` seeds the
+    adaptations, and the choice of the cells that are kept.
     """
     types = [describe_types(latent, codes, codes.max() + 1) for latent in latents]
     rows = choose_cells(codes, MAX_CELLS, np.random.RandomState(seed))
@@ -124,20 +102,9 @@ def describe_source(X, codes, latents, *, label_smoothing, seed):
 def describe_types(latent, codes, n_types):
     """Fit normal distributions with a common covariance to the source's types.
 
-    Parameters
-    ----------
-    latent : ndarray of shape (n_samples, n_latent)
-        Latents of labelled cells in one network.
-    codes : ndarray of shape (n_samples,)
-        Type index of each.
-    n_types : int
-        Number of types; each has a cell.
-
-    Returns
-    -------
-    types : SourceTypes
-        Whitened means of shape (n_types, n_latent), and the matrix that whitens
-        latents. Types with more than one cell have equal weight in the covariance.
+    `latent` of shape (n_samples, n_latent) has the latents of labelled cells in one
+    network, `codes` their type indices. Types with more than one cell have equal weight
+    in the covariance. The means are whitened, of shape (n_types, n_latent).
     """
     counts = np.bincount(codes, minlength=n_types)
     means = np.zeros((n_types, latent.shape[1]))
@@ -158,21 +125,9 @@ def describe_types(latent, codes, n_types):
 def apply_source(source, latents, scores):
     """Compute probabilities without adaptation, and whitened latents.
 
-    Parameters
-    ----------
-    source : Source
-        The labelled cells.
-    latents : ndarray of shape (n_samples, n_networks * n_latent)
-        Latents of cells in all networks, side by side.
-    scores : ndarray of shape (n_samples, n_networks, n_types)
-        Scores of the types.
-
-    Returns
-    -------
-    probabilities : ndarray of shape (n_samples, n_types)
-        Probabilities averaged over the networks.
-    whitened : list of ndarray of shape (n_samples, n_latent)
-        Whitened latents, per network.
+    `latents` has shape (n_samples, n_networks * n_latent), `scores` (n_samples,
+    n_networks, n_types). Returns the mean probabilities over the networks, of shape
+    (n_samples, n_types), and the whitened latents as a list with one array per network.
     """
     probabilities = undo_label_smoothing(scores, source.label_smoothing).mean(axis=1)
     latents = np.split(latents, len(source.types), axis=1)
@@ -190,75 +145,6 @@ def undo_label_smoothing(scores, label_smoothing):
     p = (p - label_smoothing / p.shape[-1]) / (1 - label_smoothing)
     p = np.maximum(p, 1e-6)
     return p / p.sum(axis=-1, keepdims=True)
-
-
-def adapt_to_target(
-    source,
-    X,
-    probabilities,
-    latents,
-    *,
-    adaptation,
-    shrinkage,
-    max_iter,
-    tol,
-    with_novelty,
-    verbose,
-):
-    """Adapt the types to a target, and fit the novelty of its cells.
-
-    Parameters
-    ----------
-    source : Source
-        The labelled cells.
-    X : {ndarray, csr_matrix} of shape (n_target, n_features)
-        Scaled cells of the target, at least one.
-    probabilities : ndarray of shape (n_target, n_types)
-        Their probabilities without adaptation.
-    latents : list of ndarray of shape (n_target, n_latent)
-        Their whitened latents, per network.
-    adaptation : {"auto", "always", "never"}
-        Whether to adapt; "auto" is `adapt_with_backoff`.
-    shrinkage : float
-        Prior strength; see `move_types`.
-    max_iter : int
-        Maximum number of steps.
-    tol : float
-        Tolerance; see `adapt`.
-    with_novelty : bool
-        Whether to fit the novelty.
-    verbose : bool or int
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    result : Adaptation
-        The adaptation; its `novelty` is None unless it is asked for.
-    """
-    if adaptation == "auto" or with_novelty:
-        projected = project_together(
-            source.cells, X, np.random.RandomState(source.seed)
-        )
-    options = {"max_iter": max_iter, "tol": tol, "verbose": verbose}
-    if adaptation == "never":
-        result = not_adapted(source.types, probabilities)
-    elif adaptation == "always":
-        result = adapt(source.types, probabilities, latents, shrinkage, **options)
-    else:
-        result = adapt_with_backoff(
-            source.types,
-            probabilities,
-            latents,
-            shrinkage,
-            *projected,
-            source.codes,
-            **options,
-        )
-    if with_novelty:
-        distances = distances_to_labelled(*projected)
-        random_state = np.random.RandomState(source.seed)
-        result = result._replace(novelty=fit_novelty(X, distances, random_state))
-    return result
 
 
 def not_adapted(types, probabilities):
@@ -287,10 +173,9 @@ def adapt(types, probabilities, latents, shrinkage, *, max_iter, tol, verbose=Fa
         Whitened latents of these cells, per network.
     shrinkage : float
         Prior strength; see `move_types`.
-    max_iter : int
-        Maximum number of steps, at least 1.
-    tol : float
-        The steps end if at most this fraction of the cells changes type.
+    max_iter, tol : int, float
+        Maximum number of steps, at least 1, and the fraction of the cells whose change
+        of type ends them.
     verbose : bool or int, default=False
         Whether to show a progress bar.
 
@@ -326,22 +211,10 @@ def adapt(types, probabilities, latents, shrinkage, *, max_iter, tol, verbose=Fa
 def move_types(types, latent, probabilities, shrinkage):
     """Estimate the types of one network in the target.
 
-    Parameters
-    ----------
-    types : SourceTypes
-        The types in the source.
-    latent : ndarray of shape (n_samples, n_latent)
-        Whitened latents of the target's cells.
-    probabilities : ndarray of shape (n_samples, n_types)
-        Probability of each type for each cell.
-    shrinkage : float
-        Prior strength, in cells: with this many cells a type's own shift gets weight
-        1/2, the shift shared by all types the rest.
-
-    Returns
-    -------
-    moved : MovedTypes
-        The types in the target. A type without cells gets the shared shift.
+    `latent` of shape (n_samples, n_latent) has whitened latents, `probabilities` of
+    shape (n_samples, n_types) the probabilities of the cells. `shrinkage` is the prior
+    strength, in cells: with this many cells a type's own shift gets weight 1/2, the
+    shift shared by all types the rest. A type without cells gets the shared shift.
     """
     n_samples, n_latent = latent.shape
     cells = probabilities.sum(axis=0)
@@ -366,19 +239,9 @@ def squared_distances(latent, means):
 
 
 def mean_posterior(moved, latents):
-    """Return the posterior of the moved types, averaged over the networks.
+    """Return the posterior of the moved types, of shape (n_samples, n_types).
 
-    Parameters
-    ----------
-    moved : list of MovedTypes
-        The types in the target, per network.
-    latents : list of ndarray of shape (n_samples, n_latent)
-        Whitened latents, per network.
-
-    Returns
-    -------
-    probabilities : ndarray of shape (n_samples, n_types)
-        Probabilities.
+    It is averaged over the networks: `moved` and `latents` have one entry for each.
     """
     posteriors = []
     for types, latent in zip(moved, latents, strict=True):
@@ -400,18 +263,12 @@ def adapt_with_backoff(
 
     Parameters
     ----------
-    types : list of SourceTypes
-        The types in the source, per network.
-    probabilities : ndarray of shape (n_target, n_types)
-        Probabilities of the target's cells without adaptation.
-    latents : list of ndarray of shape (n_target, n_latent)
-        Whitened latents of these cells, per network.
+    types, probabilities, latents
+        As in `adapt`.
     shrinkage : float
         The first that is tried; `BACKOFF` has the factors of the others.
-    source : ndarray of shape (n_source, n_components)
-        Labelled cells in the common components of both experiments.
-    target : ndarray of shape (n_target, n_components)
-        The target's cells in these components.
+    source, target : ndarray of shape (n_cells, n_components)
+        Labelled cells and the target's cells, in common components.
     codes : ndarray of shape (n_source,)
         Type index of each labelled cell.
     **options
@@ -440,25 +297,10 @@ def adapt_with_backoff(
 def reverse_score(source, codes, target, labels):
     """Score labels of the target by reverse validation (Zhong et al. 2010).
 
-    A linear classifier is trained on the labels of the target's cells and predicts the
-    known types of the source's.
-
-    Parameters
-    ----------
-    source : ndarray of shape (n_source, n_components)
-        Labelled cells.
-    codes : ndarray of shape (n_source,)
-        Type index of each.
-    target : ndarray of shape (n_target, n_components)
-        Cells of the target.
-    labels : ndarray of shape (n_target,)
-        Type index that each was given.
-
-    Returns
-    -------
-    score : float
-        Mean recall over the types with at least `FEWEST_CELLS` cells in the target.
-        NaN if these are fewer than two.
+    A linear classifier is trained on the labels of the target's cells, and predicts the
+    known types `codes` of the source's, both of shape (n_cells, n_components). Returns
+    the mean recall over the types with at least `FEWEST_CELLS` cells in the target, or
+    NaN if these are fewer than two.
     """
     present, counts = np.unique(labels, return_counts=True)
     present = present[counts >= FEWEST_CELLS]
@@ -475,17 +317,8 @@ def reverse_score(source, codes, target, labels):
 def cluster_confidence(start, end, n_types):
     """Return the share of each type's cells that had this type before.
 
-    Parameters
-    ----------
-    start, end : ndarray of shape (n_samples,)
-        Type index of each cell, before and after.
-    n_types : int
-        Number of types.
-
-    Returns
-    -------
-    confidence : ndarray of shape (n_types,)
-        NaN for a type without cells.
+    `start` and `end` have the type indices of the cells before and after. NaN for a
+    type without cells.
     """
     cells = np.bincount(end, minlength=n_types)
     stayed = np.bincount(end[end == start], minlength=n_types)

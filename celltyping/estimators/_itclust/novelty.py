@@ -46,21 +46,9 @@ class Novelty(NamedTuple):
 
 
 def choose_cells(codes, max_cells, random_state):
-    """Sample labelled cells, from all types as equally as possible.
+    """Sample at most `max_cells` labelled cells, from all types as equally as possible.
 
-    Parameters
-    ----------
-    codes : ndarray of shape (n_samples,)
-        Type index of each cell.
-    max_cells : int
-        Maximum number of cells.
-    random_state : RandomState
-        Random generator.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_chosen,)
-        Row numbers, ascending.
+    Returns row numbers, ascending. `codes` has the type index of each cell.
     """
     if len(codes) <= max_cells:
         return np.arange(len(codes))
@@ -74,20 +62,10 @@ def choose_cells(codes, max_cells, random_state):
 
 
 def fit_components(X, random_state):
-    """Fit principal components.
+    """Fit at most `N_COMPONENTS` principal components to cells, sparse or dense.
 
-    Parameters
-    ----------
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        Cells; a sparse table stays sparse.
-    random_state : RandomState
-        Random generator of the solver's start.
-
-    Returns
-    -------
-    components : Components
-        At most `N_COMPONENTS` components. If all cells are equal, one that is 0 for
-        every cell; the column itself if there is one.
+    If all cells are equal, there is one component that is 0 for every cell; if there is
+    one column, it is the component.
     """
     seed = int(random_state.randint(np.iinfo(np.int32).max))
     n_features = X.shape[1]
@@ -135,21 +113,8 @@ def draw_cells(X, random_state):
 def project_together(source, target, random_state):
     """Project labelled cells and those of the target on common components.
 
-    Parameters
-    ----------
-    source : {ndarray, csr_matrix} of shape (n_source, n_features)
-        Labelled cells.
-    target : {ndarray, csr_matrix} of shape (n_target, n_features)
-        Cells of the target.
-    random_state : RandomState
-        Random generator of the sample of target cells and of the solver's start.
-
-    Returns
-    -------
-    source : ndarray of shape (n_source, n_components), dtype=float64
-        Projected labelled cells.
-    target : ndarray of shape (n_target, n_components), dtype=float64
-        Projected cells of the target.
+    Both tables have shape (n_cells, n_features), and (n_cells, n_components) after the
+    projection.
     """
     together = stack(source, draw_cells(target, random_state))
     components = fit_components(together, random_state)
@@ -168,21 +133,9 @@ def distances_to_labelled(source, target):
 
 
 def fit_novelty(X, distances, random_state):
-    """Smooth the distances of the target's cells over their neighbours.
+    """Smooth the distances of the target's cells X over their neighbours.
 
-    Parameters
-    ----------
-    X : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        Cells of the target.
-    distances : ndarray of shape (n_samples,)
-        Result of `distances_to_labelled`.
-    random_state : RandomState
-        Random generator of the sample of cells and of the solver's start.
-
-    Returns
-    -------
-    novelty : Novelty
-        The model for `score_novelty`.
+    `distances` of shape (n_samples,) is the result of `distances_to_labelled`.
     """
     components = fit_components(draw_cells(X, random_state), random_state)
     keys = project(components, X)

@@ -21,36 +21,19 @@ MANY_FEATURES = 200
 MIN_STEPS, MIN_EPOCHS = (100, 300), 2
 
 
-def train_networks(
-    source,
-    target,
-    codes,
-    *,
-    hidden_layer_sizes,
-    n_networks,
-    alpha,
-    dropout,
-    input_dropout,
-    label_smoothing,
-    max_epochs,
-    pretrain_epochs,
-    seed,
-    **options,
-):
-    """Train networks to classify the source's cells.
+def train_networks(itclust, source, target, codes, seed):
+    """Train networks to classify the source's scaled cells.
 
     Parameters
     ----------
+    itclust : ItClustClassifier
+        Estimator whose parameters and `device_` are read.
     source, target : {ndarray, csr_matrix} of shape (n_cells, n_features)
         Scaled cells of the source and of the target; the latter may be empty.
     codes : ndarray of shape (n_source,)
         Type index of the source's cells.
-    hidden_layer_sizes, n_networks, ..., pretrain_epochs
-        Parameters of `ItClustClassifier`.
     seed : int
         Seed of the initial weights and of the trainings.
-    **options
-        Other keyword arguments of `celltyping._nn._training.train`.
 
     Returns
     -------
@@ -58,7 +41,8 @@ def train_networks(
         The trained networks, side by side.
     """
     n_labelled, n_genes = source.shape
-    widths = hidden_layer_sizes
+    widths, max_epochs = itclust.hidden_layer_sizes, itclust.max_epochs
+    input_dropout = itclust.input_dropout
     if isinstance(widths, str):
         widths = next(sizes for limit, sizes in WIDTHS if n_labelled <= limit)
     if len(widths) == 0 or not all(isinstance(w, Integral) and w > 0 for w in widths):
@@ -69,7 +53,7 @@ def train_networks(
     if input_dropout == "auto":
         input_dropout = 0.5 if n_genes >= MANY_FEATURES else 0.0
     if max_epochs == "auto":
-        steps_per_epoch = -(-n_labelled // options["batch_size"])
+        steps_per_epoch = -(-n_labelled // itclust.batch_size)
         min_steps = int(np.clip(n_labelled, *MIN_STEPS))
         max_epochs = max(-(-min_steps // steps_per_epoch), MIN_EPOCHS)
     module = make_type_net(
@@ -77,18 +61,22 @@ def train_networks(
         [int(width) for width in widths],
         int(codes.max()) + 1,
         seed=seed,
-        n_networks=n_networks,
-        alpha=alpha,
-        dropout=dropout,
+        n_networks=itclust.n_networks,
+        alpha=itclust.alpha,
+        dropout=itclust.dropout,
     )
-    options = {"input_dropout": input_dropout, "seed": seed, **options}
-    if pretrain_epochs > 0:
-        pretrain(module, stack(source, target), max_epochs=pretrain_epochs, **options)
+    names = ("batch_size", "learning_rate", "callbacks", "verbose")
+    options = {name: getattr(itclust, name) for name in names}
+    options |= {"device": itclust.device_, "input_dropout": input_dropout, "seed": seed}
+    if itclust.pretrain_epochs > 0:
+        cells = stack(source, target)
+        pretrain(module, cells, max_epochs=itclust.pretrain_epochs, **options)
+    smoothing = itclust.label_smoothing
     return learn_types(
         module,
         source,
         codes,
-        label_smoothing=label_smoothing,
+        label_smoothing=smoothing,
         max_epochs=max_epochs,
         **options,
     )
