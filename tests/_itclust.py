@@ -37,7 +37,7 @@ NAMES = np.array(["B", "Mono", "NK", "T"])
 
 
 def make_cells(types, *, n_genes=30, noise=0.3, platform=0, seed=0):
-    """Draw expression of cells; a platform measures each gene more or less."""
+    """Simulate expression of cells; a platform scales each gene by a factor."""
     profiles = np.random.default_rng(99).gamma(1.0, size=(10, n_genes))
     factor = np.random.default_rng(platform).uniform(0.8, 1.2, n_genes)
     rng = np.random.default_rng([seed, platform])

@@ -1,4 +1,4 @@
-"""Networks that learn types: what they compute, what they are shown and learn."""
+"""Networks that classify cells: scores, batches and training."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -39,7 +39,7 @@ TRAINING = {
 
 
 def make_cells(n_samples=90, n_features=12, n_types=3, seed=0):
-    """Draw nonnegative cells around the corners of a simplex, and say around which."""
+    """Draw nonnegative cells around the corners of a simplex, with types."""
     codes = np.arange(n_samples) % n_types
     noise = 0.3 * np.random.default_rng(seed).normal(size=(n_samples, n_features))
     return np.maximum(np.eye(n_types, n_features)[codes] + noise, 0), codes
@@ -49,19 +49,19 @@ X, CODES = make_cells()
 
 
 def make_net(sizes=(8,), n_networks=2, seed=0, **options):
-    """Make networks for three types of cells of twelve genes."""
+    """Return networks for three types and twelve genes."""
     options = {"alpha": 8.0, **options}
     return make_type_net(12, sizes, 3, seed=seed, n_networks=n_networks, **options)
 
 
 def learn(module, X=X, codes=CODES, **options):
-    """Train networks for a while."""
+    """Train networks for a few epochs."""
     settings = {"input_dropout": 0.0, "label_smoothing": 0.1, "seed": 0, **TRAINING}
     return learn_types(module, X, codes, **{**settings, "max_epochs": 20, **options})
 
 
 def scores_slowly(module, latents):
-    """Return the logarithm of Student's kernel, number by number."""
+    """Return the logarithm of Student's kernel, with loops."""
     centroids = module.centroids.detach().numpy().astype(float)
     scale = np.exp(module.log_scale.detach().numpy().astype(float)).ravel()
     n_networks, n_types, n_latent = centroids.shape
@@ -174,7 +174,7 @@ def test_packing():
     assert losses[0] == losses[1]
 
 
-# ----------------------------------------------------------------------- asking
+# ----------------------------------------------------------------------- inference
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array, sparse.csr_matrix])
@@ -228,7 +228,7 @@ def test_types_are_drawn_equally_often(layout):
             drawn += [targets for _, targets in parts]
             for cells, targets in parts:
                 assert cells.dtype == torch.float32
-                # Each cell comes with its own type.
+                # Each cell has its own type.
                 for cell, target in zip(cells[:3].numpy(), targets[:3], strict=True):
                     rows = np.flatnonzero((X.astype(np.float32) == cell).all(axis=1))
                     assert codes[rows].tolist() == [int(target)]
@@ -256,7 +256,7 @@ def test_entries_are_left_out_and_made_up_for(n_marks, monkeypatch):
         cells = torch.ones(300, 12)
         first, second = data.corrupt(cells), data.corrupt(cells)
     assert sorted(set(first.ravel().tolist())) == [0.0, pytest.approx(4 / 3)]
-    # Few marks are used again and again.
+    # Few marks are used repeatedly.
     within = 0.02 if n_marks > 1000 else 0.15
     assert float((first == 0).float().mean()) == pytest.approx(0.25, abs=within)
     assert not torch.equal(first, second)
@@ -338,7 +338,7 @@ def test_genes_count_equally_in_pretraining():
         mean, spread = _type_net._moments(layout(table))
         np.testing.assert_allclose(mean, table.mean(axis=0), rtol=1e-5)
         expected = table.std(axis=0)
-        # Genes that hardly vary are not blown up.
+        # Nearly constant genes are not amplified.
         np.testing.assert_allclose(
             spread, np.maximum(expected, 0.1 * expected.mean()), rtol=1e-5
         )

@@ -30,10 +30,10 @@ from tests._itclust import (
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-# ---------------------------------------------------------------- what parameters do
+# -------------------------------------------------------------- effects of parameters
 
-# Parameter: (what else is set, its value). The probabilities differ from those with
-# the parameter's default.
+# Parameter: (other parameters, its value). The probabilities differ from those with the
+# parameter's default.
 EFFECTS = {
     "hidden_layer_sizes": ({}, (8,)),
     "n_networks": ({}, 1),
@@ -52,7 +52,7 @@ EFFECTS = {
     "random_state": ({}, 1),
 }
 
-# Parameters whose effect other tests show.
+# Parameters whose effect is in other tests.
 SHOWN_ELSEWHERE = {
     "max_iter",  # test_too_few_steps_warn
     "tol",  # test_too_few_steps_warn
@@ -117,7 +117,7 @@ def test_hidden_layers():
 def test_scaling():
     auto, unit = (quick(scaling=scaling).fit(X, Y) for scaling in ("auto", "unit"))
     assert_same(auto, unit)
-    # Cells of unit length do not depend on how much was measured of them.
+    # Cells of unit length do not depend on their totals.
     np.testing.assert_allclose(auto.predict_proba(7 * NEW), auto.predict_proba(NEW))
     moved = X - 1.0
     auto, standard = (quick(scaling=s).fit(moved, Y) for s in ("auto", "standard"))
@@ -156,13 +156,13 @@ def test_too_few_steps_warn():
         short.adapt(cells[y == "?"])
     assert [warning.filename for warning in caught] == [__file__]
     changed = np.mean(np.diff(long.trajectory_.labels, axis=0) != 0, axis=1)
-    # A tolerance that just lets the second step pass.
+    # A tolerance that ends the steps at the second.
     assert changed[0] > changed[1] > 0
     patient = quick(**{**options, "tol": changed[1]}).fit(cells, y)
     assert patient.n_iter_ == 3
 
 
-# ------------------------------------------------------------------ types are carried
+# ------------------------------------------------------------------ transfer of types
 
 
 def test_types_are_found():
@@ -180,7 +180,7 @@ def test_a_type_without_a_cell_in_the_target_keeps_its_name(adaptation):
     assert "NK" not in fitted.transduction_[IS_TARGET]
     assert np.mean(fitted.transduction_ == TYPES) > 0.99
     assert np.isnan(fitted.cluster_confidence_).tolist() == [False, False, True, False]
-    # Cells of it that come later are known.
+    # Later cells of this type are recognised.
     more = make_cells(np.full(20, 2), platform=1, seed=5)
     assert np.mean(fitted.predict(more) == "NK") > 0.9
 
@@ -193,7 +193,7 @@ def test_a_target_of_a_single_type():
 
 
 def test_the_target_moves_the_types():
-    # Half of the source's genes are hardly seen in the target.
+    # Half of the source's genes are hardly detected in the target.
     cells, y, types = make_transfer(target=(60, 60, 60, 60), noise=0.6)
     cells[y == "?", ::2] *= 0.2
     scores = {
@@ -206,7 +206,7 @@ def test_the_target_moves_the_types():
 
 
 def make_trap():
-    """Draw a target that leads types astray which all go their own way."""
+    """Simulate a target for which an adaptation without shrinkage is wrong."""
     rng = np.random.default_rng(3)
     means = 1.2 * rng.normal(size=(3, 8))
     source, target = np.arange(150) % 3, rng.choice(3, 100, p=[0.8, 0.2, 0.0])
@@ -237,7 +237,7 @@ def test_an_adaptation_that_does_harm_is_undone():
     assert fits["always"].adapted_
     assert np.isnan(fits["always"].reverse_score_).all()
     assert np.isnan(never.reverse_score_).all()
-    # Another target may be better.
+    # With another target the adaptation is used.
     assert auto.adapt(cells[y != "?"]).adapted_
 
 
@@ -289,7 +289,7 @@ def test_a_type_that_the_source_lacks(layout):
     assert np.isnan(fitted.novelty_[:160]).all()
     known = ~novel & ~unknown
     assert np.mean(fitted.transduction_[160:][known] == NAMES[target[known]]) > 0.98
-    # New cells of both kinds, and what is left out otherwise.
+    # New cells of a novel and of a known type, and the results without rejection.
     new = make_cells(np.repeat([5, 0], 20), platform=1, seed=2)
     assert (fitted.predict(layout(new)) == "unknown").mean() == pytest.approx(0.5, 0.2)
     assert "unknown" not in fitted.classes_

@@ -33,7 +33,7 @@ from tests._itclust import (
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-# -------------------------------------------------------- what holds of every answer
+# ---------------------------------------------------------- properties of every answer
 
 
 @each_setting
@@ -269,7 +269,7 @@ AFEW = np.r_[np.flatnonzero(~IS_TARGET)[:40], np.flatnonzero(IS_TARGET)[:40]]
 
 
 def with_labels(per_type):
-    """Return types of which so many per type are known."""
+    """Return types of which `per_type` cells per type are known."""
     y = np.full(len(X), "?", dtype=object)
     for name in NAMES:
         y[np.flatnonzero(name == Y)[:per_type]] = name

@@ -99,7 +99,7 @@ def test_sparse_tables_stay_as_they_are(layout, index_dtype):
 
 
 def indices_of(table):
-    """Return the arrays that say where the entries of a sparse table are."""
+    """Return the index arrays of a sparse table."""
     return table.coords if table.format == "coo" else (table.indices, table.indptr)
 
 
@@ -259,7 +259,7 @@ def test_score_judges_known_types_alone():
         fitted.score(TARGET, Y[IS_TARGET])
 
 
-# ---------------------------------------------------------- copies and other tools
+# -------------------------------------------------- copies, pipelines, grid search
 
 
 @each_setting
@@ -314,7 +314,7 @@ def test_grid_search():
     )
     search.fit(cells, y)
     scores = search.cv_results_["mean_test_score"].reshape(2, 2)
-    # Whatever is rejected is wrong, and how far types move matters.
+    # All cells are rejected with the low threshold, and shrinkage has an effect.
     assert (scores[1] == 0).all()
     assert scores[0].min() > 0.5
     assert scores[0, 0] != scores[0, 1]

@@ -1,4 +1,4 @@
-"""Genes aligned by name."""
+"""Alignment of genes by name."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

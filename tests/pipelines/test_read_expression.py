@@ -1,4 +1,4 @@
-"""Expression from the files that people have."""
+"""Reader of expression files."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -22,7 +22,7 @@ IDS = [f"ENSG{i:011d}" for i in range(4)]
 
 
 def check(adata, genes=tuple(GENES), counts=COUNTS):
-    """Compare with what was written."""
+    """Assert that an AnnData has the written counts and names."""
     assert isinstance(adata, anndata.AnnData)
     assert isinstance(adata.X, sparse.csr_matrix)
     assert adata.X.dtype == np.float32
@@ -32,7 +32,7 @@ def check(adata, genes=tuple(GENES), counts=COUNTS):
 
 
 def write(path, text):
-    """Write a text, gzipped if the name says so."""
+    """Write a text, gzipped if the name ends with .gz."""
     opened = gzip.open if path.name.endswith(".gz") else open
     with opened(path, "wt") as file:
         file.write(text)
@@ -129,7 +129,7 @@ def test_folder_whose_parts_do_not_fit(tmp_path):
 
 
 def write_h5ad(path, genes):
-    """Write the counts as AnnData does."""
+    """Write the counts as .h5ad."""
     # Some releases of anndata cannot write the strings that pandas has since 3.0.
     adata = anndata.AnnData(
         sparse.csr_matrix(COUNTS.astype(np.float32)),

@@ -1,4 +1,4 @@
-"""The pipeline from counts to types."""
+"""Pipeline from counts to types."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

@@ -28,7 +28,7 @@ from celltyping.transformers import (
     HighlyVariableGenes,
 )
 
-# Taking a part of an AnnData warns where anndata is older than pandas 3.
+# Indexing an AnnData warns where anndata is older than pandas 3.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The 'mode.chained_assignment' option is deprecated:DeprecationWarning"
 )
@@ -39,7 +39,7 @@ CLASSIFIER = make_pipeline(Normalizer(), LogisticRegression(C=100))
 
 
 def make_experiment(n_cells, seed, genes=None):
-    """Return an AnnData of counts; each type has 20 genes that it expresses most."""
+    """Return an AnnData of counts; each type has 20 marker genes."""
     codes = np.arange(n_cells) % 3
     means = np.tile(np.random.default_rng(99).gamma(1, 2, size=N_GENES), (n_cells, 1))
     for code in range(3):
@@ -66,7 +66,7 @@ def source():
 
 @pytest.fixture
 def target():
-    """Return one whose genes are in another order, without annotation."""
+    """Return an experiment without types, with its genes in another order."""
     order = np.random.default_rng(0).permutation(N_GENES)
     adata = make_experiment(30, 1, order)
     adata.var_names = adata.var_names.str.lower()
@@ -80,12 +80,12 @@ def truth(n_cells):
 
 
 def transfer(target, source, *args, estimator=CLASSIFIER, **kwargs):
-    """Call transfer_labels with a classifier that is quick."""
+    """Call transfer_labels with a fast classifier."""
     return transfer_labels(target, source, *args, estimator=estimator, **kwargs)
 
 
 class Together(ClassifierMixin, BaseEstimator):
-    """Learn from source and target together, and keep what was given.
+    """Transductive classifier by distance to the mean that records its input.
 
     Cells at a greater distance from their type's mean than `radius` are rejected.
     """
@@ -213,7 +213,7 @@ def test_what_the_estimator_gets(target, source, together):
 
 
 class Recorder(KNeighborsClassifier):
-    """Keep what was given."""
+    """Classifier that records its input."""
 
     given = ()
 
@@ -236,7 +236,7 @@ def test_pipeline_with_a_transductive_step(target, source):
     assert table["type"].tolist() == truth(30)
     X, y = Together.given
     assert X.shape == (90, 80)
-    # Genes were ranked in source and target by themselves.
+    # Genes were ranked in source and target separately.
     counts = sparse.vstack(
         [source.X, target[:, [name.lower() for name in source.var_names]].X]
     )
@@ -269,7 +269,7 @@ def test_default_estimator(target, source):
     assert tables[0]["type"].tolist() == truth(30)
     pd.testing.assert_frame_equal(tables[0], tables[1])
     assert not tables[0]["probability"].equals(tables[2]["probability"])
-    # The same, part by part.
+    # The same, step by step.
     aligned = target[:, [name.lower() for name in source.var_names]]
     X = [ExpressionNormalizer().fit_transform(adata.X) for adata in (source, aligned)]
     pipeline = make_single_cell_pipeline(random_state=0)
@@ -600,7 +600,7 @@ def test_without_the_extra(target, source, monkeypatch):
 
 
 class Batched(HighlyVariableGenes):
-    """Keep the batches that were given."""
+    """Selector that records its batches."""
 
     given = ()
 
@@ -650,7 +650,7 @@ def test_estimator_that_takes_batches_itself(target, source):
 
 
 class TakesBatch(KNeighborsClassifier):
-    """A classifier whose fit takes batches."""
+    """Classifier with the parameter `batch` in `fit`."""
 
     given = ()
 

@@ -1,4 +1,4 @@
-"""ExpressionNormalizer: every cell to the same total, the logarithm, scaling."""
+"""ExpressionNormalizer: totals, logarithm, scaling."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -27,7 +27,7 @@ def dense(X):
 
 @pytest.fixture
 def counts():
-    """Give the counts of 60 cells of different depth; cell 7 is empty."""
+    """Return counts of 60 cells with different totals; cell 7 is empty."""
     rng = np.random.default_rng(0)
     depth = rng.lognormal(sigma=0.7, size=(60, 1))
     X = rng.poisson(depth * rng.lognormal(sigma=1.5, size=30))
@@ -36,7 +36,7 @@ def counts():
 
 
 def per_cell(X, target_sum):
-    """Return the plain formula, cell by cell."""
+    """Return normalised counts, cell by cell."""
     return np.array([row / max(row.sum(), 1) * target_sum for row in X.astype(float)])
 
 
@@ -144,7 +144,7 @@ def test_scale(counts, form, max_value):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("form", FORMS)
 def test_constant_genes_become_zero(form, dtype):
-    # Each cell has a third of its total in each gene, which no float is exactly.
+    # Each cell has a third of its total in each gene, which no float equals.
     X = form(np.outer(np.arange(1, 41), np.ones(3)).astype(dtype))
     found = ExpressionNormalizer(scale=True, target_sum=0.1).fit_transform(X)
     np.testing.assert_allclose(found, np.zeros((40, 3)), atol=1e-6)
@@ -186,7 +186,7 @@ def test_batches_in_fit_and_transform_have_to_agree(counts):
         normalizer.transform(counts, batch=["a", "b"])
     with pytest.raises(ValueError, match="batch was passed, but not to fit"):
         normalizer.fit(counts).transform(counts, batch=batch)
-    # Nothing is scaled: a cell's result is its own.
+    # Without scaling the batches do not matter.
     plain = ExpressionNormalizer().fit(counts, batch=batch)
     np.testing.assert_array_equal(
         plain.transform(counts[:1], batch=["c"]), plain.transform(counts[:1])

@@ -1,4 +1,4 @@
-"""GeneFilter: genes that enough cells express and whose name is not excluded."""
+"""GeneFilter: numbers of cells, names."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -22,7 +22,7 @@ NAMES = ["CD3E", "MT-CO1", "ERCC-0002", "mt-Nd1", "MTOR", "CD3E"]
 
 @pytest.fixture
 def counts():
-    """Give 40 cells; gene j is expressed in the first 8 j of them."""
+    """Return counts of 40 cells; gene j is expressed in the first 8 j of them."""
     X = np.zeros((40, 6))
     for gene in range(6):
         X[: 8 * gene, gene] = gene + 0.5
@@ -72,7 +72,7 @@ def test_fewer_cells_than_min_cells(counts):
 def test_exclude(counts, exclude, kept):
     given = GeneFilter(exclude=exclude, gene_names=NAMES).fit(counts)
     assert given.get_support(indices=True).tolist() == kept
-    # Two genes are both called CD3E: each is judged by itself.
+    # Two genes are named CD3E; each column is filtered separately.
     names = [NAMES[gene] for gene in kept]
     assert given.get_feature_names_out(NAMES).tolist() == names
 
@@ -84,7 +84,7 @@ def test_names_of_columns(counts):
 
 
 def test_columns_of_the_same_name(counts):
-    # scikit-learn refuses them; `gene_names` is the way out.
+    # scikit-learn refuses duplicate columns; `gene_names` accepts them.
     with pytest.raises(ValueError, match=r"unique column names.*\n- 'CD3E' 2 times"):
         GeneFilter().fit(pd.DataFrame(counts, columns=NAMES))
 

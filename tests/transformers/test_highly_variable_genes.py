@@ -1,4 +1,4 @@
-"""HighlyVariableGenes: genes whose variance is large for their mean."""
+"""HighlyVariableGenes: dispersions, ranks, batches."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -25,7 +25,7 @@ FORMS = [np.asarray, np.asfortranarray, *SPARSE]
 
 
 def make_counts(n_cells, n_genes, seed=0):
-    """Return sparse counts as of cells: two types, depths and means that differ."""
+    """Simulate sparse counts of two types, with different totals and means."""
     rng = np.random.default_rng(seed)
     means = np.exp(rng.normal(-2, 1.5, size=n_genes))
     fold = np.where(rng.random((2, n_genes)) < 0.05, rng.gamma(2, 4, (2, n_genes)), 1)
@@ -37,18 +37,18 @@ def make_counts(n_cells, n_genes, seed=0):
 
 @pytest.fixture(scope="module")
 def counts():
-    """Give 300 cells and 900 genes, some of which no cell expresses."""
+    """Return counts of 300 cells and 900 genes, some of which no cell expresses."""
     return make_counts(300, 900)[0]
 
 
 @pytest.fixture(scope="module")
 def logs(counts):
-    """Give the same cells, log-normalised."""
+    """Return the same cells, log-normalised."""
     return ExpressionNormalizer().fit_transform(counts)
 
 
 def plain_dispersions(X, n_bins):
-    """Return the published formula, gene by gene and interval by interval."""
+    """Return the published formula, with loops over genes and intervals."""
     values = np.expm1(np.asarray(X, dtype=float))
     mean, variance = values.mean(axis=0), values.var(axis=0, ddof=1)
     dispersion = np.array(
@@ -122,7 +122,7 @@ def test_flavors_of_scanpy(counts, logs, form, flavor):
     genes = HighlyVariableGenes(80, flavor=flavor).fit(form(X.toarray()))
     agreeing = genes.support_ & table["highly_variable"].to_numpy()
     assert agreeing.sum() >= 79  # ties
-    # Genes that no cell expresses change nothing, and come last.
+    # Genes that no cell expresses have no effect, and are last.
     silent = sparse.hstack([sparse.csr_array((300, 500)), X], format="csr")
     found = HighlyVariableGenes(80, flavor=flavor).fit(silent)
     np.testing.assert_array_equal(found.support_[500:], genes.support_)
@@ -197,7 +197,7 @@ def test_permuting_the_genes_permutes_the_answer(logs):
 
 
 def ranks(dispersions):
-    """Return the rank of each gene, the largest first; NaN shares the last."""
+    """Return the descending rank of each gene; NaN has the last."""
     order = np.argsort(-dispersions)  # NaN goes to the end
     rank = np.empty(len(order))
     rank[order] = np.arange(1, len(order) + 1)
@@ -234,7 +234,7 @@ def test_source_and_target_are_two_batches(logs, y, parameters):
     expected = HighlyVariableGenes(100).fit(logs, batch=batch)
     np.testing.assert_array_equal(genes.ranks_, expected.ranks_)
     assert genes.dispersions_.shape == (2, 900)
-    # A batch that is given wins.
+    # `batch` takes precedence.
     genes.fit(logs, y, batch=np.zeros(300, dtype=int))
     np.testing.assert_array_equal(
         genes.ranks_, HighlyVariableGenes(100).fit(logs).ranks_

@@ -33,7 +33,7 @@ from celltyping.estimators._itclust.adaptation import (
 
 
 def make_latent(n_samples=60, n_types=3, n_latent=4, seed=0, shift=0.0):
-    """Draw latents around the corners of a simplex, and say around which."""
+    """Draw latents around the corners of a simplex; return them and the corners."""
     rng = np.random.default_rng(seed)
     codes = np.arange(n_samples) % n_types
     corners = 3 * np.eye(n_types, n_latent)
@@ -43,16 +43,16 @@ def make_latent(n_samples=60, n_types=3, n_latent=4, seed=0, shift=0.0):
 
 
 def make_probabilities(n_samples, n_types, seed=0):
-    """Draw probabilities, all of them positive."""
+    """Draw positive probabilities."""
     scores = np.random.default_rng(seed).normal(size=(n_samples, n_types))
     return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
 
 
-# ----------------------------------------------------------- written the obvious way
+# ---------------------------------------------------------- reference implementations
 
 
 def describe_slowly(latent, codes, n_types):
-    """Describe types one after the other."""
+    """Describe types with loops."""
     n_latent = latent.shape[1]
     means, covariance, n_many = [], np.zeros((n_latent, n_latent)), 0
     for c in range(n_types):
@@ -70,7 +70,7 @@ def describe_slowly(latent, codes, n_types):
 
 
 def move_slowly(means, latent, probabilities, shrinkage):
-    """Move types one after the other."""
+    """Move types with loops."""
     n_types, n_latent = means.shape
     own, trust = np.zeros_like(means), np.zeros(n_types)
     cells = np.zeros(n_types)
@@ -99,7 +99,7 @@ def move_slowly(means, latent, probabilities, shrinkage):
 
 
 def ask_slowly(moved, spread, log_prior, latent):
-    """Return the probabilities of normal distributions, cell by cell."""
+    """Return the posterior of normal distributions, cell by cell."""
     found = []
     for z in latent:
         scores = [
@@ -111,7 +111,7 @@ def ask_slowly(moved, spread, log_prior, latent):
 
 
 def adapt_slowly(means, latents, probabilities, *, shrinkage, max_iter, tol):
-    """Move the types of several networks, which share one table of probabilities."""
+    """Adapt the types of several networks with loops."""
     current = probabilities
     labels = [[max(range(len(p)), key=p.__getitem__) for p in current.tolist()]]
     centroids = [np.concatenate(means, axis=1)]
@@ -131,7 +131,7 @@ def adapt_slowly(means, latents, probabilities, *, shrinkage, max_iter, tol):
     return mixed, labels, centroids, False
 
 
-# ------------------------------------------------------------------------- each part
+# -------------------------------------------------------------------------- functions
 
 
 def test_describe_types():
@@ -206,7 +206,7 @@ def test_move_types(shrinkage, spread):
 
 
 def test_shrinkage_is_the_number_of_cells_that_go_half_way():
-    # The common shift of two types that go apart is 0.
+    # The shared shift of two types with opposite shifts is 0.
     latent = np.repeat([[-1.0], [1.0]], 20, axis=0)
     probabilities = np.repeat(np.eye(2), 20, axis=0)
     types = SourceTypes(np.zeros((2, 1)), None)
@@ -223,7 +223,7 @@ def test_a_type_without_a_cell_moves_as_the_others_do(shrinkage):
     found = move_types(SourceTypes(means, None), latent, probabilities, shrinkage)
     moves = found.means - means
     assert np.isfinite(found.means).all()
-    # Nearly: the common shift is a little shrunk.
+    # Approximately, because the shared shift is slightly shrunk.
     np.testing.assert_allclose(moves[2], moves[:2].mean(axis=0), rtol=0.25)
     assert found.log_prior[2] == pytest.approx(math.log(10 / 90))
 
@@ -261,7 +261,7 @@ def test_posterior_far_from_every_type():
     assert found.round(6).tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
-# --------------------------------------------------------------- all steps, one by one
+# ------------------------------------------------------------------------- all steps
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_reverse_score_tells_good_labels_from_bad_ones():
 
 
 def test_reverse_score_is_the_mean_of_the_types():
-    # The target's types are told apart at 0; of the source's, 0 of 90, and 4 of 10.
+    # Separated at 0, as in the target, 0 of 90 and 4 of 10 source cells are right.
     target = np.r_[np.linspace(-2, -1, 20), np.linspace(1, 2, 20)][:, None]
     labels = np.repeat([0, 1], 20)
     source = np.r_[np.ones(90), np.full(6, -1.0), np.full(4, 1.0)][:, None]
@@ -427,7 +427,7 @@ def test_an_adaptation_is_steady_unless_a_type_takes_many_cells():
     assert is_steady(start, end, 3)
     end[:11] = 1
     assert not is_steady(start, end, 3)
-    # Types with few cells are not asked.
+    # Types with few cells do not count.
     end = start.copy()
     end[:4] = 2
     assert is_steady(start, end, 3)

@@ -25,7 +25,7 @@ from celltyping.estimators._itclust.novelty import (
 
 
 def state(seed=0):
-    """Make a random state."""
+    """Return a random state."""
     return np.random.RandomState(seed)
 
 
@@ -38,7 +38,7 @@ def make_cells(n_samples=80, n_features=40, n_types=4, seed=0):
 
 
 def nearest(cell, others, k):
-    """Return the distances to the nearest of some cells, and which these are."""
+    """Return the distances to the nearest of some cells, and their indices."""
     distances = np.array([np.sqrt(sum((cell - other) ** 2)) for other in others])
     order = np.argsort(distances)[:k]
     return distances[order], order
@@ -131,7 +131,7 @@ def test_components_of_odd_tables(layout, X, n_components, dtype):
     found = project(components, layout(X))
     assert found.shape == (len(X), n_components)
     assert np.isfinite(found).all()
-    # One component is left out where there are as many as genes.
+    # With two genes there is one component.
     if X.shape[1] != 2:
         away = X.astype(np.float64) - X.mean(axis=0)
         np.testing.assert_allclose(
@@ -152,7 +152,7 @@ def test_distances_to_labelled(n_source):
     for distance, cell in zip(found, target - target.mean(axis=0), strict=True):
         near, _ = nearest(cell, source - source.mean(axis=0), N_NEAREST)
         assert distance == pytest.approx(sum(near) / len(near))
-    # What differs between the experiments as a whole does not count.
+    # A shift of the whole experiment does not count.
     np.testing.assert_allclose(distances_to_labelled(source, target + 3.0), found)
 
 
@@ -201,7 +201,7 @@ def test_components_are_learnt_from_some_cells(layout, monkeypatch):
     monkeypatch.setattr(novelty_module, "fit_components", spy)
     novelty = fit_novelty(X, np.ones(200), state())
     assert seen == [(35, 40)]
-    # All are kept to be asked.
+    # All cells are kept as keys.
     assert novelty.keys.shape == (200, N_COMPONENTS)
     np.testing.assert_allclose(score_novelty(novelty, X), 1.0)
 
@@ -223,12 +223,12 @@ def test_draw_cells(layout, most, monkeypatch):
     drawn = draw_cells(table, state())
     assert drawn.shape == (min(most, 80), 1)
     values = drawn.toarray() if sparse.issparse(drawn) else drawn
-    # Each once, in their order, and not simply the first.
+    # Without duplicates, in order, and not just the first.
     assert (np.diff(values.ravel()) > 0).all()
     assert (values[-1] > most) == (most < 80)
     other = draw_cells(table, state(1))
     assert (abs(drawn - other).max() > 0) == (most < 80)
-    # Rows own their memory, also where all are drawn.
+    # Rows are copies, even if all are drawn.
     parts = (drawn.data, table.data) if sparse.issparse(table) else (drawn, table)
     assert not np.shares_memory(*parts)
 
