@@ -484,7 +484,7 @@ class ItClustClassifier(
         return predict_float64(self.net_.module_.encoder, X, self.device_)
 
     def _apply_networks(self, X):
-        """Return probabilities without adaptation, and each network's white latents."""
+        """Return probabilities without adaptation, and whitened latents per network."""
         from celltyping._nn._type_net import score
 
         latents = self._embed(X)
@@ -500,14 +500,14 @@ class ItClustClassifier(
                 source.cells, X, np.random.RandomState(seed)
             )
         options = {"max_iter": self.max_iter, "tol": self.tol, "verbose": self.verbose}
-        given = source.types, probabilities, latents, float(self.shrinkage)
+        inputs = source.types, probabilities, latents, float(self.shrinkage)
         if self.adaptation == "never":
             found = _adaptation.not_adapted(source.types, probabilities)
         elif self.adaptation == "always":
-            found = _adaptation.adapt(*given, **options)
+            found = _adaptation.adapt(*inputs, **options)
         else:
             found = _adaptation.adapt_with_backoff(
-                *given, *projected, source.codes, **options
+                *inputs, *projected, source.codes, **options
             )
         if not with_novelty:
             return found, None
