@@ -108,9 +108,10 @@ for color, name, ax in [
 
 import anndata
 import scanpy
+from scipy import sparse
 
 cells = anndata.AnnData(
-    pipeline[:2].transform(new),
+    sparse.csr_matrix(pipeline[:2].transform(new)),
     obs=pd.DataFrame({"type": pd.Categorical(types)}, index=blood.cell_names[is_new]),
     var=pd.DataFrame(index=pipeline["filter"].get_feature_names_out(blood.gene_names)),
 )
