@@ -1,6 +1,6 @@
 """Graphs from X: a Connectome, an adjacency matrix or a table of features.
 
-Shared by the estimators on graphs, whose `affinity` says what a plain matrix is.
+Shared by the estimators on graphs; their `affinity` is the kind of a plain matrix.
 """
 
 # Authors: the celltyping developers
@@ -29,7 +29,7 @@ MAX_TOTAL_WEIGHT = 1e30
 
 
 class GraphInput(NamedTuple):
-    """The graph that X stands for, with weights as `edge_weighting` says (float32)."""
+    """The graph that X stands for, with weights transformed by `edge_weighting`."""
 
     adjacency: sparse.csr_array  # (n_nodes, n_nodes)
     transpose: sparse.csr_array
@@ -115,7 +115,7 @@ class GraphInputMixin:
             )
 
     def _validate_X(self, X, *, reset):
-        """Validate a plain matrix as `affinity` says, in `fit` if `reset` is true."""
+        """Validate a plain matrix of the kind `affinity`; `reset` is true in `fit`."""
         if self.affinity == "auto" and sparse.issparse(X) and not self._is_rows(reset):
             raise TypeError(
                 "X is a sparse matrix, and affinity='auto' does not guess what it "
@@ -199,7 +199,7 @@ class GraphInputMixin:
         return self._weighted(edges)
 
     def _weighted(self, adjacency):
-        """Transform weights as `edge_weighting` says; float32, read-only."""
+        """Transform weights by `edge_weighting`; return read-only float32."""
         transform = {"linear": np.ndarray.view, "sqrt": np.sqrt, "log1p": np.log1p}
         data = transform[self.edge_weighting](adjacency.data)
         total = data.sum(dtype=np.float64)

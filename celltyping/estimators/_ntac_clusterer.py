@@ -19,7 +19,11 @@ from sklearn.base import (
 from sklearn.utils import Bunch, check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._kernels._clusters import mean_distance, mean_profiles, reassign
+from celltyping._kernels._clusters import (
+    mean_distance,
+    mean_profiles,
+    move_to_nearest,
+)
 from celltyping._kernels._profiles import Memberships, count_partners
 from celltyping._kernels._similarity import References, Rows
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
@@ -270,7 +274,7 @@ class NtacClusterer(
         Parameters
         ----------
         X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
-            A view of a connectome, or a matrix as `affinity` says.
+            View of a connectome, or a matrix of the kind that `affinity` names.
         y : None, default=None
             Not used; present for API consistency.
 
@@ -414,7 +418,7 @@ class NtacClusterer(
         means = mean_profiles(data, labels, n_clusters, labels, n_clusters)
         self.cluster_means_ = means[:, :n_clusters].T.astype(np.float64)
         is_fixed = np.ones(len(labels), dtype=bool)
-        _, similarities, _ = reassign(data, labels, is_fixed, n_clusters, 1, 0.0)
+        _, similarities = move_to_nearest(data, labels, is_fixed, n_clusters, means)
         distances = 1.0 - similarities[self._nodes.connected].astype(np.float64)
         self.cost_ = float(distances.mean())
         in_view = graph.in_view

@@ -113,9 +113,9 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : Connectome or {array-like, sparse matrix} of shape (n_samples, n_features)
-            A view of a connectome, or a matrix as `affinity` says.
+            View of a connectome, or a matrix of the kind that `affinity` names.
         y : array-like of shape (n_samples,)
-            Types, unknown ones marked as `unlabeled_marker` says.
+            Types; unknown ones are marked by `unlabeled_marker`.
 
         Returns
         -------

@@ -309,7 +309,7 @@ def test_mean_distance(data):
 
 @pytest.fixture(scope="module")
 def brain():
-    """Give a random graph of 60 nodes, three of them isolated, and clusters."""
+    """Return a random graph of 60 nodes, three of them isolated, and clusters."""
     rng = np.random.default_rng(0)
     adjacency = rng.uniform(0.5, 1.5, (60, 60)) * (rng.random((60, 60)) < 0.1)
     adjacency[:3] = adjacency[:, :3] = 0

@@ -1,4 +1,4 @@
-"""Threads give what a loop gives, and raise what a task raises."""
+"""Threads return the results of a loop, and raise the errors of tasks."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -8,7 +8,7 @@ import threading
 import pytest
 from joblib import delayed
 
-from celltyping._kernels._threads import threads
+from celltyping._kernels._threads import BLOCK, iter_blocks, threads
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
@@ -33,3 +33,10 @@ def test_two_tasks_run_at_once():
 def test_errors_come_through(n_jobs):
     with threads(n_jobs) as parallel, pytest.raises(ZeroDivisionError):
         parallel(delayed(divmod)(1, i) for i in range(2))
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, BLOCK, BLOCK + 1, 5 * BLOCK])
+def test_blocks_cover_all_rows_once(n_rows):
+    blocks = list(iter_blocks(n_rows))
+    assert [i for block in blocks for i in range(*block)] == list(range(n_rows))
+    assert all(0 < stop - start <= BLOCK for start, stop in blocks)

@@ -15,6 +15,7 @@ from sklearn.utils import get_tags
 from celltyping import Connectome
 from celltyping.connectome import _affinity
 from celltyping.connectome._affinity import GraphInputMixin
+from tests._ntac import FORMS, write_as
 
 ADJACENCY = np.array([[4, 3, 0, 0], [1, 0, 0, 2], [0, 0, 0, 0], [0, 5, 0, 0]])
 TABLE = np.random.default_rng(0).normal(size=(12, 3))
@@ -89,23 +90,17 @@ def test_edge_weighting(edge_weighting, transform, scale):
 
 
 @pytest.mark.parametrize(
-    "form",
+    ("form", "index_dtype", "dtype"),
     [
-        np.array,
-        *(
-            getattr(sparse, f"{name}_{kind}")
-            for name in ["csr", "csc", "coo"]
-            for kind in ["array", "matrix"]
-        ),
+        *FORMS,
+        (np.array, np.int32, int),
+        (sparse.csr_matrix, np.int64, int),
+        (sparse.csc_matrix, np.int32, np.float64),
+        (sparse.coo_matrix, np.int64, np.float32),
     ],
-    ids=lambda form: form.__name__,
 )
-@pytest.mark.parametrize("dtype", [int, np.float32, np.float64])
-@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
-def test_an_adjacency_in_any_form(form, dtype, index_dtype):
-    X = form(ADJACENCY.astype(dtype))
-    for name in {"indices", "indptr", "row", "col"} & set(dir(X)):
-        setattr(X, name, getattr(X, name).astype(index_dtype))
+def test_an_adjacency_in_any_form(form, index_dtype, dtype):
+    X = write_as(ADJACENCY, form, index_dtype, dtype)
     before = X.copy()
     graph = Reader("precomputed").fit(X).graph_
     assert (graph.adjacency.toarray() == ADJACENCY).all()

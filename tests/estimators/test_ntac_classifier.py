@@ -258,7 +258,7 @@ def test_rank_types_refuses_other_numbers(brain, k):
         ntac.rank_types(con, k=k)
 
 
-def test_nearly_equal_probabilities_rank_as_predict_says(brain):
+def test_nearly_equal_probabilities_rank_as_in_predict(brain):
     con, y, _ = brain
     ntac = NtacClassifier().fit(con, y)
     close = np.array([[0.5 - 2**-54, 0.5, 0, 0]])

@@ -97,7 +97,7 @@ def test_isolated_nodes_share_a_cluster(islands, settings):
         assert (similarities[isolated, own] == 1).all()
         assert similarities[isolated].sum() == 7
         assert (similarities[~isolated, own] == 0).all()
-        # Their similarity of 1 says nothing about the others.
+        # Their similarity of 1 does not count in the cost.
         others = similarities[np.arange(60), ntac.labels_][~isolated]
         np.testing.assert_allclose(ntac.cost_, 1 - others.mean(), rtol=1e-5)
     alone = con[~isolated]

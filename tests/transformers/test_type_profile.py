@@ -21,13 +21,14 @@ from celltyping import Connectome, SeedShuffleSplit, TypeProfile
 from celltyping._kernels import _threads
 from celltyping.datasets import make_connectome
 from celltyping.transformers import _type_profile
+from tests._ntac import FORMS, write_as
 
 TRANSFORMS = {"linear": lambda x: x, "sqrt": np.sqrt, "log1p": np.log1p}
 
 
 @pytest.fixture(scope="module")
 def brain():
-    """Give a connectome and its types, half of them known."""
+    """Return a connectome and its types, half of them known."""
     sample = make_connectome(120, n_types=4, n_edges=3000, noise=0.05, random_state=0)
     y = sample.target.copy()
     y[np.random.default_rng(0).permutation(120)[60:]] = "?"
@@ -107,16 +108,10 @@ def test_nodes_without_typed_partners_have_empty_rows():
     assert counts.toarray().tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
-@pytest.mark.parametrize(
-    "form", [sparse.csr_array, sparse.csc_array, sparse.coo_array, np.asarray]
-)
+@pytest.mark.parametrize(("form", "index_dtype", "dtype"), FORMS)
 def test_rows_of_an_adjacency_have_out_counts(brain, form, index_dtype, dtype):
     con, y, _ = brain
-    matrix = form(con.adjacency.toarray().astype(dtype))
-    for name in {"indices", "indptr", "row", "col"} & set(dir(matrix)):
-        setattr(matrix, name, getattr(matrix, name).astype(index_dtype))
+    matrix = write_as(con.adjacency.toarray(), form, index_dtype, dtype)
     expected = TypeProfile().fit_transform(con, y).toarray()[:, 4:]
     fits = TypeProfile(affinity="precomputed").fit(matrix, y), TypeProfile().fit(con, y)
     for profile in fits:

@@ -26,7 +26,7 @@ def same_partition(one, other):
 
 @st.composite
 def draw_partition(draw, n_nodes, n_least):
-    """Draw a partition of some nodes into at least so many clusters."""
+    """Draw a partition of some nodes into at least `n_least` clusters."""
     n_clusters = draw(st.integers(n_least, n_nodes))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     labels = np.r_[np.arange(n_clusters), rng.integers(0, n_clusters, n_nodes)]

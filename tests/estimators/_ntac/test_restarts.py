@@ -21,7 +21,7 @@ ROUNDS = GrowthParams(n_representatives=5, candidate_fraction=0.1, max_iter=4)
 
 @pytest.fixture(scope="module")
 def graph():
-    """Give a random graph of 60 nodes without features, for the kernels."""
+    """Return a random graph of 60 nodes without features, for the kernels."""
     rng = np.random.default_rng(0)
     adjacency = rng.uniform(0.5, 1.5, (60, 60)) * (rng.random((60, 60)) < 0.2)
     return reference.as_graph_input(adjacency)
