@@ -1,8 +1,8 @@
-"""Time and memory of seeded NTAC: celltyping beside ntac 0.1.2, in one run.
+"""Time and memory of seeded NTAC: celltyping and ntac 0.1.2, in one run.
 
 Simulated connectomes of 48,300 neurons, 731 types and 2.24 million edges, 5 % of the
-neurons typed. Every contestant runs in a process of its own, on two threads, with its
-kernels compiled before the clock starts; peak memory is that of the whole process.
+neurons typed. Every program runs in a process of its own, on two threads, with kernels
+compiled before the clock starts; peak memory is that of the whole process.
 
 Run: python benchmarks/bench_ntac_speed.py
 """
@@ -22,9 +22,10 @@ from _common import SEED_SETTINGS, peak_memory, run_alone, write_table
 from scipy import sparse
 
 SIZE = {"n_neurons": 48_300, "n_types": 731, "n_edges": 2_240_000}
-# Two wirings that ntac types 96 % rightly. "clear": few wrong edges, but neurons of one
-# type differ much in size. "noisy": three edges in ten join any two neurons, so that
-# types come to rest late, and nearly every neuron shares a type with every typed one.
+# Two kinds of graphs on which ntac is right for 96 %. "clear": few random edges, but
+# large differences in size within a type. "noisy": three edges in ten are random, so
+# that types settle late, and nearly every neuron has a type in common with every typed
+# one.
 WIRINGS = {
     "clear": {"n_partner_types": 30, "noise": 0.1, "degree_sigma": 1.0},
     "noisy": {"n_partner_types": 40, "noise": 0.3, "degree_sigma": 0.8},
@@ -35,7 +36,7 @@ CONTESTANTS = ["ntac 0.1.2, 15 steps", "celltyping, seed's settings", "celltypin
 
 
 def make_data(path, wiring):
-    """Simulate a connectome, choose who is typed, and write both to a file."""
+    """Simulate a connectome, choose the typed neurons, and write both to a file."""
     from celltyping import SeedShuffleSplit
     from celltyping.datasets import make_connectome
 

@@ -1,4 +1,4 @@
-"""Clusters without any types: celltyping beside ntac 0.1.2's unseeded mode.
+"""Clusters without any types: celltyping and the unseeded mode of ntac 0.1.2.
 
 Four tables, chosen with --tables. "speed": time, memory and quality of both programs
 on the larval brain and on 20,000 simulated neurons. "larva": quality on the larval
@@ -6,14 +6,14 @@ brain over five random states, with one part of the method changed at a time. "g
 celltyping alone on 48,000 simulated neurons. "degree": amounts or shares, on brains in
 which neurons of one type differ more or less in their number of synapses.
 
-Where time counts, every contestant runs in a process of its own, on two threads, with
-its kernels compiled before the clock starts. The clock covers the solver alone: neither
-ntac's conversion of the graph nor the making of our Connectome. Peak memory is that of
-the whole process, data included. Quality is measured on the neurons of known type.
+Timed runs have a process of their own, on two threads, with kernels compiled before the
+clock starts. Times are those of the solver alone, without the conversion of the graph
+for ntac and without the construction of the Connectome. Peak memory is that of the whole
+process, data included. Quality is measured on the neurons of known type.
 
-ntac returns the partition of least cost among all those that it went through, which
-often has fewer clusters than it was asked for; in brackets stands its last partition,
-which has as many. It uses no random numbers.
+ntac returns the partition of least cost among all on its way, which often has fewer
+clusters than requested; in brackets: its last partition, which has the requested number.
+It uses no random numbers.
 
 All four take about 20 minutes on two cores. --quick leaves out the simulated neurons
 of "speed", on which ntac alone needs about 5, and writes that table under another name.
@@ -85,14 +85,14 @@ CORRECTIONS = [0.0, 0.5, 1.0, "auto"]
 
 
 def prepare_ntac(adjacency):
-    """Convert a graph for ntac; return what gives its two partitions into k."""
+    """Convert a graph for ntac; return a function that computes its two partitions."""
     import ntac.unseeded.problem
     from ntac.unseeded import convert, unseeded
 
-    # Its own check for a GPU raises an error on a machine without CUDA, instead of
-    # saying no. `Problem` calls it when it is made.
+    # Its own check for a GPU raises an error on a machine without CUDA. `Problem` calls
+    # it in its constructor.
     ntac.unseeded.problem.is_cuda_available = lambda: False
-    # It asks for no more than these two attributes.
+    # It uses these two attributes alone.
     graph = SimpleNamespace(
         adj_csr=sparse.csr_array(adjacency, dtype=np.float64), n=adjacency.shape[0]
     )
@@ -101,8 +101,8 @@ def prepare_ntac(adjacency):
 
     def solve(k):
         with contextlib.redirect_stdout(io.StringIO()):
-            # Every `info_step` clusters it describes the partition on the screen, which
-            # takes time and changes nothing: once, at the end, is enough.
+            # It prints the partition every `info_step` clusters, which takes time; once,
+            # at the end, is enough.
             returned, last, _ = unseeded.solve_unseeded(problem, k, info_step=k)
         return [np.asarray(returned.labels()), np.asarray(last.labels())]
 
@@ -110,7 +110,7 @@ def prepare_ntac(adjacency):
 
 
 def prepare_celltyping(adjacency, **settings):
-    """Make a connectome; return what gives its partition into k clusters."""
+    """Make a connectome; return a function that partitions it into k clusters."""
     from celltyping import Connectome, NtacClusterer
 
     connectome = Connectome(adjacency)
