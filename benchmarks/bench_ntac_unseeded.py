@@ -85,7 +85,7 @@ CORRECTIONS = [0.0, 0.5, 1.0, "auto"]
 
 
 def prepare_ntac(adjacency):
-    """Convert a graph for ntac; return a function that computes its two partitions."""
+    """Convert a graph for ntac; return a function for its two partitions."""
     import ntac.unseeded.problem
     from ntac.unseeded import convert, unseeded
 
