@@ -8,12 +8,12 @@ which neurons of one type differ more or less in their number of synapses.
 
 Timed runs have a process of their own, on two threads, with kernels compiled before the
 clock starts. Times are those of the solver alone, without the conversion of the graph
-for ntac and without the construction of the Connectome. Peak memory is that of the whole
-process, data included. Quality is measured on the neurons of known type.
+for ntac and without the construction of the Connectome. Peak memory is that of the
+whole process, data included. Quality is measured on the neurons of known type.
 
 ntac returns the partition of least cost among all on its way, which often has fewer
-clusters than requested; in brackets: its last partition, which has the requested number.
-It uses no random numbers.
+clusters than requested; in brackets: its last partition, which has the requested
+number. It uses no random numbers.
 
 All four take about 20 minutes on two cores. --quick leaves out the simulated neurons
 of "speed", on which ntac alone needs about 5, and writes that table under another name.
@@ -101,8 +101,8 @@ def prepare_ntac(adjacency):
 
     def solve(k):
         with contextlib.redirect_stdout(io.StringIO()):
-            # It prints the partition every `info_step` clusters, which takes time; once,
-            # at the end, is enough.
+            # It prints the partition every `info_step` clusters, which takes time:
+            # once, at the end, is enough.
             returned, last, _ = unseeded.solve_unseeded(problem, k, info_step=k)
         return [np.asarray(returned.labels()), np.asarray(last.labels())]
 
