@@ -83,10 +83,11 @@ def test_optional_imports_name_extras_that_bring_them():
             if isinstance(node, ast.Call) and (
                 getattr(node.func, "id", None) == "import_optional"
             ):
-                extra = {k.arg: k.value for k in node.keywords}["extra"].value
-                assert extra in EXTRAS, path.name
-                if isinstance(node.args[0], ast.Constant):
-                    calls.append((path.name, node.args[0].value, extra))
+                extra = {k.arg: k.value for k in node.keywords}["extra"]
+                if isinstance(extra, ast.Constant):
+                    assert extra.value in EXTRAS, path.name
+                    if isinstance(node.args[0], ast.Constant):
+                        calls.append((path.name, node.args[0].value, extra.value))
     assert calls
     for where, module, extra in calls:
         package = module.partition(".")[0]
