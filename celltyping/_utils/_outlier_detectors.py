@@ -140,6 +140,13 @@ class OutlierDetectionMixin:
         check_is_fitted(self)
         return score_outliers(self.outlier_detector_, self._validate_X(X))
 
+    def _fit_detector(self, X, random_state, **params):
+        """Fit the detector, and return a mask of the training samples it rejects."""
+        self.outlier_detector_ = fit_detector(
+            self.outlier_detector, X, random_state, **params
+        )
+        return is_outlier(self.outlier_detector_, X)
+
     def _validate_X(self, X):
         """Validate X after `fit`."""
         return check_rows(self, X, reset=False)

@@ -90,8 +90,8 @@ def find_columns(X, columns, parameter):
     ----------
     X : {ndarray, DataFrame} of shape (n_samples, n_features)
         Table.
-    columns : array-like of shape (n_columns,)
-        Names for a DataFrame, indices for an array.
+    columns : array-like of shape (n_columns,) or None
+        Names for a DataFrame, indices for an array. None: all columns.
     parameter : str
         Parameter with these columns, for error messages.
 
@@ -106,6 +106,8 @@ def find_columns(X, columns, parameter):
         If `columns` is empty or contains a column twice, or if X lacks one of them or
         has several of that name.
     """
+    if columns is None:
+        return list(range(X.shape[1]))
     wanted = columns.tolist() if hasattr(columns, "tolist") else list(columns)
     if not wanted:
         raise ValueError(f"{parameter} must name at least one column, got {columns!r}")

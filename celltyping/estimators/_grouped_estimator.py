@@ -464,33 +464,36 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
 
     def _call(self, method, X):
         """Call a method of each group's clone, and join the results."""
-        out, n_samples = None, _num_samples(X)
+        results, n_samples = [], _num_samples(X)
         for fitted, X_group, rows, offset in self.split_by_group(X):
-            with self._note_groups(
-                [name for name, each in self.estimators_.items() if each is fitted]
-            ):
+            names = [name for name, each in self.estimators_.items() if each is fitted]
+            with self._note_groups(names):
                 result = self._call_clone(fitted, method, X_group, offset)
-            if out is None:
-                fill_value = 0
-                if _is_type("clusterer")(self):
-                    fill_value = {"predict": NOISE, "transform": np.nan}.get(method, 0)
-                shape = (n_samples, *result.shape[1:])
-                out = np.full(shape, fill_value).astype(result.dtype)
-            if result.shape[1:] != out.shape[1:]:
+            results.append((rows, result))
+        if not results:
+            if method == "transform":
                 raise ValueError(
-                    f"{method} gives {result.shape[1]} columns for one group and "
-                    f"{out.shape[1]} for another"
+                    f"no group of the {n_samples} samples has a fitted clone"
                 )
-            # Strings of another group may be longer than those of the first.
-            out = out.astype(np.result_type(out, result), copy=False)
+            if method == "predict":
+                return np.full(n_samples, NOISE, dtype=np.int64)
+            return np.zeros((n_samples, len(self.clusters_)))
+        shapes = {result.shape[1:] for _, result in results}
+        if len(shapes) > 1:
+            counts = sorted(shape[0] for shape in shapes)
+            raise ValueError(
+                f"{method} must return the same number of columns for all groups, got "
+                f"{counts}"
+            )
+        fill_value = 0
+        if _is_type("clusterer")(self):
+            fill_value = {"predict": NOISE, "transform": np.nan}.get(method, 0)
+        # Strings of one group may be longer than those of another.
+        dtype = np.result_type(*(result for _, result in results))
+        out = np.full((n_samples, *shapes.pop()), fill_value).astype(dtype)
+        for rows, result in results:
             out[rows] = result
-        if out is not None:
-            return out
-        if method == "transform":
-            raise ValueError(f"no group of the {n_samples} samples has a fitted clone")
-        if method == "predict":
-            return np.full(n_samples, NOISE, dtype=np.int64)
-        return np.zeros((n_samples, len(self.clusters_)))
+        return out
 
     def _call_clone(self, fitted, method, X, offset):
         """Return the result of a clone, in terms of all clusters or classes."""
@@ -510,17 +513,12 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         return out
 
     def __sklearn_tags__(self):
-        tags, of_estimator = super().__sklearn_tags__(), get_tags(self._get_estimator())
-        for name in (
-            "estimator_type",
-            "classifier_tags",
-            "regressor_tags",
-            "transformer_tags",
-            "target_tags",
-            "input_tags",
-            "non_deterministic",
-        ):
-            setattr(tags, name, getattr(of_estimator, name))
+        tags = get_tags(self._get_estimator())
+        tags.requires_fit, tags.no_validation, tags.array_api_support = (
+            True,
+            False,
+            False,
+        )
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_label = tags.target_tags.multi_output = False
         if self.group is not None:

@@ -23,7 +23,6 @@ from celltyping._utils._messages import list_names
 from celltyping._utils._outlier_detectors import (
     OutlierDetectionMixin,
     default_detector,
-    fit_detector,
     is_outlier,
 )
 from celltyping._utils._restore import restore_on_error
@@ -191,15 +190,11 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
         X, y = self._validate_fit(X, y)
         is_labeled = self._has_class(y)
         random_state = make_generator(self.random_state)
-        self.outlier_detector_ = fit_detector(
-            self.outlier_detector, X, random_state, **routed.outlier_detector.fit
-        )
+        rejected = self._fit_detector(X, random_state, **routed.outlier_detector.fit)
         self.classes_, codes = np.unique(y[is_labeled], return_inverse=True)
         all_codes = np.full(len(y), -1)
         all_codes[is_labeled] = codes
-        self.inlier_mask_ = _select_inliers(
-            is_outlier(self.outlier_detector_, X), all_codes, self.classes_
-        )
+        self.inlier_mask_ = _select_inliers(rejected, all_codes, self.classes_)
         X, codes = take_rows(X, self.inlier_mask_), all_codes[self.inlier_mask_]
         fit_params = index_metadata(routed.estimator.fit, self.inlier_mask_, len(y))
         remove_attributes(self, "resampler_")

@@ -169,12 +169,11 @@ def make_synapse_pipeline(
     >>> pipeline[:-1].transform(synapses.new_frame).shape
     (30, 2)
     """
-    caller = "make_synapse_pipeline"
-    imblearn = import_optional("imblearn.pipeline", extra="synapse", needed_by=caller)
-    _check_at_least("n_components", n_components, 1)
-    _check_at_least("n_neighbors", n_neighbors, 2)
-    _check_at_least("min_cluster_size", min_cluster_size, 2)
-    _check_at_least("min_samples", min_samples, 1)
+    imblearn = import_optional(
+        "imblearn.pipeline", extra="synapse", needed_by="make_synapse_pipeline"
+    )
+    _check_at_least(1, n_components=n_components, min_samples=min_samples)
+    _check_at_least(2, n_neighbors=n_neighbors, min_cluster_size=min_cluster_size)
     coordinates = _as_list(coordinates, "coordinates")
     morphology, soma = _as_list(morphology, "morphology"), _as_list(soma, "soma")
     numeric = [*coordinates, *soma, *morphology]
@@ -182,21 +181,6 @@ def make_synapse_pipeline(
         raise ValueError(
             f"group is the column {group!r}, which each pipeline requires; to group by "
             "neurons, pass neuron=None"
-        )
-    embedding = _make_embedding(
-        embedding,
-        n_components=n_components,
-        n_neighbors=n_neighbors,
-        min_dist=min_dist,
-        random_state=random_state,
-    )
-    classifier = _make_classifier(classifier, random_state)
-    if clusterer is None:
-        hdbscan = import_optional("hdbscan", extra="synapse", needed_by=caller)
-        clusterer = hdbscan.HDBSCAN(
-            min_cluster_size=min_cluster_size,
-            min_samples=min_samples,
-            cluster_selection_epsilon=cluster_selection_epsilon,
         )
     columns = [*([neuron] if neuron else []), *numeric]
     aligner = NeuronAligner(
@@ -207,15 +191,23 @@ def make_synapse_pipeline(
         handle_small="center",
         register=register,
     )
-    weights = {
-        **dict.fromkeys(coordinates, coordinate_weight),
-        **dict.fromkeys(morphology, morphology_weight),
-    }
-    embedder = OutlierFilteredTransformer(
-        embedding, outlier_detector=outlier_detector, random_state=random_state
+    weights = dict.fromkeys(coordinates, coordinate_weight)
+    weights |= dict.fromkeys(morphology, morphology_weight)
+    embedder = _make_embedder(
+        embedding,
+        outlier_detector,
+        random_state,
+        n_components=n_components,
+        n_neighbors=n_neighbors,
+        min_dist=min_dist,
     )
-    inductive = InductiveClusterer(
-        clusterer, classifier=classifier, random_state=random_state
+    inductive_clusterer = _make_clusterer(
+        clusterer,
+        classifier,
+        random_state,
+        min_cluster_size=min_cluster_size,
+        min_samples=min_samples,
+        cluster_selection_epsilon=cluster_selection_epsilon,
     )
     pipeline = imblearn.Pipeline(
         [
@@ -225,7 +217,7 @@ def make_synapse_pipeline(
             ("scale", _make_scaler(coordinates, morphology)),
             ("weight", ColumnWeighter(weights)),
             ("embed", embedder),
-            ("cluster", inductive),
+            ("cluster", inductive_clusterer),
         ]
     )
     if group is None:
@@ -318,10 +310,11 @@ def log_sizes(X):
     return np.log(X)
 
 
-def _check_at_least(name, value, minimum):
-    """Raise if a parameter is less than its minimum."""
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+def _check_at_least(minimum, **params):
+    """Raise if a parameter is less than the minimum."""
+    for name, value in params.items():
+        if value < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
 
 
 def _as_list(columns, parameter):
@@ -360,10 +353,17 @@ def _make_columns(transformers, remainder):
     ).set_output(transform="pandas")
 
 
+def _make_embedder(embedding, outlier_detector, random_state, **options):
+    """Return the step "embed"; `options` are parameters of UMAP or NUMAP."""
+    if isinstance(embedding, str):
+        embedding = _make_embedding(embedding, **options, random_state=random_state)
+    return OutlierFilteredTransformer(
+        embedding, outlier_detector=outlier_detector, random_state=random_state
+    )
+
+
 def _make_embedding(embedding, **options):
-    """Return the transformer, or make the one of that name with these options."""
-    if not isinstance(embedding, str):
-        return embedding
+    """Return the transformer of that name."""
     if embedding == "numap":
         # For a few columns, half of the default epochs are enough, without fine-tuning,
         # as anchors refine the positions of new synapses.
@@ -383,13 +383,25 @@ def _make_embedding(embedding, **options):
     return umap.UMAP(**options, n_jobs=-1 if options["random_state"] is None else 1)
 
 
-def _make_classifier(classifier, random_state):
-    """Return the classifier, or make the one of that name."""
-    if not isinstance(classifier, str):
-        return classifier
+def _make_clusterer(clusterer, classifier, random_state, **options):
+    """Return the step "cluster"; `options` are parameters of HDBSCAN."""
+    if clusterer is None:
+        hdbscan = import_optional(
+            "hdbscan", extra="synapse", needed_by="make_synapse_pipeline"
+        )
+        clusterer = hdbscan.HDBSCAN(**options)
     if classifier == "knn":
         # The default of InductiveClusterer: the 5 nearest samples.
-        return None
+        classifier = None
+    elif isinstance(classifier, str):
+        classifier = _make_classifier(classifier, random_state)
+    return InductiveClusterer(
+        clusterer, classifier=classifier, random_state=random_state
+    )
+
+
+def _make_classifier(classifier, random_state):
+    """Return the classifier of that name."""
     if classifier == "random_forest":
         from sklearn.ensemble import RandomForestClassifier
 

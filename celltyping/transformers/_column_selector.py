@@ -11,6 +11,7 @@ from celltyping._utils._compat import _fit_context
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._tables import (
     check_table,
+    column_names,
     column_values,
     find_columns,
     is_frame,
@@ -105,7 +106,7 @@ columns are 'x', 'y'
             such a column does not contain finite numbers.
         """
         X = validate_table(self, X, reset=True)
-        positions = self._find(X)
+        positions = find_columns(X, self.columns, "columns")
         self._select(X, positions)
         self.positions_ = np.array(positions, dtype=np.intp)
         return self
@@ -134,7 +135,7 @@ columns are 'x', 'y'
             X = validate_table(self, X, reset=False)
         else:
             X = check_table(X)
-        return self._select(X, self._find(X))
+        return self._select(X, find_columns(X, self.columns, "columns"))
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the selected columns.
@@ -151,23 +152,14 @@ columns are 'x', 'y'
         """
         return super().get_feature_names_out(input_features)[self.positions_]
 
-    def _find(self, X):
-        """Return the positions of the selected columns in X."""
-        if self.columns is None:
-            return list(range(X.shape[1]))
-        return find_columns(X, self.columns, "columns")
-
     def _select(self, X, positions):
         """Return the columns at these positions, those of `numeric` as float64."""
         selected = X.iloc[:, positions] if is_frame(X) else X[:, positions]
         if len(self.numeric) == 0:
             return selected
         numeric = find_columns(X, self.numeric, "numeric")
-        others = [
-            name
-            for name, position in zip(self.numeric, numeric, strict=True)
-            if position not in positions
-        ]
+        names = column_names(X)
+        others = [names[i] for i in numeric if i not in positions]
         if others:
             raise ValueError(
                 f"numeric names columns {others}, which columns={self.columns!r} does "

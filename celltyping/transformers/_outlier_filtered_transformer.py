@@ -19,7 +19,6 @@ from celltyping._utils._compat import (
 from celltyping._utils._outlier_detectors import (
     OutlierDetectionMixin,
     default_detector,
-    fit_detector,
     is_outlier,
 )
 from celltyping._utils._restore import restore_on_error
@@ -152,8 +151,7 @@ class OutlierFilteredTransformer(
         """
         X, y = indexable(check_rows(self, X, reset=True), y)
         random_state = make_generator(self.random_state)
-        self.outlier_detector_ = fit_detector(self.outlier_detector, X, random_state)
-        inlier = ~is_outlier(self.outlier_detector_, X)
+        inlier = ~self._fit_detector(X, random_state)
         if not inlier.any():
             raise ValueError(
                 f"outlier_detector rejects all {len(inlier)} samples, so none is left "
@@ -226,18 +224,14 @@ class OutlierFilteredTransformer(
     def __sklearn_tags__(self):
         detector = self.outlier_detector
         sub_estimators = [default_detector() if detector is None else detector]
-        preserves_dtype = ["float64", "float32"]
+        dtypes = ["float64", "float32"]
         if self.transformer is not None:
             sub_estimators.append(self.transformer)
             transformer_tags = get_tags(self.transformer).transformer_tags
             if transformer_tags is not None:
-                preserves_dtype = [
-                    name
-                    for name in transformer_tags.preserves_dtype
-                    if name in preserves_dtype
-                ]
+                dtypes = [d for d in transformer_tags.preserves_dtype if d in dtypes]
         tags = join_input_tags(super().__sklearn_tags__(), sub_estimators)
-        tags.transformer_tags.preserves_dtype = preserves_dtype
+        tags.transformer_tags.preserves_dtype = dtypes
         return tags
 
 

@@ -151,10 +151,7 @@ class OutlierRowRemover(BaseEstimator):
     def _fit(self, X):
         """Set the fitted attributes; return the validated table."""
         X = validate_table(self, X, reset=True)
-        if self.columns is None:
-            positions = list(range(X.shape[1]))
-        else:
-            positions = find_columns(X, self.columns, "columns")
+        positions = find_columns(X, self.columns, "columns")
         values = column_values(X, positions)
         first, third = np.percentile(values, [25, 75], axis=0)
         reach = np.where(third > first, self.iqr_factor * (third - first), np.inf)

@@ -197,7 +197,9 @@ def test_transformers_that_give_sparse_matrices_or_different_columns(table):
     assert_array_equal(out, [[1, 0], [0, 1], [0, 1], [1, 0]])
     letters.loc[3, "letter"] = "z"
     model = GroupedEstimator(OneHotEncoder(), "kind").fit(letters)
-    with pytest.raises(ValueError, match="transform gives 1 columns for one group and"):
+    with pytest.raises(
+        ValueError, match=r"number of columns for all groups, got \[1, 2\]"
+    ):
         model.transform(letters)
     assert GroupedEstimator(PCA(1), "kind").fit_transform(frame).shape == (66, 1)
 
@@ -537,3 +539,13 @@ def test_small_groups_say_what_can_be_done():
         ValueError, match=r"even if pooled: .*size, or label them as noise"
     ):
         grouped.fit(X)
+
+
+def test_a_failed_fit_predict_or_fit_transform_changes_nothing(table):
+    frame, _ = table
+    for method, estimator in (("fit_predict", KMeans(2)), ("fit_transform", PCA(1))):
+        model = GroupedEstimator(estimator, "kind").fit(frame)
+        before = vars(model).copy()
+        with pytest.raises(ValueError, match="contains NaN|does not accept missing"):
+            getattr(model, method)(frame.assign(v=np.nan))
+        assert vars(model) == before

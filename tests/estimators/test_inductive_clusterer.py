@@ -511,3 +511,14 @@ def test_skops(blobs):
     loaded = through_skops(model)
     assert_array_equal(loaded.labels_, model.labels_)
     assert_array_equal(loaded.predict_proba(blobs[0]), model.predict_proba(blobs[0]))
+
+
+def test_a_failed_fit_changes_nothing(blobs):
+    # The classifier is refused after the clusterer was fitted.
+    model = InductiveClusterer(KMeans(2)).fit(blobs[0])
+    model.set_params(classifier=OutlierFilteredClassifier(outlier_label=1))
+    before = vars(model).copy()
+    for method in ("fit", "fit_predict"):
+        with pytest.raises(ValueError, match="outlier_label of the classifier must be"):
+            getattr(model, method)(blobs[0] + 1)
+        assert vars(model) == before

@@ -22,11 +22,6 @@ from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, OneClassSVM
-from sklearn.tests.metadata_routing_common import (
-    ConsumingClassifier,
-    _Registry,
-    check_recorded_metadata,
-)
 from sklearn.utils import get_tags
 from xgboost import XGBClassifier
 
@@ -44,7 +39,7 @@ CLASSIFIERS = {
 
 NAMES = np.array(["as", "ss", "pv"])
 
-# What classes may look like, and a label for outliers that goes with them.
+# Forms of labels, with a label for outliers of the same type.
 LABELS = {
     "names": (lambda codes: NAMES[codes], "outlier"),
     "objects": (lambda codes: NAMES[codes].astype(object), "outlier"),
@@ -92,10 +87,17 @@ class BandOfPyod(Band):
 # ------------------------------------------------------------------ classes and labels
 
 
-@pytest.mark.parametrize("estimator", CLASSIFIERS.values(), ids=CLASSIFIERS.keys())
-@pytest.mark.parametrize(("form", "outlier"), LABELS.values(), ids=LABELS.keys())
-def test_any_labels_with_any_classifier(blobs, estimator, form, outlier):
+# Each kind of labels with one classifier, and each classifier with one kind of labels.
+@pytest.mark.parametrize(
+    ("classifier", "labels"),
+    [
+        *(("xgboost", name) for name in LABELS),
+        *((name, "names") for name in CLASSIFIERS),
+    ],
+)
+def test_any_labels_with_any_classifier(blobs, classifier, labels):
     X, codes = blobs
+    estimator, (form, outlier) = CLASSIFIERS[classifier], LABELS[labels]
     y = form(codes)
     plain = np.asarray(y)
     detector = OneClassSVM(nu=0.05)
@@ -174,7 +176,7 @@ def test_sampling_strategy_by_class_in_the_classifier(blobs, sampler):
     np.testing.assert_array_equal(model.predict(X), bare.predict(X))
 
 
-def test_weight_of_what_is_no_class(blobs):
+def test_class_weight_of_an_unknown_class(blobs):
     X, codes = blobs
     model = OutlierFilteredClassifier(
         LogisticRegression(class_weight={"as": 1, "x": 2})
@@ -250,11 +252,16 @@ def test_lof_needs_novelty(blobs):
 
 
 @pytest.mark.parametrize(
-    "form",
-    [np.asarray, np.asfortranarray, np.float32, pd.DataFrame, sparse.csr_array],
-    ids=["C", "F", "float32", "table", "sparse"],
+    ("name", "form"),
+    [
+        ("knn", np.asarray),
+        ("forest", np.float32),
+        ("xgboost", sparse.csr_array),
+        *(("logistic", form) for form in (np.asarray, np.asfortranarray, np.float32)),
+        ("logistic", pd.DataFrame),
+        ("logistic", sparse.csr_array),
+    ],
 )
-@pytest.mark.parametrize("name", ["knn", "forest", "xgboost", "logistic"])
 def test_a_detector_that_keeps_everything_changes_nothing(name, form):
     rng = np.random.default_rng(0)
     codes = rng.integers(3, size=300)
@@ -403,11 +410,20 @@ def unequal(blobs):
     return X, codes
 
 
-@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_array])
-@pytest.mark.parametrize("name", ["names", "objects", "category", "gaps", "bool"])
+# Pairs of resampler, labels and form of X that each value is in once or more.
 @pytest.mark.parametrize(
-    ("resampler", "n_rows"),
-    [(RandomOverSampler(), 40), (RandomUnderSampler(), 17), (SMOTE(k_neighbors=3), 40)],
+    ("resampler", "n_rows", "name", "form"),
+    [
+        (RandomOverSampler(), 40, "names", np.asarray),
+        (RandomOverSampler(), 40, "category", pd.DataFrame),
+        (RandomOverSampler(), 40, "objects", sparse.csr_array),
+        (RandomUnderSampler(), 17, "gaps", np.asarray),
+        (RandomUnderSampler(), 17, "bool", pd.DataFrame),
+        (RandomUnderSampler(), 17, "names", sparse.csr_array),
+        (SMOTE(k_neighbors=3), 40, "bool", np.asarray),
+        (SMOTE(k_neighbors=3), 40, "gaps", pd.DataFrame),
+        (SMOTE(k_neighbors=3), 40, "category", sparse.csr_array),
+    ],
 )
 def test_resamplers_balance_the_inliers(unequal, resampler, n_rows, name, form):
     X, codes = unequal
@@ -464,7 +480,7 @@ def test_without_resampler_after_one(unequal):
     assert not hasattr(model.set_params(resampler=None).fit(*unequal), "resampler_")
 
 
-# -------------------------------------------------------------------------- there
+# ---------------------------------------------------------------------------- methods
 
 
 def test_methods_of_the_classifier(blobs):
@@ -511,187 +527,7 @@ def test_not_fitted(blobs, method):
         getattr(OutlierFilteredClassifier(), method)(blobs[0])
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"estimator": StandardScaler()}, "'estimator' .* implementing 'fit' and 'pre"),
-        ({"outlier_detector": 3}, "'outlier_detector' .* implementing 'fit' or None"),
-        ({"resampler": StandardScaler()}, "'resampler' .* implementing 'fit_resample'"),
-        (
-            {"random_state": "x"},
-            "'random_state' parameter of OutlierFilteredClassifier",
-        ),
-    ],
-)
-def test_bad_parameters(blobs, parameters, message):
-    with pytest.raises(ValueError, match=message):
-        OutlierFilteredClassifier(**parameters).fit(*blobs)
-
-
-# ----------------------------------------------------------------------------- metadata
-
-
-class RecordingBand(ConsumingClassifier):
-    """A detector that records its metadata, and rejects rows as `Band` does."""
-
-    def __init__(self, registry=None, alpha=4.0):
-        super().__init__(registry, alpha)
-
-    def fit(self, X, y=None, sample_weight="default", metadata="default"):
-        return super().fit(X, np.zeros(len(X)), sample_weight, metadata)
-
-    def predict(self, X):
-        return np.where(X[:, 0] > self.alpha, -1, 1)
-
-
-@pytest.fixture
-def routing():
-    with sklearn.config_context(enable_metadata_routing=True):
-        yield
-
-
-@pytest.fixture
-def recorded(routing, unequal):
-    """Give recording parts, rows, classes, weights, and rows that are inliers."""
-    X, codes = unequal
-    X[:10, 0] = 4.5
-    weight = np.arange(100) + 0.5
-    classifiers, detectors = _Registry(), _Registry()
-    ask = {"sample_weight": True, "metadata": True}
-    model = OutlierFilteredClassifier(
-        ConsumingClassifier(classifiers).set_fit_request(**ask),
-        outlier_detector=RecordingBand(detectors).set_fit_request(**ask),
-    )
-    X[:, 0] = np.where(np.arange(100) % 9 == 0, 9, 1)
-    return model, classifiers, detectors, X, codes, weight, X[:, 0] < 4
-
-
-@pytest.mark.parametrize("form", [np.asarray, pd.Series])
-def test_weights_go_to_both_parts(recorded, form):
-    model, classifiers, detectors, X, codes, weight, inlier = recorded
-    model.fit(X, codes, sample_weight=form(weight), metadata="any")
-    whole = {"sample_weight": weight, "metadata": "any"}
-    masked = {"sample_weight": weight[inlier], "metadata": "any"}
-    for registry, expected in ((detectors, whole), (classifiers, masked)):
-        assert len(registry) == 1
-        record = registry[0]._records["fit"]["fit"]
-        record[0]["sample_weight"] = np.asarray(record[0]["sample_weight"])
-        check_recorded_metadata(registry[0], "fit", "fit", **expected)
-
-
-@pytest.mark.parametrize("asks", ["classifier", "detector"])
-def test_weights_go_only_to_who_asks(recorded, asks):
-    model, classifiers, detectors, X, codes, weight, inlier = recorded
-    no = {"sample_weight": False, "metadata": False}
-    other = model.outlier_detector if asks == "classifier" else model.estimator
-    other.set_fit_request(**no)
-    model.fit(X, codes, sample_weight=weight, metadata="any")
-    if asks == "classifier":
-        weight = weight[inlier]
-        classifiers, detectors = detectors, classifiers
-    check_recorded_metadata(
-        detectors[0], "fit", "fit", sample_weight=weight, metadata="any"
-    )
-    check_recorded_metadata(classifiers[0], "fit", "fit")
-
-
-@pytest.mark.parametrize("asks", ["classifier", "detector"])
-def test_default_parts_ask_for_nothing(routing, blobs, asks):
-    weight = np.ones(120)
-    if asks == "classifier":
-        estimator = LogisticRegression().set_fit_request(sample_weight=True)
-        model = OutlierFilteredClassifier(estimator)
-    else:
-        detector = OneClassSVM().set_fit_request(sample_weight=True)
-        model = OutlierFilteredClassifier(outlier_detector=detector)
-    model.fit(*blobs, sample_weight=weight)
-    with pytest.raises(TypeError, match=r"got unexpected argument\(s\) {'sample_w"):
-        OutlierFilteredClassifier().fit(*blobs, sample_weight=weight)
-
-
-def test_weights_that_nobody_decided_on(routing, blobs):
-    model = OutlierFilteredClassifier(LogisticRegression())
-    message = "not explicitly set as requested or not requested for LogisticRegression"
-    with pytest.raises(ValueError, match=message):
-        model.fit(*blobs, sample_weight=np.ones(120))
-
-
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
-def test_metadata_of_prediction(recorded, method):
-    model, classifiers, _, X, codes, weight, _ = recorded
-    ask = getattr(model.estimator, f"set_{method}_request")
-    ask(sample_weight=True, metadata=True)
-    model.fit(X, codes % 2)
-    getattr(model, method)(X, sample_weight=weight, metadata="any")
-    check_recorded_metadata(
-        classifiers[-1], method, method, sample_weight=weight, metadata="any"
-    )
-
-
-@pytest.mark.parametrize("method", ["fit", "predict", "predict_proba"])
-def test_no_metadata_without_routing(blobs, method):
-    X, codes = blobs
-    model = OutlierFilteredClassifier(LogisticRegression())
-    args = (X, codes) if method == "fit" else (X,)
-    if method != "fit":
-        model.fit(X, codes)
-    with pytest.raises(ValueError, match="only supported if enable_metadata_routing=T"):
-        getattr(model, method)(*args, sample_weight=np.ones(120))
-
-
-@pytest.mark.parametrize("resampler", [RandomOverSampler(), RandomUnderSampler()])
-def test_weights_follow_a_resampler(recorded, resampler):
-    model, classifiers, detectors, X, codes, weight, inlier = recorded
-    model.set_params(resampler=resampler, random_state=0)
-    model.fit(X, codes, sample_weight=weight, metadata="any")
-    rows = model.resampler_.sample_indices_
-    assert len(rows) != inlier.sum()
-    check_recorded_metadata(
-        classifiers[0],
-        "fit",
-        "fit",
-        sample_weight=weight[inlier][rows],
-        metadata="any",
-    )
-    check_recorded_metadata(
-        detectors[0], "fit", "fit", sample_weight=weight, metadata="any"
-    )
-
-
-def test_weights_cannot_follow_made_samples(recorded):
-    model, _, detectors, X, codes, weight, _ = recorded
-    model.set_params(resampler=SMOTE(k_neighbors=2), random_state=0)
-    with pytest.raises(ValueError, match="sample_weight: metadata per sample requires"):
-        model.fit(X, codes, sample_weight=weight)
-    model.fit(X, codes, metadata="any")
-    model.estimator.set_fit_request(sample_weight=False)
-    model.fit(X, codes, sample_weight=weight)
-    check_recorded_metadata(detectors[-1], "fit", "fit", sample_weight=weight)
-
-
-def test_weights_do_what_they_do_alone(routing, blobs):
-    X, codes = blobs
-    weight = np.random.default_rng(0).uniform(0.01, 5, size=120)
-    estimator = LogisticRegression().set_fit_request(sample_weight=True)
-    model = OutlierFilteredClassifier(estimator, outlier_detector=Band(9)).fit(
-        X, codes, sample_weight=weight
-    )
-    inlier = X[:, 0] <= 9
-    assert 0 < (~inlier).sum() < 20
-    bare = LogisticRegression().fit(X[inlier], codes[inlier], weight[inlier])
-    np.testing.assert_array_equal(model.estimator_.coef_, bare.coef_)
-
-
-def test_weights_through_a_search(routing, blobs):
-    X, codes = blobs
-    estimator = LogisticRegression().set_fit_request(sample_weight=True)
-    model = OutlierFilteredClassifier(estimator, outlier_detector=Band(9))
-    model.set_score_request(sample_weight=False)
-    search = GridSearchCV(model, {"estimator__C": [1e-3, 1]}, cv=3)
-    assert search.fit(X, codes, sample_weight=np.ones(120)).best_score_ > 0.9
-
-
-# ------------------------------------------------------------------- parts of a whole
+# --------------------------------------------------------- sub-estimators as a whole
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])

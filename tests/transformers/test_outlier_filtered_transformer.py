@@ -418,3 +418,14 @@ def test_storage(rows, embedder, store):
         )
     assert loaded.transform(rows[54:]).dtype == embedder.transform(rows[54:]).dtype
     assert repr(loaded) == repr(embedder)
+
+
+def test_a_failed_fit_changes_nothing(rows):
+    # The detector is fitted before the transformer raises.
+    embedder = OutlierFilteredTransformer(PCA(2), outlier_detector=Band(50)).fit(rows)
+    embedder.set_params(transformer=PCA(99))
+    before = vars(embedder).copy()
+    for method in ("fit", "fit_transform"):
+        with pytest.raises(ValueError, match="n_components=99 must be between"):
+            getattr(embedder, method)(rows + 1)
+        assert vars(embedder) == before

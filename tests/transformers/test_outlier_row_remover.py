@@ -160,3 +160,11 @@ def test_clone_and_pickle(synapses):
         for name in ("lower_", "upper_", "sample_indices_"):
             np.testing.assert_array_equal(getattr(loaded, name), getattr(remover, name))
         pd.testing.assert_frame_equal(loaded.fit_resample(synapses)[0], expected)
+
+
+def test_a_failed_fit_resample_changes_nothing(synapses):
+    remover = OutlierRowRemover(["area"]).fit(synapses)
+    before = vars(remover).copy()
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        remover.fit_resample(synapses[["area"]][:50], [1, 2])
+    assert vars(remover) == before
