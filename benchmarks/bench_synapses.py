@@ -1,38 +1,36 @@
-"""Synapses in clusters: what is found, where held-out ones go, time and memory.
+"""Clustering of synapses: accuracy for all and held-out synapses, time and memory.
 
 Two tables, chosen with --tables, on simulated synapses (`make_synapses`), whose
 clusters are known.
 
-"quality": five draws of 661 synapses each, and thirty new ones. First the pipelines of
-make_synapse_pipeline, then the first with one thing changed at a time, and what the
-published project does. Columns:
+"quality": five draws of 661 synapses each, and thirty new ones. The methods are the
+pipelines of make_synapse_pipeline, the first of them with one setting changed at a
+time, and the method of the published project. Columns:
 
 - ARI, and clusters found: fitted to all synapses, predicted for all. The adjusted Rand
-  index is of synapses that are no planted outliers; one that is rejected is in a
-  cluster of its own kind, noise.
-- accuracy: fitted to 70 % of each draw, predicted for the others, of those that are
-  neither planted outliers nor rejected. Clusters are matched with planted ones one to
-  one (Hungarian method) by predictions of the training part. "pieces count": instead,
-  every cluster is named after the planted one that most of it belongs to, so that
-  planted clusters may have several pieces.
-- rejected: shares of planted outliers that are far away, of those that are too large,
-  and of all others, among held-out and new synapses of all draws.
+  index is computed without simulated outliers; rejected synapses count as one cluster.
+- accuracy: fitted to 70 % of each draw, predicted for the others, without simulated
+  outliers and rejected synapses. Clusters are matched one to one with the true ones
+  (Hungarian method) by predictions of the training part. "pieces count": each cluster
+  is matched with the true cluster of most of its synapses instead, so that true
+  clusters may have several pieces.
+- rejected: fractions of simulated outliers that are far away, of those that are too
+  large, and of all others, among held-out and new synapses of all draws.
 
-"published way" is written here from its description, with nothing of its code: each
-table, that of new synapses too, is centred and turned to its own principal components,
-neuron by neuron, by all of its synapses; synapses with sizes beyond 3 interquartile
-ranges are left out of the fit; sizes are scaled without logarithms; then UMAP, HDBSCAN,
-and XGBoost behind a one-class SVM in the embedding. Its accuracy with "labels made
-before the split" is the one that flatters: clusters are found in all synapses, and only
-then 30 % are held out from the classifier and compared with these same clusters.
+"published way" is implemented here from its description, without any of its code: each
+table, also of new synapses, is transformed to the principal components of each neuron;
+synapses with sizes beyond 3 interquartile ranges are left out of the fit; sizes are
+scaled without logarithms; then UMAP, HDBSCAN, and XGBoost after a one-class SVM in the
+embedding. Its accuracy with "labels made before the split" is too optimistic: all
+synapses are clustered, and then 30 % are held out from the classifier only.
 
-"speed": the pipeline on 98,189 synapses of 1,500 neurons. Each method has a process of
-its own, on two threads, and fits and predicts a small table before the clock starts,
-which compiles its kernels. Predicted is the training table, shuffled: other synapses of
+"speed": the pipeline on 98,189 synapses of 1,500 neurons. Each method runs in its own
+process on two threads, after a fit and a prediction of a small table that compile the
+kernels. Predictions are for the shuffled training table, because further synapses of
 the same neurons cannot be drawn. The peak of memory is that of the whole process. One
-row: the best of five.
+row: the minimum of five.
 
---quick takes one draw and 6,000 synapses, to see that it works, and writes other files.
+--quick uses one draw and 6,000 synapses, as a test, and writes other files.
 
 Run: python benchmarks/bench_synapses.py
 """
@@ -57,7 +55,7 @@ TEST_SIZE = 0.3
 EMBEDDINGS = ("umap", "numap")
 CLASSIFIERS = ("xgboost", "random_forest", "knn")
 
-# One thing changed in the pipeline with umap and xgboost.
+# Settings changed one at a time in the pipeline with umap and xgboost.
 PUBLISHED = "published way"
 FLATTERED = "published way, labels made before the split"
 ABLATIONS = {
@@ -82,12 +80,12 @@ MORPHOLOGY = ["SynArea", "BoutonArea", "BoutonVolume"]
 
 
 def report(message):
-    """Tell on the error stream how far the benchmark is."""
+    """Print a message with the time to the error stream."""
     print(time.strftime("%H:%M:%S"), message, file=sys.stderr, flush=True)
 
 
 def make(embedding="umap", classifier="xgboost", **settings):
-    """Make a pipeline; settings of steps have two underscores or a step's name."""
+    """Make a pipeline from parameters of make_synapse_pipeline and of its steps."""
     from celltyping import make_synapse_pipeline
 
     own = {name: settings.pop(name) for name in list(settings) if is_of_step(name)}
@@ -102,12 +100,12 @@ def make(embedding="umap", classifier="xgboost", **settings):
 
 
 def is_of_step(name):
-    """Tell whether a setting is that of a step."""
+    """Return whether a setting is a parameter of a step, or a step."""
     return "__" in name or name == "log"
 
 
 class PublishedWay:
-    """The published project's way from a table to clusters, and to new synapses."""
+    """The published project's method for clusters and new synapses."""
 
     def fit(self, frame):
         """Align, scale, embed and cluster; train a classifier."""
@@ -139,17 +137,17 @@ class PublishedWay:
         return self
 
     def predict(self, frame):
-        """Align new synapses by themselves; give their clusters, -1 for outliers."""
+        """Align new synapses by themselves; return clusters, -1 for outliers."""
         features = self.scaler.transform(aligned_by_itself(frame))
         return self.predict_embedded(self.umap.transform(features))
 
     def predict_embedded(self, embedding):
-        """Give the clusters of places in the embedding, -1 for outliers."""
+        """Return the clusters of embedded synapses, -1 for outliers."""
         found = self.clusters[self.classifier.predict(embedding)]
         return np.where(self.detector.predict(embedding) == 1, found, -1)
 
     def accuracy_on_its_labels(self):
-        """Hold synapses out from the classifier alone, whose clusters are there."""
+        """Return the accuracy for synapses held out from the classifier only."""
         from sklearn.model_selection import train_test_split
 
         parts = train_test_split(
@@ -164,7 +162,7 @@ class PublishedWay:
 
 
 def aligned_by_itself(frame):
-    """Turn the synapses of each neuron to their principal components; add sizes."""
+    """Return principal components of each neuron's coordinates, and sizes."""
     from sklearn.decomposition import PCA
 
     places = np.zeros((len(frame), len(COORDINATES)))
@@ -177,7 +175,7 @@ def aligned_by_itself(frame):
 
 
 def methods():
-    """List what makes each estimator of the table of quality."""
+    """Return a function that makes each estimator of the table "quality"."""
     makers = {
         f"{embedding}, {classifier}": partial(make, embedding, classifier)
         for embedding in EMBEDDINGS
@@ -189,26 +187,26 @@ def methods():
 
 
 def kinds_of_outliers(frame, target):
-    """Mark outliers that are far away, and those that are too large."""
+    """Return masks of outliers that are far away, and that are too large."""
     offsets = frame[COORDINATES].to_numpy() - frame[[f"soma_{x}" for x in "xyz"]]
     far = (target < 0) & (np.linalg.norm(offsets, axis=1) > 200)
     return far, (target < 0) & ~far
 
 
 def accuracies(true, found, true_train, found_train):
-    """Compare clusters of held-out inliers with planted ones, in two ways.
+    """Compute the accuracy of held-out inliers in two ways.
 
     Parameters
     ----------
     true, found : ndarray of shape (n_held_out,)
-        Planted clusters and predicted ones; -1 is left out.
+        True and predicted clusters; -1 is left out.
     true_train, found_train : ndarray of shape (n_training,)
-        The same of the training part, by which clusters are named.
+        The same of the training part, by which clusters are matched.
 
     Returns
     -------
     one_to_one, with_pieces : float
-        Shares that are right.
+        Accuracies.
     """
     from celltyping.metrics import match_clusters
 
@@ -241,9 +239,9 @@ def measure(name, draw):
         np.arange(len(frame)), test_size=TEST_SIZE, random_state=0
     )
     with warnings.catch_warnings():
-        # Neurons of fewer than three synapses are centred and not turned.
+        # Neurons with fewer than three synapses are centred without rotation.
         warnings.filterwarnings("ignore", "X has neurons with few synapses")
-        # UMAP says that its seed costs threads.
+        # UMAP warns that with a seed it uses one thread.
         warnings.filterwarnings("ignore", "n_jobs value")
         model = methods()[name]().fit(frame)
         found = model.predict(frame)
@@ -275,19 +273,19 @@ def measure(name, draw):
 
 
 def mean_and_range(values, form=".3f"):
-    """Write a mean, and the smallest and the largest value where they differ."""
+    """Format a mean, with minimum and maximum if they differ."""
     low, high = format(min(values), form), format(max(values), form)
     mean = format(np.mean(values), form)
     return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def share(pairs):
-    """Write which share of all was rejected, and of how many."""
+    """Format the fraction that was rejected, and the number of rows."""
     rejected, n_rows = np.sum(pairs, axis=0)
     return f"{rejected / n_rows:.3f} of {n_rows:,}" if n_rows else "-"
 
 
-# Columns of the table of quality, and how they are written.
+# Columns of the table "quality", and their formats.
 COLUMNS = {
     "ARI": mean_and_range,
     "clusters found": partial(mean_and_range, form=".1f"),

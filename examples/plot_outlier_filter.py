@@ -1,21 +1,21 @@
 """
-==================================
-A classifier that knows its limits
-==================================
+=====================================
+Classification with outlier detection
+=====================================
 
-A classifier has a class for everything, also for what is like nothing that it has
-learnt. :class:`~celltyping.OutlierFilteredClassifier` puts a detector of outliers
-before it. We look at what that does to a plane, and tune all its parts at once.
+A classifier predicts one of its classes even for samples unlike any training sample.
+:class:`~celltyping.OutlierFilteredClassifier` adds an outlier detector. We draw its
+decision regions in two dimensions, and tune all sub-estimators together.
 """
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
 # %%
-# Three types, and some that are none
-# -----------------------------------
-# Two measurements of neurons of three types, of which C is rare. Besides there are
-# neurons that somebody has looked at and called outliers.
+# Three types and outliers
+# ------------------------
+# Two features of neurons of three types, of which C is rare. Further neurons have been
+# labeled as outliers.
 
 import numpy as np
 from sklearn.datasets import make_blobs
@@ -31,13 +31,12 @@ X = np.vstack([X, rng.uniform([-9, -7], [9, 9], size=(80, 2))])
 y = np.append(np.array(["A", "B", "C"])[y], ["outlier"] * 80)
 
 # %%
-# Regions
-# -------
-# Four classifiers are fitted to the same neurons: nearest neighbours that take outliers
-# for a type of their own, and three with filters. A filter learns what is usual from
-# all neurons, and the neighbours learn from what it accepts. Neurons that have the
-# ``outlier_label`` already are no class. A sampler of imbalanced-learn may draw rare
-# types more often.
+# Decision regions
+# ----------------
+# Four classifiers are fitted to the same neurons: nearest neighbours with outliers as a
+# fourth class, and three with an outlier detector. The detector is fitted to all
+# neurons, the classifier to those that it accepts. The ``outlier_label`` is not a
+# class. A sampler of imbalanced-learn balances the types in the last model.
 
 import matplotlib.pyplot as plt
 from imblearn.over_sampling import RandomOverSampler
@@ -55,7 +54,7 @@ grid = np.column_stack([x1.ravel(), x2.ravel()])
 
 
 def draw(model, name, ax):
-    """Draw the regions of a fitted classifier, and where its filter's border is."""
+    """Draw the decision regions, and the boundary of the outlier detector."""
     region = np.searchsorted(names, model.predict(grid)).reshape(x1.shape)
     look = {"cmap": ListedColormap(colors), "vmin": 0, "vmax": 3}
     ax.pcolormesh(x1, x2, region, alpha=0.25, rasterized=True, **look)
@@ -79,7 +78,7 @@ models = {
         outlier_label="outlier",
         random_state=0,
     ),
-    "one-class SVM, C drawn more often": OutlierFilteredClassifier(
+    "one-class SVM, oversampling": OutlierFilteredClassifier(
         neighbors,
         outlier_detector=OneClassSVM(nu=0.1),
         resampler=RandomOverSampler(),
@@ -93,21 +92,19 @@ for (name, model), ax in zip(models.items(), axes.flat, strict=True):
 _ = fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 # %%
-# Without a filter, types reach as far into empty space as the nearest outlier lets
-# them. A filter (its border is black) gives types the space in which neurons are. The
-# shape of the border is the detector's. The kernel of a one-class SVM follows the
-# neurons, and here some outliers as well. An ellipse is too simple: it cuts off a part
-# of type C, and takes in empty space. Drawing C more often gives it more room beside
-# the others, and leaves the border as it is.
+# Without outlier detection, the regions of types extend into empty space up to the next
+# outliers. With it (black line: boundary), they are limited to regions with neurons.
+# The one-class SVM follows the neurons, and here also some outliers. The ellipse is too
+# simple: it excludes a part of type C, and includes empty space. Oversampling enlarges
+# the region of C, but does not change the boundary.
 #
-# Outliers in the midst of a type stay there: no detector can see what two measurements
-# do not show.
+# Outliers inside the region of a type cannot be detected with these two features.
 #
-# Tuned as a whole
-# ----------------
-# The parameters of all parts have names, and a part is a parameter too. Balanced
-# accuracy, the mean share of A, B, C and outliers that are found, counts an outlier
-# that gets a type as an error, and a neuron of a type that is rejected.
+# Tuning of all sub-estimators
+# ----------------------------
+# The parameters of sub-estimators have nested names, and sub-estimators are parameters
+# themselves. Balanced accuracy is the mean recall of A, B, C and outliers, so both
+# outliers with a type and rejected neurons of a type are errors.
 
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -129,7 +126,7 @@ models["tuned"] = search.fit(X_train, y_train).best_estimator_
 print(search.best_params_)
 
 # %%
-# On neurons that took no part in the search:
+# Balanced accuracy on held-out neurons:
 
 for name, model in models.items():
     found = model.fit(X_train, y_train).predict(X_test)
@@ -139,6 +136,6 @@ fig, ax = plt.subplots(figsize=(5.4, 4.8), layout="compressed")
 draw(search.best_estimator_, "tuned", ax)
 
 # %%
-# The search has chosen a wider kernel, which no longer runs after single outliers. In
-# numbers this is no gain over our first guess: that was a good one, and with 24 neurons
-# of type C among these, one more or less makes a difference of one percent.
+# The search has chosen a wider kernel, which does not follow single outliers. The
+# accuracy is not higher than that of our first choice: with 24 held-out neurons of type
+# C, one neuron makes a difference of one percent.

@@ -1,12 +1,12 @@
 """
-=================================
-Where on a neuron synapses gather
-=================================
+===================
+Clustering synapses
+===================
 
-Synapses of inhibitory neurons have been measured: where they are, and how large. Do
-they form clusters that neurons share? We look at the table, align the neurons, cluster
-all synapses and then each kind by itself, place thirty new ones, and ask how far all
-this can be believed.
+Positions and sizes of the synapses of inhibitory neurons are known. Do they form
+clusters that the neurons have in common? We explore the table, align the neurons,
+cluster all synapses and then each type separately, predict the clusters of thirty new
+ones, and validate the result.
 """
 
 # Authors: the celltyping developers
@@ -15,10 +15,9 @@ this can be believed.
 # %%
 # The table
 # ---------
-# A row is a synapse on the dendrites of one of nine neurons. The table is simulated, so
-# that we know the clusters in it. It is larger than
-# :func:`~celltyping.datasets.make_synapses` makes it by default, because we want to
-# cluster parts of it too.
+# Each row is a synapse on the dendrites of one of nine neurons. The table is simulated,
+# so its clusters are known. It is larger than the default of
+# :func:`~celltyping.datasets.make_synapses`, because we also cluster parts of it.
 
 from celltyping.datasets import make_synapses
 
@@ -28,22 +27,22 @@ frame.round(2).head()
 
 # %%
 # Asymmetric synapses ("as") excite the neuron, symmetric ones ("ss") inhibit it.
-# Neurons are of three types, by the protein that binds calcium in them.
+# Neurons are of three types, by their calcium-binding protein.
 
 frame.pivot_table(
     index=["NeuronType", "NeuronId"], columns="SynType", values="x", aggfunc="count"
 )
 
 # %%
-# Sizes against each other, and against the distance from the soma. All have long tails,
-# so they stand on logarithmic axes.
+# Sizes and the distance from the soma, in pairs. Their distributions are skewed, so the
+# axes are logarithmic.
 
 import numpy as np
 
 from celltyping.plotting import PairPlotDisplay
 
-places, soma = ["x", "y", "z"], ["soma_x", "soma_y", "soma_z"]
-offsets = frame[places].to_numpy() - frame[soma].to_numpy()
+positions, soma = ["x", "y", "z"], ["soma_x", "soma_y", "soma_z"]
+offsets = frame[positions].to_numpy() - frame[soma].to_numpy()
 frame["Distance"] = np.linalg.norm(offsets, axis=1)
 sizes = ["SynArea", "BoutonArea", "BoutonVolume"]
 features = [*sizes, "Distance"]
@@ -52,26 +51,26 @@ _ = PairPlotDisplay.from_predictions(
 )
 
 # %%
-# The volume of a bouton follows its area. Synapses lie in two ranges of distance, and
-# all symmetric ones in the nearer. And some cannot be right: boutons that are far too
-# large, places that are too far away.
+# Volume and area of boutons are correlated. Synapses lie in two ranges of distance, and
+# all symmetric ones in the nearer one. Some are outliers: boutons that are far too
+# large, positions that are too far away.
 #
-# One frame for all neurons
-# -------------------------
-# Neurons lie anywhere, turned any way. :class:`~celltyping.NeuronAligner` counts from
-# the soma, along the main axes of each neuron's synapses; and if neurons are built
-# alike, it can then turn them until they lie on each other. The pictures leave out what
-# is far away.
+# Alignment of neurons
+# --------------------
+# Neurons have different positions and orientations. :class:`~celltyping.NeuronAligner`
+# transforms coordinates to the principal axes of each neuron's synapses about its soma;
+# neurons of the same shape can then be registered, that is, rotated onto each other.
+# The pictures leave out far synapses.
 
 import matplotlib.pyplot as plt
 
 from celltyping import NeuronAligner
 from celltyping.plotting import EmbeddingDisplay
 
-columns = {"coordinates": places, "soma": soma}
+columns = {"coordinates": positions, "soma": soma}
 tables = {
     "as measured": frame,
-    "main axes": NeuronAligner("NeuronId", **columns).fit_transform(frame),
+    "principal axes": NeuronAligner("NeuronId", **columns).fit_transform(frame),
     "registered": NeuronAligner("NeuronId", **columns, register=True).fit_transform(
         frame
     ),
@@ -80,7 +79,7 @@ near = frame["Distance"] < 150
 fig, axes = plt.subplots(1, 3, figsize=(15, 4.2), layout="compressed")
 for (name, table), ax in zip(tables.items(), axes, strict=True):
     EmbeddingDisplay.from_embedding(
-        table.loc[near, places[:2]],
+        table.loc[near, positions[:2]],
         color=frame.loc[near, "NeuronId"],
         color_name="neuron",
         axis_names=["x (µm)", "y (µm)"],
@@ -90,15 +89,16 @@ for (name, table), ax in zip(tables.items(), axes, strict=True):
     )
 
 # %%
-# By their main axes, cb2, cr2 and pv2 are turned some ten degrees against the others,
-# since main axes depend on how many synapses a neuron has in each spot. Registered, all
-# neurons lie on top of each other, and synapses gather in spots.
+# The principal axes of cb2, cr2 and pv2 differ from the others by some ten degrees,
+# because principal axes depend on the number of synapses in each spot. After the
+# registration, all neurons agree, and clusters of synapses are visible.
 #
 # Clusters of all synapses
 # ------------------------
-# :func:`~celltyping.make_synapse_pipeline` aligns and registers, takes logarithms of
-# sizes, scales, sets outliers apart, embeds what is left and finds clusters in the
-# embedding. "umap" is the default; "numap" places new synapses each by itself.
+# :func:`~celltyping.make_synapse_pipeline` aligns and registers neurons, takes
+# logarithms of sizes, scales, detects outliers, embeds the inliers and clusters the
+# embedding. "umap" is the default; "numap" embeds new synapses independently of each
+# other.
 
 from celltyping import make_synapse_pipeline
 
@@ -108,7 +108,7 @@ embedding = pipeline[:-1].transform(frame)
 
 fig, axes = plt.subplots(1, 3, figsize=(15, 4.2), layout="compressed")
 for name, color, ax in zip(
-    ["neuron", "cluster", "planted cluster"],
+    ["neuron", "cluster", "true cluster"],
     [frame["NeuronId"], clusters, synapses.target],
     axes,
     strict=True,
@@ -120,20 +120,19 @@ for name, color, ax in zip(
         colors = display.colors_
 
 # %%
-# Synapses without a place are outliers. The clusters are those that were planted. With
-# measured synapses there is no third picture; count the neurons in each cluster.
+# Outliers have no position in the embedding. The clusters are the true ones. Measured
+# synapses have no third picture; count the neurons in each cluster instead.
 
 import pandas as pd
 
 pd.crosstab(clusters, frame["NeuronId"], rownames=["cluster"])
 
 # %%
-# All neurons have synapses in all clusters. A cluster that only some neurons have is a
-# reason to look at the aligned neurons first, before a biological one is sought: with
-# ``register=False``, three clusters here fall in two pieces each, and cb2, cr2 and pv2
-# have one of them to themselves.
+# All neurons have synapses in all clusters. If a cluster has synapses of only some
+# neurons, check the alignment first: with ``register=False``, three clusters are split
+# into two pieces each, one of which consists of cb2, cr2 and pv2.
 #
-# The same in space. Three dimensions are there to look at; two are enough for clusters.
+# The embedding in three dimensions, for visualization; two are enough for clusters.
 
 spatial = make_synapse_pipeline("numap", n_components=3, random_state=0).fit(frame)
 _ = EmbeddingDisplay.from_embedding(
@@ -141,20 +140,20 @@ _ = EmbeddingDisplay.from_embedding(
 )
 
 # %%
-# How firm is a cluster? Its persistence says over which range of densities it stays
-# one. The strength of a synapse's membership is 1 in the dense part of a cluster. Noise
-# is what has a place in the embedding and no cluster, or no place: outliers.
+# The persistence of a cluster is the range of densities over which it exists. The
+# membership strength of a synapse is 1 in the dense part of a cluster. Noise consists
+# of embedded synapses without a cluster, and of outliers.
 
 from celltyping.plotting import ClusterPersistenceDisplay
 
 _ = ClusterPersistenceDisplay.from_estimator(pipeline, cmap=colors)
 
 # %%
-# Each type of neuron by itself
-# -----------------------------
-# ``group`` makes one pipeline for each value of a column. Of the default table,
-# with 6 to 250 synapses on a neuron, calbindin neurons would have only 49 in all: too
-# few for six clusters of at least 15.
+# Each type of neuron separately
+# ------------------------------
+# ``group`` fits one pipeline to each value of a column. In the default table, with 6 to
+# 250 synapses per neuron, calbindin neurons have only 49 synapses: too few for six
+# clusters of at least 15.
 
 by_neuron = make_synapse_pipeline("numap", group="NeuronType", random_state=0)
 by_neuron.fit(frame)
@@ -169,13 +168,13 @@ for group, ax in zip(by_neuron.groups_, axes, strict=True):
     )
 
 # %%
-# Clusters of different types have different numbers, even where they are in the same
-# place on their neurons.
+# Clusters of different types have different numbers, even at the same position on
+# their neurons.
 #
-# Each kind of synapse by itself
-# ------------------------------
-# A neuron's synapses of one kind may be few, and all near the soma. That does no harm:
-# neurons are aligned by all of their synapses, before these are split into groups.
+# Each type of synapse separately
+# -------------------------------
+# A neuron may have few synapses of one type, all near the soma. This does not affect
+# the alignment, which uses the synapses of all groups.
 
 from sklearn.metrics import adjusted_rand_score
 
@@ -191,25 +190,24 @@ for group, ax in zip(by_kind.groups_, axes, strict=True):
     )
     true = synapses.target[rows]
     print(
-        f"{group}, agreement with planted clusters (ARI): "
+        f"{group}, agreement with true clusters (ARI): "
         f"{adjusted_rand_score(true, found[rows]):.2f}"
     )
 
 # %%
 # Thirty new synapses
 # -------------------
-# They are on the same nine neurons. The pipeline places each by the stored centre and
-# axes of its neuron, and a classifier, which has learnt the clusters, names its
-# cluster.
+# They are on the same nine neurons. The pipeline aligns them with the stored centre and
+# axes of their neuron, and the classifier predicts their clusters.
 
 from celltyping import synapse_table
 
 new = synapses.new_frame
 placed = synapse_table(pipeline, new)
-placed.assign(neuron=new["NeuronId"], planted=synapses.new_target).head(10)
+placed.assign(neuron=new["NeuronId"], true=synapses.new_target).head(10)
 
 # %%
-# They have no say in where the old ones lie.
+# They do not change the embedding of the others.
 
 _ = EmbeddingDisplay.from_embedding(
     embedding,
@@ -221,21 +219,21 @@ _ = EmbeddingDisplay.from_embedding(
 )
 
 # %%
-# How good is this?
-# -----------------
-# It is tempting to cluster all synapses, to split them afterwards, to train a
-# classifier on one part and to test it on the other.
+# Validation
+# ----------
+# A tempting but wrong test: cluster all synapses, split them, train a classifier on one
+# part and test it on the other.
 
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
 
 def tempting_accuracy(pipeline, table):
-    """Test on synapses that had a part in the clusters."""
-    places, labels = pipeline[:-1].transform(table), pipeline.predict(table)
+    """Test on synapses that were used for the clusters."""
+    embedding, labels = pipeline[:-1].transform(table), pipeline.predict(table)
     is_in = labels >= 0
     X_train, X_test, y_train, y_test = train_test_split(
-        places[is_in], labels[is_in], test_size=0.3, random_state=0
+        embedding[is_in], labels[is_in], test_size=0.3, random_state=0
     )
     forest = RandomForestClassifier(random_state=0).fit(X_train, y_train)
     return forest.score(X_test, y_test)
@@ -244,23 +242,21 @@ def tempting_accuracy(pipeline, table):
 print(f"accuracy {tempting_accuracy(pipeline, frame):.3f}")
 
 # %%
-# That is no news about synapses. The test rows have shaped the embedding, and their
-# labels were read off it: the classifier only repeats a drawing in which it sees the
-# regions. It would repeat any other as well, whatever its clusters are worth. Here is a
-# table with nothing to find in it: the synapses of each neuron lie in one cloud about
-# the soma.
+# This says nothing about synapses. The test rows were used for the embedding, and their
+# labels are regions of it, which the classifier reproduces for any clustering. As an
+# example, here is a table without clusters: the synapses of each neuron are normally
+# distributed about the soma.
 
 rng = np.random.default_rng(0)
 cloud = frame.copy()
-cloud[places] = frame[soma].to_numpy() + rng.normal(0, 40, size=(len(frame), 3))
+cloud[positions] = frame[soma].to_numpy() + rng.normal(0, 40, size=(len(frame), 3))
 empty = make_synapse_pipeline("numap", random_state=0).fit(cloud)
 n_clusters = empty[-1].n_clusters_
 print(f"{n_clusters} clusters, accuracy {tempting_accuracy(empty, cloud):.3f}")
 
 # %%
-# So split first. The pipeline sees the training part alone: axes, scales, outliers,
-# embedding and clusters come from it. Then it places synapses that had no part in any
-# of these.
+# So split first. Axes, scales, outliers, embedding and clusters are then fitted to the
+# training part alone, and the pipeline predicts the clusters of the test part.
 
 from celltyping.plotting import ClusterTypesDisplay
 
@@ -275,12 +271,12 @@ model = make_synapse_pipeline("numap", random_state=0).fit(train)
 held_out = model.predict(test)
 kinds = np.where(true_test < 0, "outlier", true_test.astype(str))
 display = ClusterTypesDisplay.from_predictions(kinds, held_out)
-_ = display.ax_.set_ylabel("Planted cluster")
+_ = display.ax_.set_ylabel("True cluster")
 display.colorbar_.set_label("Share of synapses")
 
 # %%
-# "(noise)" is what the pipeline calls an outlier. In numbers, for synapses that are no
-# planted outliers, with each cluster named by the training part:
+# "(noise)" are outliers in the predictions. The accuracy for synapses that are not
+# simulated outliers, with clusters matched in the training part:
 
 from celltyping.metrics import match_clusters
 
@@ -289,13 +285,13 @@ named = pd.Series(held_out).map(names).to_numpy()
 print(f"accuracy {np.mean((named == true_test)[true_test >= 0]):.3f}")
 
 # %%
-# Measured synapses come without planted clusters. What one can still ask is whether the
-# same comes out again. Two pipelines see half of the training part each, and both place
-# the held-out synapses. Do they agree on which of them belong together?
+# For measured synapses, the true clusters are unknown, but the stability of clusters
+# can be tested: two pipelines are fitted to one half of the training part each. Do
+# their predictions for the held-out synapses agree?
 
 
 def agreement(table):
-    """Compare what two halves say of held-out synapses (ARI)."""
+    """Compare the predictions of two halves for held-out synapses (ARI)."""
     train, test = train_test_split(
         table, test_size=0.3, stratify=table["NeuronId"], random_state=0
     )
@@ -313,5 +309,5 @@ print(f"our table: {agreement(frame):.2f}")
 print(f"one cloud: {agreement(cloud):.2f}")
 
 # %%
-# Clusters that are there come out of both halves, and the others do not: this is a test
-# that a wrong clustering can fail.
+# True clusters are found in both halves, others are not: unlike the first test, this
+# one can fail.

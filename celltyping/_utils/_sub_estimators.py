@@ -53,20 +53,8 @@ def sub_estimator_has(method):
 def check_rows(estimator, X, *, reset):
     """Validate X of a meta-estimator as far as its sub-estimators do not.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        Meta-estimator. Its input tags decide whether X may be sparse or contain NaN.
-    X : {array-like, sparse matrix, DataFrame, Connectome}
-        Data of shape (n_samples, n_features).
-    reset : bool
-        True in `fit`, where the estimator stores number and names of the columns.
-
-    Returns
-    -------
-    X : {ndarray, sparse matrix, DataFrame, Connectome}
-        An array, or the DataFrame or Connectome itself: the sub-estimators validate
-        their values.
+    Return a DataFrame or Connectome itself, otherwise an array or CSR matrix. The tags
+    of the meta-estimator decide whether X may be sparse or contain NaN.
     """
     if isinstance(X, Connectome):
         return X

@@ -28,20 +28,8 @@ def is_frame(X):
 def validate_table(estimator, X, *, reset):
     """Validate a table for an estimator, except for the values of its columns.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        Estimator that stores `n_features_in_` and `feature_names_in_`, or is compared
-        with them.
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-        Table; it may contain NaN and infinity, which `column_values` refuses.
-    reset : bool
-        True in `fit`; else number and names of the columns must be those of `fit`.
-
-    Returns
-    -------
-    X : {ndarray, DataFrame} of shape (n_samples, n_features)
-        The DataFrame itself, or an array of dtype float64, which may be the input.
+    Return a DataFrame itself, otherwise an array of dtype float64, which may be the
+    input. NaN and infinity are allowed here; `column_values` refuses them.
     """
     if is_frame(X):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
@@ -201,20 +189,10 @@ def replace_columns(X, positions, values):
 
 
 def take_rows(X, rows):
-    """Return rows of anything that has rows.
+    """Return rows of anything by an array of indices, a mask, or None for all rows.
 
-    Parameters
-    ----------
-    X : {array-like, sparse matrix, DataFrame, Series, Connectome} or None
-        Table or vector.
-    rows : {ndarray of int, ndarray of bool} or None
-        Indices, or a mask. None: all rows.
-
-    Returns
-    -------
-    rows : same type as X
-        X itself if it is None or all rows are taken by None or a mask: a copy may have
-        another memory layout, which changes the last digits of sums.
+    X itself is returned if it is None or a mask keeps all rows: a copy may have another
+    memory layout, which changes the last digits of sums.
     """
     if X is None or rows is None or (rows.dtype == bool and rows.all()):
         return X

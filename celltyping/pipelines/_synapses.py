@@ -23,9 +23,6 @@ from celltyping.transformers import (
     OutlierRowRemover,
 )
 
-EMBEDDINGS = ("umap", "numap")
-CLASSIFIERS = ("xgboost", "random_forest", "knn")
-
 
 def make_synapse_pipeline(
     embedding="umap",
@@ -371,7 +368,7 @@ def _make_embedding(embedding, **options):
         return NUMAP(**options, n_anchors=10_000, encoder=encoder)
     if embedding != "umap":
         raise ValueError(
-            f"embedding must be one of {EMBEDDINGS} or a transformer, got {embedding!r}"
+            f"embedding must be 'umap', 'numap' or a transformer, got {embedding!r}"
         )
     with warnings.catch_warnings():
         # umap warns that Tensorflow, for one of its variants, is not installed.
@@ -408,7 +405,7 @@ def _make_classifier(classifier, random_state):
         return RandomForestClassifier(random_state=random_state)
     if classifier != "xgboost":
         raise ValueError(
-            f"classifier must be one of {CLASSIFIERS} or a classifier, got "
+            "classifier must be 'xgboost', 'random_forest', 'knn' or a classifier, got "
             f"{classifier!r}"
         )
     xgboost = import_optional(

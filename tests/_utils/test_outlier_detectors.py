@@ -1,4 +1,4 @@
-"""Detectors: which rows they reject, how far outside these are, and the default."""
+"""Outlier detectors of scikit-learn and pyod: predictions, scores, default."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -33,7 +33,7 @@ from celltyping._utils._outlier_detectors import (
 
 
 class FarFromMean:
-    """A detector in pyod's way, without scikit-learn's base class: 1 is an outlier."""
+    """A detector as in pyod, without scikit-learn's base class: 1 is an outlier."""
 
     def __init__(self, contamination=0.1):
         self.contamination = contamination
@@ -73,8 +73,8 @@ class Fitless(BaseEstimator):
         return np.ones(len(X), dtype=int)
 
 
-class Judge(OutlierDetectionMixin, BaseEstimator):
-    """The least that has `outlier_detector_`."""
+class Meta(OutlierDetectionMixin, BaseEstimator):
+    """A minimal meta-estimator with an outlier detector."""
 
     def __init__(self, outlier_detector=None):
         self.outlier_detector = outlier_detector
@@ -113,7 +113,7 @@ def rows():
 FAR = np.array([[40.0, -30.0], [5, 300]])
 
 
-def test_judges_new_rows(detector, rows):
+def test_predictions_for_new_rows(detector, rows):
     fitted = fit_detector(detector, rows, 0)
     new = np.vstack([[[5.2, 4.9]], FAR])
     assert is_outlier(fitted, new).tolist() == [False, True, True]
@@ -140,7 +140,7 @@ def test_the_detector_is_not_changed(detector, rows):
         assert vars(detector) == before
 
 
-def test_who_speaks_as_pyod(rows):
+def test_detectors_of_pyod_are_recognized(rows):
     found = {
         name
         for name, detector in DETECTORS.items()
@@ -182,7 +182,7 @@ def test_lof_needs_novelty(detector, rows):
     assert not fit.called, "refused before it costs anything"
 
 
-def test_a_detector_that_cannot_judge(rows):
+def test_a_detector_without_predict(rows):
     with pytest.raises(TypeError, match=r"must have predict.*StandardScaler does not$"):
         fit_detector(StandardScaler(), rows, None)
 
@@ -248,7 +248,7 @@ def test_weights_follow_the_sample():
         fitted = fit_detector(None, X, None, sample_weight=weight)
         plain = fit_detector(None, X, None)
     assert fitted.shape_fit_ == (200, 2)
-    # Rows that weigh nothing may be left outside.
+    # Rows with a small weight may be rejected.
     assert is_outlier(fitted, X)[X[:, 0] < 0].mean() > 0.5
     assert is_outlier(plain, X)[X[:, 0] < 0].mean() < 0.1
 
@@ -270,21 +270,21 @@ def test_seeds_for_detectors_that_have_none(rows):
 
 
 def test_mixin_asks_the_fitted_detector(detector, rows):
-    judge = Judge(detector)
+    meta = Meta(detector)
     X = np.vstack([rows, FAR])
     for method in ("predict_outlier", "outlier_score"):
         with pytest.raises(NotFittedError):
-            getattr(judge, method)(rows)
-    judge.fit(rows)
-    fitted = judge.outlier_detector_
-    np.testing.assert_array_equal(judge.predict_outlier(X), is_outlier(fitted, X))
-    np.testing.assert_array_equal(judge.outlier_score(X), score_outliers(fitted, X))
+            getattr(meta, method)(rows)
+    meta.fit(rows)
+    fitted = meta.outlier_detector_
+    np.testing.assert_array_equal(meta.predict_outlier(X), is_outlier(fitted, X))
+    np.testing.assert_array_equal(meta.outlier_score(X), score_outliers(fitted, X))
 
 
 def test_scores_are_there_only_if_the_detector_has_them(rows):
-    judge = Judge(Fitless())
-    assert not hasattr(judge, "outlier_score")
-    assert not hasattr(judge.fit(rows), "outlier_score")
-    assert judge.predict_outlier(rows).tolist() == [False] * 400
-    assert not hasattr(Judge(LocalOutlierFactor()), "outlier_score")
-    assert hasattr(Judge(), "outlier_score")
+    meta = Meta(Fitless())
+    assert not hasattr(meta, "outlier_score")
+    assert not hasattr(meta.fit(rows), "outlier_score")
+    assert meta.predict_outlier(rows).tolist() == [False] * 400
+    assert not hasattr(Meta(LocalOutlierFactor()), "outlier_score")
+    assert hasattr(Meta(), "outlier_score")

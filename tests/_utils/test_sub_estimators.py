@@ -1,4 +1,4 @@
-"""Parts of estimators: seeds, checks of X, tags, and metadata of some rows."""
+"""Meta-estimators: seeds, validation of X, tags, metadata per row."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -34,7 +34,7 @@ from celltyping.datasets import make_connectome
 
 
 class Meta(BaseEstimator):
-    """Holds a part, and takes what that takes."""
+    """A meta-estimator with the input tags of its sub-estimator."""
 
     def __init__(self, part=None):
         self.part = part
@@ -45,7 +45,7 @@ class Meta(BaseEstimator):
 
 
 class Untagged:
-    """A detector that inherits nothing, as an older pyod's."""
+    """A detector without a base class, as in older versions of pyod."""
 
     def __init__(self):
         pass
@@ -157,7 +157,7 @@ def test_missing_values_of_a_table_are_counted():
         check_rows(Meta(SVC()), table, reset=True)
     with pytest.raises(ValueError, match=message):
         check_rows(Meta(SVC()), table.astype("Float64"), reset=True)
-    # What names are missing is up to the parts.
+    # Missing values in tables with text are left to the sub-estimators.
     mixed = table.assign(name=["a", None, "c"])
     assert check_rows(Meta(SVC()), mixed, reset=True) is mixed
 

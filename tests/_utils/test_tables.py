@@ -1,4 +1,4 @@
-"""Tables whose columns mean different things: found, read, replaced."""
+"""Columns and rows of tables: validation, selection, replacement."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -80,7 +80,7 @@ def test_check_tables(read, frame):
 
 
 class E(BaseEstimator):
-    """An estimator that remembers columns, and nothing else."""
+    """An estimator that stores number and names of columns."""
 
 
 @pytest.mark.parametrize("form", [list, tuple, np.array, pd.Index])

@@ -6,23 +6,20 @@
 import numpy as np
 import pandas as pd
 import pytest
-import sklearn
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 from imblearn.under_sampling import EditedNearestNeighbours, RandomUnderSampler
 from scipy import sparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.covariance import EllipticEnvelope
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, OneClassSVM
-from sklearn.utils import get_tags
 from xgboost import XGBClassifier
 
 from celltyping import OutlierFilteredClassifier
@@ -62,14 +59,14 @@ FAR = np.full((2, 3), 100.0)
 
 @pytest.fixture
 def blobs():
-    """Give three clouds of 40 rows each, and which of them each row is of."""
+    """Give three clouds of 40 rows each, and the cloud of each row."""
     codes = np.arange(120) % 3
     X = 8 * np.eye(3)[codes] + np.random.default_rng(0).normal(size=(120, 3))
     return X, codes
 
 
 class BandOfPyod(Band):
-    """The same as pyod would say it."""
+    """The same with labels as in pyod."""
 
     def fit(self, X, y=None):
         self.decision_scores_ = self.decision_function(X)
@@ -240,7 +237,7 @@ def test_any_detector(blobs, detector):
     np.testing.assert_array_equal(model.outlier_score(X) > 0, rejected)
     np.testing.assert_array_equal(model.predict(X) == "?", rejected)
     assert (model.predict(X)[~rejected] == y[~rejected]).all()
-    # Without a label all are classified, outliers too.
+    # Without outlier_label, outliers are classified too.
     everything = model.set_params(outlier_label=None).fit(X, y).predict(X)
     assert set(everything) == set(NAMES)
 
@@ -283,7 +280,7 @@ def test_all_rows_rejected(blobs):
     message = "rejects all 120 samples that have a class, .*: scale X, or lower"
     with pytest.raises(ValueError, match=message):
         model.fit(*blobs)
-    # None is left either if the inliers are outliers by their label.
+    # The same if all accepted samples are labeled as outliers.
     X, codes = blobs
     y = np.where(X[:, 0] > 4, codes, -1)
     model.set_params(outlier_detector=Band(4), outlier_label=-1)
@@ -348,7 +345,7 @@ def test_training_rows_that_have_the_label(blobs, form, outlier):
     np.testing.assert_array_equal(model.classes_, np.unique(form(codes)))
     assert model.predict_proba(X).shape == (120, 3)
     assert model.estimator_.n_samples_fit_ == (~unknown).sum()
-    # The detector learns from them, and does not know that they are outliers.
+    # The detector is fitted to them as to all other samples.
     assert model.outlier_detector_.n_rows_ == 120
     np.testing.assert_array_equal(model.predict(X), form(codes))
 
@@ -389,7 +386,7 @@ def test_label_of_another_kind(blobs, name, outlier, needed):
 
 
 def test_classifier_that_refuses(blobs):
-    # Its -1 would be taken for the last class.
+    # As an index, -1 would be the last class.
     inner = OutlierFilteredClassifier(outlier_detector=Band(50), outlier_label=-1)
     model = OutlierFilteredClassifier(inner).fit(*blobs)
     assert model.score(*blobs) > 0.9
@@ -410,7 +407,7 @@ def unequal(blobs):
     return X, codes
 
 
-# Pairs of resampler, labels and form of X that each value is in once or more.
+# Pairs of resampler, labels and form of X; each value occurs at least once.
 @pytest.mark.parametrize(
     ("resampler", "n_rows", "name", "form"),
     [
@@ -571,115 +568,6 @@ def test_in_a_pipeline(blobs):
     pipeline.fit(X, NAMES[codes])
     assert pipeline.decision_function(X).shape == (120, 3)
     assert pipeline.classes_.tolist() == ["as", "pv", "ss"]
-
-
-# --------------------------------------------------------------------------- tables, X
-
-
-def test_names_of_columns(blobs):
-    X, codes = blobs
-    table = pd.DataFrame(X, columns=["x", "y", "z"])
-    model = OutlierFilteredClassifier(CLASSIFIERS["pipeline"]).fit(table, codes)
-    for part in (model, model.outlier_detector_, model.estimator_):
-        assert part.feature_names_in_.tolist() == ["x", "y", "z"]
-    expected = clone(model).fit(X, codes).predict_proba(X)
-    np.testing.assert_allclose(model.predict_proba(table), expected, atol=1e-10)
-    for method in ("predict", "predict_proba", "predict_outlier", "outlier_score"):
-        with pytest.raises(ValueError, match="must be in the same order as they were"):
-            getattr(model, method)(table[["y", "x", "z"]])
-        with pytest.raises(ValueError, match="seen at fit time, yet now missing:\n- z"):
-            getattr(model, method)(table[["x", "y"]])
-        with pytest.raises(ValueError, match="X has 2 features, but OutlierFiltered"):
-            getattr(clone(model).fit(X, codes), method)(X[:, :2])
-
-
-def test_tables_of_names_and_numbers():
-    table = pd.DataFrame({"x": [0.0, 1, 0, 1, 9, 8, 9, 8], "name": list("aabbaabb")})
-    encode = make_pipeline(
-        sklearn.compose.make_column_transformer(
-            (sklearn.preprocessing.OneHotEncoder(), ["name"]), remainder="passthrough"
-        ),
-        KNeighborsClassifier(1),
-    )
-    model = OutlierFilteredClassifier(encode, outlier_detector=TableDetector()).fit(
-        table, [0, 1] * 4
-    )
-    assert model.predict(table[:3]).tolist() == [0, 1, 0]
-
-
-class TableDetector(BaseEstimator):
-    """A detector that wants a table with a column x."""
-
-    def fit(self, X, y=None):
-        self.mean_ = X["x"].mean()
-        return self
-
-    def predict(self, X):
-        return np.where(X["x"] - self.mean_ > 50, -1, 1)
-
-
-@pytest.mark.parametrize(
-    "form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array]
-)
-def test_sparse_rows(blobs, form):
-    X, codes = blobs
-    X[np.abs(X) < 1] = 0
-    model = OutlierFilteredClassifier(CLASSIFIERS["forest"]).fit(form(X), codes)
-    expected = clone(model).fit(X, codes)
-    np.testing.assert_array_equal(model.inlier_mask_, expected.inlier_mask_)
-    np.testing.assert_array_equal(
-        model.predict_proba(form(X)), expected.predict_proba(X)
-    )
-    dense_only = OutlierFilteredClassifier(outlier_detector=EllipticEnvelope())
-    with pytest.raises(TypeError, match="Sparse data was passed for X"):
-        dense_only.fit(form(X), codes)
-
-
-def test_missing_values(blobs):
-    X, codes = blobs
-    X[::10, 1] = np.nan
-    table = pd.DataFrame(X, columns=["x", "y", "z"])
-    with pytest.raises(
-        ValueError, match="OutlierFilteredClassifier does not accept mi"
-    ):
-        OutlierFilteredClassifier().fit(X, codes)
-    with pytest.raises(
-        ValueError, match=r"X has missing values in the columns 'y' \(12\)"
-    ):
-        OutlierFilteredClassifier().fit(table, codes)
-    detector = make_pipeline(SimpleImputer(), OneClassSVM(nu=0.05))
-    for estimator in (
-        RandomForestClassifier(5, random_state=0),
-        make_pipeline(SimpleImputer(), KNeighborsClassifier()),
-    ):
-        model = OutlierFilteredClassifier(estimator, outlier_detector=detector)
-        assert model.fit(X, codes).score(X, codes) > 0.8
-        assert model.fit(table, codes).predict(table).shape == (120,)
-    # One part that does not take them is enough.
-    with pytest.raises(ValueError, match="OneClassSVM does not accept missing values"):
-        OutlierFilteredClassifier(estimator).fit(X, codes)
-
-
-class TwoClasses(KNeighborsClassifier):
-    """A classifier that says it takes two classes at most."""
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
-
-
-def test_tags_are_those_of_the_parts():
-    def tags(estimator=None, detector=None):
-        model = OutlierFilteredClassifier(estimator, outlier_detector=detector)
-        return get_tags(model)
-
-    assert tags().input_tags.sparse
-    assert not tags(None, EllipticEnvelope()).input_tags.sparse
-    assert not tags(RandomForestClassifier()).input_tags.allow_nan
-    assert tags().classifier_tags.multi_class
-    assert not tags(TwoClasses()).classifier_tags.multi_class
-    assert tags().target_tags.required
 
 
 @pytest.mark.parametrize("form", [np.array, pd.DataFrame, sparse.csr_array])

@@ -1,4 +1,4 @@
-"""The pipeline from a table of synapses to clusters, and new synapses in them."""
+"""Pipeline for the clustering of synapses."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -37,7 +37,7 @@ FEW = "ignore:X has neurons with few synapses:UserWarning"
 
 
 def quick(align_first=True, **params):
-    """Make a pipeline that embeds by two principal components, which takes no time."""
+    """Make a fast pipeline, with two principal components as the embedding."""
     params = {"embedding": PCA(2), "classifier": "knn", "random_state": 0, **params}
     pipeline = make_synapse_pipeline(**params)
     return pipeline if align_first else pipeline.set_params(align="passthrough")
@@ -178,7 +178,7 @@ def test_scaled_and_weighted_features(few):
     assert_array_equal(other.iloc[:, :3], 3 * plain.iloc[:, :3])
     assert_array_equal(other.iloc[:, 3:], plain.iloc[:, 3:] / 2)
     assert plain.median().abs().max() < 0.1
-    # The seventh step learnt from the rows that the fourth left, in logarithms.
+    # Sizes are logarithms, scaled by the rows that were not removed.
     logs = np.log(few.frame["SynArea"])
     assert plain["SynArea"].corr(logs) == pytest.approx(1)
 
@@ -350,7 +350,7 @@ def test_groups(by):
     assert_array_equal(table["cluster"], labels)
     assert_array_equal(table["cluster"] == -1, table["probability"].isna())
     clusters = []
-    # Neurons are aligned by all of their synapses, not by those of a group.
+    # Neurons are aligned by the synapses of all groups.
     aligned = quick()[:2].fit(frame).transform(frame)
     for group, copy in pipeline.estimators_.items():
         rows = (frame[by] == group).to_numpy()
@@ -488,9 +488,9 @@ class Refuser(IsolationForest):
     [
         (
             {"embedding": "tsne"},
-            r"embedding must be one of \('umap', 'numap'\).*tsne",
+            "embedding must be 'umap', 'numap' or a transformer, .*tsne",
         ),
-        ({"classifier": "svm"}, r"classifier must be one of \('xgboost', .* got 'svm'"),
+        ({"classifier": "svm"}, "classifier must be 'xgboost', .* got 'svm'"),
         ({"n_components": 0}, "n_components must be at least 1, got 0"),
         ({"n_neighbors": 1}, "n_neighbors must be at least 2, got 1"),
         ({"min_cluster_size": 1}, "min_cluster_size must be at least 2, got 1"),

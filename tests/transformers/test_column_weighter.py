@@ -1,4 +1,4 @@
-"""ColumnWeighter: which columns count more where distances are measured."""
+"""ColumnWeighter: multiplication of columns by weights."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -18,7 +18,7 @@ from tests._persistence import through_pickle, through_skops
 
 @pytest.fixture
 def synapses():
-    """Give three synapses of a neuron, with text and whole numbers."""
+    """Give three synapses of a neuron, with text and integers."""
     return pd.DataFrame(
         {"NeuronId": ["cb1"] * 3, "x": [1, 2, 3], "area": [0.25, np.nan, 0.5]},
         index=["s1", "s2", "s3"],
@@ -66,12 +66,12 @@ def test_columns_of_an_array_by_index():
 
 
 @pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "two", None, -1e-300])
-@pytest.mark.parametrize("form", [lambda w: {"y": w}, lambda w: [1, w]])
-def test_weights_that_cannot_be(form, weight):
+def test_invalid_weights(weight):
     frame = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
     message = f"finite and nonnegative, got {weight!r} for column 'y'"
-    with pytest.raises(ValueError, match=message):
-        ColumnWeighter(form(weight)).fit(frame)
+    for weights in ({"y": weight}, [1, weight]):
+        with pytest.raises(ValueError, match=message):
+            ColumnWeighter(weights).fit(frame)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_weight_of_zero_cannot_be_undone():
 
 def test_inverse_of_an_array():
     weighter = ColumnWeighter({"y": 4}).fit(pd.DataFrame({"x": [1.0], "y": [3.0]}))
-    # No warning, though it has no names: nothing is looked up.
+    # No warning about missing names, because none is used.
     assert weighter.inverse_transform([[1, 12]]).tolist() == [[1, 3]]
     with pytest.raises(ValueError, match="X has 3 columns, but ColumnWeighter was fit"):
         weighter.inverse_transform(np.ones((2, 3)))

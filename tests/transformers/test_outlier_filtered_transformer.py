@@ -14,7 +14,6 @@ from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
-from sklearn.manifold import TSNE
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
@@ -58,9 +57,16 @@ def table(rows):
 # ---------------------------------------------------------------------- what comes out
 
 
-@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, list])
 @pytest.mark.parametrize(
-    "transformer", [PCA(2), StandardScaler(), Halves(), make_pipeline(PCA(2))]
+    ("transformer", "form"),
+    [
+        (PCA(2), np.asarray),
+        (PCA(2), pd.DataFrame),
+        (PCA(2), list),
+        (StandardScaler(), pd.DataFrame),
+        (Halves(), list),
+        (make_pipeline(PCA(2)), np.asarray),
+    ],
 )
 def test_inliers_are_transformed_and_outliers_are_not(rows, form, transformer):
     embedder = OutlierFilteredTransformer(transformer, outlier_detector=Band(50))
@@ -196,30 +202,10 @@ def test_all_rows_rejected(rows):
         embedder.fit(rows)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "error", "message"),
-    [
-        (
-            {"outlier_detector": LocalOutlierFactor()},
-            TypeError,
-            r"LocalOutlierFactor does not: set novelty=True",
-        ),
-        (
-            {"outlier_detector": 3},
-            ValueError,
-            "'outlier_detector' .* implementing 'fit'",
-        ),
-        ({"transformer": TSNE()}, ValueError, "'transformer' .* 'fit' and 'transform'"),
-        (
-            {"random_state": "x"},
-            ValueError,
-            "'random_state' parameter of OutlierFilter",
-        ),
-    ],
-)
-def test_bad_parameters(rows, parameters, error, message):
-    with pytest.raises(error, match=message):
-        OutlierFilteredTransformer(**parameters).fit(rows)
+def test_lof_needs_novelty(rows):
+    embedder = OutlierFilteredTransformer(outlier_detector=LocalOutlierFactor())
+    with pytest.raises(TypeError, match="does not: set novelty=True"):
+        embedder.fit(rows)
 
 
 @pytest.mark.parametrize("method", ["transform", "predict_outlier", "outlier_score"])
