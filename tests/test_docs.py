@@ -4,11 +4,14 @@
 # SPDX-License-Identifier: MIT
 
 import ast
+import csv
 import doctest
+import importlib
 import re
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import celltyping
@@ -71,7 +74,25 @@ def test_names_in_the_readme_exist():
 def test_pages_that_teach_have_code():
     pages = [DOCS / "getting_started.rst", *(DOCS / "user_guide").glob("*.rst")]
     without = [p.name for p in pages if ">>> " not in p.read_text(encoding="utf-8")]
-    assert set(without) <= {"index.rst", "single_cell.rst"}  # the latter needs files
+    assert set(without) <= {
+        "index.rst",
+        "single_cell.rst",  # needs files
+        "tuned_constants.rst",
+    }
+
+
+def test_tuned_constants_have_the_values_of_the_table():
+    table = (DOCS / "user_guide" / "tuned_constants.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(table.splitlines()))
+    assert len(rows) > 50
+    wrong = []
+    for row in rows:
+        module, _, name = row["Constant"].rpartition(".")
+        value = getattr(importlib.import_module(f"celltyping.{module}"), name)
+        stated = eval(row["Value"], {"inf": np.inf, "geomspace": np.geomspace})
+        if not np.all(value == stated):
+            wrong.append(f"{row['Constant']} is {value}, not {row['Value']}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_titles_of_examples_have_long_enough_lines():
