@@ -33,15 +33,30 @@ class _Display:
     """Base class of the displays."""
 
     @classmethod
-    def _check_options(cls, method, options, estimator=None):
-        """Check matplotlib and the names of options; return the method's full name.
+    def _check_options(cls, method, options, estimator=None, more=()):
+        """Check the names of options for `plot`, and those of `more` options.
 
-        With an estimator, its class gives the `name` that is not in `options`.
+        Parameters
+        ----------
+        method : str
+            Name of the calling method.
+        options : dict
+            The options. Their `name` becomes that of the estimator's class if it is
+            missing.
+        estimator : estimator instance, default=None
+            The estimator, if there is one.
+        more : iterable of str, default=()
+            Names of options that are not for `plot`.
+
+        Returns
+        -------
+        caller : str
+            Full name of the calling method, for messages.
         """
         caller = f"{cls.__name__}.{method}"
         import_optional("matplotlib", extra="plot", needed_by=caller)
         known = list(inspect.signature(cls.plot).parameters)[1:]
-        unknown = [name for name in options if name not in known]
+        unknown = [name for name in options if name not in [*known, *more]]
         if unknown:
             raise TypeError(
                 f"{caller} got unexpected keyword arguments {list_names(unknown)}; "
@@ -101,10 +116,57 @@ class _PredictionsDisplay(_Display):
                [0, 1]])
         """
         own = inspect.signature(cls.from_predictions).parameters
-        plot_options = {key: options[key] for key in options if key not in own}
-        caller = cls._check_options("from_estimator", plot_options, estimator)
+        caller = cls._check_options("from_estimator", options, estimator, own)
         y_pred = predict_types(estimator, X, y, caller)
-        return cls.from_predictions(y, y_pred, **(options | plot_options))
+        return cls.from_predictions(y, y_pred, **options)
+
+
+class _ConnectomeDisplay(_Display):
+    """Base class of the displays of a connectome and the types of its neurons."""
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y=None, *, unlabeled_marker="auto", **options
+    ):
+        """Draw the types that a fitted estimator predicts.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted classifier or clusterer that predicts for a connectome.
+        X : Connectome
+            The neurons and the synapses between them.
+        y : array-like of shape (n_neurons,), default=None
+            Types; known ones replace the predictions.
+        unlabeled_marker : "auto" or scalar, default="auto"
+            Marker of unknown types; see `from_predictions`.
+        **options : dict
+            Keyword arguments of `from_predictions` and of `plot`. The default of `name`
+            is the estimator's class.
+
+        Returns
+        -------
+        display : display instance
+            The display, drawn.
+
+        Examples
+        --------
+        >>> from celltyping import Connectome, NtacClassifier
+        >>> from celltyping.plotting import TypeConnectivityDisplay
+        >>> con = Connectome([[0, 3, 0, 4], [0, 0, 1, 0], [0, 5, 0, 3], [1, 0, 0, 0]])
+        >>> model = NtacClassifier().fit(con, ["PN", "KC", "?", "?"])
+        >>> display = TypeConnectivityDisplay.from_estimator(model, con, order="name")
+        >>> display.types.tolist()
+        ['KC', 'PN']
+        """
+        own = inspect.signature(cls.from_predictions).parameters
+        caller = cls._check_options("from_estimator", options, estimator, own)
+        check_connectome(X, caller)
+        y_pred = predict_types(estimator, X, y, caller)
+        types = with_known(y_pred, y, unlabeled_marker)
+        return cls.from_predictions(
+            X, types, unlabeled_marker=unlabeled_marker, **options
+        )
 
 
 def get_axes(ax, figsize, needed_by, projection=None):

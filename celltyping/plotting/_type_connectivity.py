@@ -9,13 +9,12 @@ from sklearn.utils import check_consistent_length
 from celltyping._utils._labels import encode_types
 from celltyping._utils._sparse import one_hot
 from celltyping.plotting._base import (
+    _ConnectomeDisplay,
     check_connectome,
     check_option,
     counted,
-    predict_types,
     seriate,
     type_names,
-    with_known,
 )
 from celltyping.plotting._matrix import _MatrixDisplay, divide_by_sums
 
@@ -26,7 +25,7 @@ COLORBAR_LABELS = {
 }
 
 
-class TypeConnectivityDisplay(_MatrixDisplay):
+class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
     """Number of synapses from each type to each type.
 
     Use `from_estimator` or `from_predictions` to make a display. All parameters are
@@ -149,60 +148,6 @@ class TypeConnectivityDisplay(_MatrixDisplay):
         ]
         self._finish(", ".join(title), name)
         return self
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator,
-        X,
-        y=None,
-        *,
-        order="similarity",
-        unlabeled_marker="auto",
-        **plot_options,
-    ):
-        """Draw the connectivity of the types that a fitted estimator predicts.
-
-        Parameters
-        ----------
-        estimator : estimator instance
-            Fitted classifier or clusterer that predicts for a connectome.
-        X : Connectome
-            The neurons and the synapses between them.
-        y : array-like of shape (n_neurons,), default=None
-            Types; known ones replace the predictions.
-        order : {"similarity", "size", "name"}, default="similarity"
-            Order of the types; see `from_predictions`.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Marker of unknown types; see `from_predictions`.
-        **plot_options : dict
-            Keyword arguments of `plot`. The default of `name` is the estimator's class.
-
-        Returns
-        -------
-        display : TypeConnectivityDisplay
-            The display, drawn.
-
-        Examples
-        --------
-        >>> from celltyping import Connectome, NtacClassifier
-        >>> from celltyping.plotting import TypeConnectivityDisplay
-        >>> con = Connectome([[0, 3, 0, 4], [0, 0, 1, 0], [0, 5, 0, 3], [1, 0, 0, 0]])
-        >>> model = NtacClassifier().fit(con, ["PN", "KC", "?", "?"])
-        >>> display = TypeConnectivityDisplay.from_estimator(model, con)
-        >>> sorted(display.types)
-        ['KC', 'PN']
-        """
-        caller = cls._check_options("from_estimator", plot_options, estimator)
-        check_connectome(X, caller)
-        types = predict_types(estimator, X, y, caller)
-        return cls.from_predictions(
-            X,
-            with_known(types, y, unlabeled_marker),
-            order=order,
-            unlabeled_marker=unlabeled_marker,
-            **plot_options,
-        )
 
     @classmethod
     def from_predictions(

@@ -12,20 +12,18 @@ from celltyping._utils._sparse import one_hot
 from celltyping.plotting._base import (
     BLUE,
     ORANGE,
-    _Display,
+    _ConnectomeDisplay,
     check_at_least,
     check_connectome,
     check_option,
     counted,
-    predict_types,
     style,
     type_names,
-    with_known,
 )
 from celltyping.plotting._text import label_rows, legend_below
 
 
-class TypeProfileDisplay(_Display):
+class TypeProfileDisplay(_ConnectomeDisplay):
     """Mean connectivity profiles of two types, with their spread.
 
     The profile of a neuron is the number of synapses that it gets from, and gives to,
@@ -154,66 +152,6 @@ class TypeProfileDisplay(_Display):
             title += f", similarity of the means {self.similarity:.2f}"
         self._finish(title, name)
         return self
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator,
-        X,
-        y=None,
-        *,
-        compare,
-        max_partners=10,
-        unlabeled_marker="auto",
-        **plot_options,
-    ):
-        """Draw the profiles of two types that a fitted estimator predicts.
-
-        Parameters
-        ----------
-        estimator : estimator instance
-            Fitted classifier or clusterer that predicts for a connectome.
-        X : Connectome
-            The neurons and the synapses between them.
-        y : array-like of shape (n_neurons,), default=None
-            Types; known ones replace the predictions.
-        compare : tuple of two types
-            The types to compare.
-        max_partners : int, default=10
-            Maximum number of partner types among the inputs, and among the outputs.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Marker of unknown types; see `from_predictions`.
-        **plot_options : dict
-            Keyword arguments of `plot`. The default of `name` is the estimator's class.
-
-        Returns
-        -------
-        display : TypeProfileDisplay
-            The display, drawn.
-
-        Examples
-        --------
-        >>> from celltyping import Connectome, NtacClassifier
-        >>> from celltyping.plotting import TypeProfileDisplay
-        >>> con = Connectome([[0, 3, 0, 4], [0, 0, 1, 0], [0, 5, 0, 3], [1, 0, 0, 0]])
-        >>> model = NtacClassifier().fit(con, ["PN", "KC", "?", "?"])
-        >>> display = TypeProfileDisplay.from_estimator(
-        ...     model, con, compare=("PN", "KC")
-        ... )
-        >>> int(display.n_neurons.sum())
-        4
-        """
-        caller = cls._check_options("from_estimator", plot_options, estimator)
-        check_connectome(X, caller)
-        types = predict_types(estimator, X, y, caller)
-        return cls.from_predictions(
-            X,
-            with_known(types, y, unlabeled_marker),
-            compare=compare,
-            max_partners=max_partners,
-            unlabeled_marker=unlabeled_marker,
-            **plot_options,
-        )
 
     @classmethod
     def from_predictions(
