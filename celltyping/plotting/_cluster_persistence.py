@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from inspect import signature
+
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -205,7 +207,7 @@ class ClusterPersistenceDisplay(_Display):
         return f"{largest}{clusters} of {points}, {noise} noise"
 
     @classmethod
-    def from_estimator(cls, estimator, *, max_clusters=40, **plot_options):
+    def from_estimator(cls, estimator, **options):
         """Draw the clusters of a fitted clusterer.
 
         Parameters
@@ -215,11 +217,9 @@ class ClusterPersistenceDisplay(_Display):
             or an `InductiveClusterer` of one, or a pipeline that ends in one. Its
             `probabilities_` are used if it has them, and so is the
             `cluster_persistence_` of the clusterer or of its `clusterer_`.
-        max_clusters : int, default=40
-            Maximum number of clusters shown, the largest ones.
-        **plot_options : dict
-            Keyword arguments of `plot`. The default of `name` is the name of the (last
-            step's) class.
+        **options : dict
+            `max_clusters` as in `from_predictions`, and keyword arguments of `plot`.
+            The default of `name` is the name of the (last step's) class.
 
         Returns
         -------
@@ -247,7 +247,8 @@ class ClusterPersistenceDisplay(_Display):
         ['size', 'strength']
         """
         last = last_step(estimator)
-        caller = cls._check_options("from_estimator", plot_options, last)
+        own = signature(cls.from_predictions).parameters
+        caller = cls._check_options("from_estimator", options, last, own)
         labels = get_fitted(
             last, "labels_", caller, "of another, pass labels to from_predictions"
         )
@@ -258,8 +259,7 @@ class ClusterPersistenceDisplay(_Display):
             labels,
             getattr(last, "probabilities_", None),
             getattr(owner, "cluster_persistence_", None),
-            max_clusters=max_clusters,
-            **plot_options,
+            **options,
         )
 
     @classmethod

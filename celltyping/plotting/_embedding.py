@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from inspect import signature
+
 import numpy as np
 
 from celltyping.plotting._base import (
@@ -198,7 +200,12 @@ class EmbeddingDisplay(_PointsDisplay):
         n_components = points.shape[1]
         names = _check_axis_names(self.axis_names, n_components)
         n_drawn = 3 if n_components == 3 else 2
-        _check_projection(ax, n_drawn)
+        if ax is not None and (ax.name == "3d") != (n_drawn == 3):
+            raise ValueError(
+                f"an embedding of {n_components} components needs {n_drawn}-d axes: "
+                "pass other axes (3-d ones are made by "
+                "subplots(subplot_kw={'projection': '3d'})) or other components"
+            )
         beside = colors.kind == "category" and not label_types
         projection = "3d" if n_drawn == 3 else None
         ax = self._start(ax, (6 + 1.2 * beside, 5.2), projection)
@@ -296,18 +303,7 @@ class EmbeddingDisplay(_PointsDisplay):
                 ax.add_artist(self.legends_[1])
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator,
-        X_new=None,
-        *,
-        color=None,
-        color_name=None,
-        new_color=None,
-        kind="auto",
-        unlabeled_marker="auto",
-        **plot_options,
-    ):
+    def from_estimator(cls, estimator, X_new=None, **options):
         """Draw the embedding of a fitted estimator and its transform of new points.
 
         Parameters
@@ -318,19 +314,9 @@ class EmbeddingDisplay(_PointsDisplay):
         X_new : {array-like, sparse matrix} of shape (n_new_points, n_features), \
                 default=None
             New points, which the estimator transforms.
-        color : array-like of shape (n_points,), default=None
-            Types, clusters or values of the training points.
-        color_name : str, default=None
-            Meaning of the colours.
-        new_color : array-like of shape (n_new_points,), default=None
-            Types, clusters or values of the new points.
-        kind : {"auto", "category", "value"}, default="auto"
-            Kind of the colours, see the class.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Value that means unknown among categories.
-        **plot_options : dict
-            Keyword arguments of `plot`. The default of `name` is the name of the (last
-            step's) class.
+        **options : dict
+            Keyword arguments of `from_embedding`, such as `color` and `new_color`, and
+            of `plot`. The default of `name` is the name of the (last step's) class.
 
         Returns
         -------
@@ -358,7 +344,8 @@ class EmbeddingDisplay(_PointsDisplay):
         ['isomap0', 'isomap1']
         """
         last = last_step(estimator)
-        caller = cls._check_options("from_estimator", plot_options, last)
+        own = signature(cls.from_embedding).parameters
+        caller = cls._check_options("from_estimator", options, last, own)
         embedding = get_fitted(
             last,
             "embedding_",
@@ -376,17 +363,13 @@ class EmbeddingDisplay(_PointsDisplay):
         axis_names = None
         if hasattr(last, "get_feature_names_out"):
             axis_names = list(last.get_feature_names_out())
-        return cls(
+        return cls.from_embedding(
             embedding,
-            color=color,
-            color_name=color_name,
             new_embedding=new_embedding,
-            new_color=new_color,
-            kind=kind,
-            unlabeled_marker=unlabeled_marker,
             axis_names=axis_names,
             loss_curve=getattr(last, "loss_curve_", None),
-        ).plot(**plot_options)
+            **options,
+        )
 
     @classmethod
     def from_embedding(
@@ -464,20 +447,3 @@ def _check_axis_names(axis_names, n_components):
             f"got {axis_names!r}"
         )
     return type_names(axis_names)
-
-
-def _check_projection(ax, n_dimensions):
-    """Refuse 2-d axes for three components, and 3-d axes for two."""
-    if ax is None:
-        return
-    is_3d = ax.name == "3d"
-    if n_dimensions == 3 and not is_3d:
-        raise ValueError(
-            "an embedding of 3 components needs 3-d axes, got a 2-d ax: make it by "
-            "subplots(subplot_kw={'projection': '3d'}), or pass embedding[:, :2]"
-        )
-    if n_dimensions == 2 and is_3d:
-        raise ValueError(
-            "ax is 3-d, but two components are drawn: pass 2-d axes, or an embedding "
-            "of 3 components"
-        )

@@ -15,15 +15,8 @@ MAX_PASSES = 5
 def count_crossings(flows):
     """Count crossing pairs of flows.
 
-    Parameters
-    ----------
-    flows : ndarray of shape (n_left, n_right), dtype=int
-        Number of cells from each bar on the left to each bar on the right.
-
-    Returns
-    -------
-    n_crossings : int
-        Number of pairs of cells that cross; those that share a bar do not.
+    ``flows[i, j]`` is the number of cells from bar i on the left to bar j on the right;
+    two cells that share a bar do not cross.
     """
     flows = np.asarray(flows, dtype=np.int64)
     # Cells that start lower and end higher, for all flows but the last row and the
@@ -89,21 +82,10 @@ def stack_bars(sizes, gap):
 
 
 def repel(wanted, gap, low, high):
-    """Move positions apart, by the least sum of squares.
+    """Move ascending positions apart by the least sum of squares.
 
-    Parameters
-    ----------
-    wanted : ndarray of shape (n_positions,)
-        Positions, ascending.
-    gap : float
-        Minimum distance; without room for it, all distances are equal.
-    low, high : float
-        Limits of the positions.
-
-    Returns
-    -------
-    positions : ndarray of shape (n_positions,)
-        The new positions.
+    `gap` is the minimum distance (without room for it, all are equal), `low` and `high`
+    are the limits.
     """
     if len(wanted) == 0:
         return np.empty(0)

@@ -421,21 +421,8 @@ def _mask_rejected(types):
 def _count_flows(types, start, end, max_types):
     """Count the cells from type to type, and order the types.
 
-    Parameters
-    ----------
-    types : ndarray of shape (n_types,)
-        All types.
-    start, end : ndarray of shape (n_cells,), dtype=int
-        Index of the type of each cell; -1 if it is unknown.
-    max_types : int
-        Maximum number of types shown.
-
-    Returns
-    -------
-    chosen : ndarray of shape (n_shown,)
-        Indices of the types shown, in order.
-    counts : dict
-        Parameters of the display.
+    `start` and `end` hold the index in `types` of each cell, -1 if it is unknown.
+    Returns the indices of the types shown, in order, and parameters of the display.
     """
     n_types = len(types)
     n_cells = np.bincount(start[start >= 0], minlength=n_types)

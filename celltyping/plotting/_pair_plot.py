@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 from collections import Counter
+from inspect import signature
 
 import numpy as np
 from sklearn.utils import check_array
@@ -32,6 +33,9 @@ LINE_GREY = "0.35"
 
 # Room in points for a number on a horizontal axis.
 NUMBER_WIDTH = 36
+
+# Height in points of an entry of the legend.
+LINE = 14
 
 # Side in points of axes on which points have their usual area.
 USUAL_SIDE = 170
@@ -280,30 +284,23 @@ class PairPlotDisplay(_PointsDisplay):
         self._draw_colorbar(colors.scale, axes)
         width = self.figure_.get_figwidth() + 0.8 * (colors.scale is not None)
         handles, groups = colors.legend_handles(), colors.training_handles()
+        look = {"frameon": False, "fontsize": "small", "title_fontsize": "small"}
         if handles:
-            lines = len(handles) + 1.5  # with the title
-            room = 72 * self.figure_.get_figheight() / 1.35
-            size = float(np.clip(0.9 * room / lines, SMALLEST, 8.5))
+            height = 72 * self.figure_.get_figheight()
             types = self.figure_.legend(
                 handles=handles,
                 title=self.color_name,
                 loc="outside right upper",
-                ncols=int(np.ceil(lines * size / room)),
-                frameon=False,
-                fontsize=size,
-                title_fontsize=size,
+                ncols=int(np.ceil(LINE * (len(handles) + 1) / height)),
                 alignment="left",
-                handletextpad=0.2,
-                labelspacing=0.3,
-                columnspacing=1,
+                **look,
             )
             self.legends_.append(types)
             width += types.get_window_extent().width / self.figure_.dpi
         self.figure_.set_figwidth(float(width))
         if groups:
-            look = {"ncols": 2, "frameon": False, "fontsize": "small"}
             below = self.figure_.legend(
-                handles=groups, loc="outside lower center", **look
+                handles=groups, loc="outside lower center", ncols=2, **look
             )
             self.legends_.append(below)
 
@@ -328,19 +325,7 @@ class PairPlotDisplay(_PointsDisplay):
         self.figure_.align_ylabels(self.axes_[1:, 0])
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator,
-        X,
-        X_new=None,
-        *,
-        features=None,
-        feature_names=None,
-        color_name=None,
-        kind="auto",
-        unlabeled_marker="auto",
-        **plot_options,
-    ):
+    def from_estimator(cls, estimator, X, X_new=None, **options):
         """Draw features, coloured by the predictions of a fitted estimator.
 
         Parameters
@@ -352,20 +337,9 @@ class PairPlotDisplay(_PointsDisplay):
             The training points, as the estimator accepts them.
         X_new : {array-like, DataFrame} of shape (n_new_points, n_columns), default=None
             New points.
-        features : array-like, default=None
-            Names of the columns to draw, 2 to 10 of them. None: all.
-        feature_names : array-like of shape (n_columns,), default=None
-            Names of the columns. None: those of a DataFrame, else "feature 1" and so
-            on.
-        color_name : str, default=None
-            Meaning of the colours.
-        kind : {"auto", "category", "value"}, default="auto"
-            Kind of the colours, see the class.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Value that means unknown among categories.
-        **plot_options : dict
-            Keyword arguments of `plot`. The default of `name` is the name of the
-            estimator's class.
+        **options : dict
+            Keyword arguments of `from_predictions`, such as `features`, and of `plot`.
+            The default of `name` is the name of the estimator's class.
 
         Returns
         -------
@@ -390,21 +364,13 @@ class PairPlotDisplay(_PointsDisplay):
         >>> display.figure_.get_suptitle()
         'KMeans: 4 features of 75 training points, 3 new points'
         """
-        caller = cls._check_options("from_estimator", plot_options, estimator)
-        new_color = None
+        own = signature(cls.from_predictions).parameters
+        caller = cls._check_options("from_estimator", options, estimator, own)
+        color, new_color = predict_types(estimator, X, None, caller), None
         if X_new is not None:
             new_color = predict_types(estimator, X_new, None, caller)
         return cls.from_predictions(
-            X,
-            predict_types(estimator, X, None, caller),
-            X_new=X_new,
-            new_color=new_color,
-            features=features,
-            feature_names=feature_names,
-            color_name=color_name,
-            kind=kind,
-            unlabeled_marker=unlabeled_marker,
-            **plot_options,
+            X, color, X_new=X_new, new_color=new_color, **options
         )
 
     @classmethod

@@ -51,40 +51,26 @@ class PointColors:
 
     Parameters
     ----------
-    color, new_color : array-like or None
-        Types, clusters or values of the training points and of the new points.
+    color, new_color, kind, unlabeled_marker, cmap
+        As in the displays.
     placed : ndarray of shape (n_points,), dtype=bool
         Mask of the points that are drawn, training points first. The others do not
         affect the colours.
     n_training : int
         Number of training points.
-    kind : {"auto", "category", "value"}
-        Kind of the colours.
-    unlabeled_marker : "auto" or scalar
-        Value that means unknown among categories.
-    cmap : str, matplotlib.colors.Colormap, dict or None
-        Colours of types or of values.
 
     Attributes
     ----------
-    kind : {"category", "value", None}
-        Kind of the colours found; None without any.
-    n_training : int
-        Number of training points that are drawn.
-    types, codes : ndarray of shape (n_types,), ndarray of shape (n_drawn,)
-        Sorted types and the index of each point's type, -1 where it is unknown.
     colors : ndarray of shape (n_drawn, 4)
-        Colour of each point.
+        Colour of each point; this and what follows after `assign`.
     layer : ndarray of shape (n_drawn,)
         2 for points of a type with a colour of its own or of known value, 1 for points
         of other types, 0 for all others.
     groups : list of tuple (str, ndarray, ndarray)
-        Label, indices of the points and colour: of each type with a colour of its own,
-        of all other types together and of unknown types or values.
-    n_own : int
-        Number of types with a colour of their own.
+        Label, indices of the points and colour: of each of the `n_own` types with a
+        colour of its own, of all other types together, of unknown types or values.
     by_type : dict of {type: str}
-        These types and their colours.
+        Types with a colour of their own, and the colours.
     scale : matplotlib.cm.ScalarMappable or None
         Scale of the values, for a colour bar.
     """
@@ -225,25 +211,9 @@ class _PointsDisplay(_Display):
 
 
 def check_points(points, new_points, names, columns):
-    """Check training points and new points, and join them.
+    """Return all points, and the number of training points.
 
-    Parameters
-    ----------
-    points : array-like of shape (n_training, n_columns)
-        The training points; NaN where a position is missing.
-    new_points : array-like of shape (n_new, n_columns) or None
-        The new points.
-    names : tuple of (str, str)
-        Names of the two parameters, for the messages.
-    columns : str
-        Noun for the columns, such as "components".
-
-    Returns
-    -------
-    points : ndarray of shape (n_training + n_new, n_columns)
-        All points.
-    n_training : int
-        Number of training points.
+    `names` are those of the two parameters, `columns` is a noun such as "components".
     """
     checks = {"dtype": float, "ensure_all_finite": "allow-nan"}
     points = check_array(points, input_name=names[0], **checks)
@@ -299,20 +269,10 @@ def check_cmap(cmap, kind="category"):
 
 
 def type_colors(types, cmap):
-    """Choose a colour for each type, in the order of the sorted types.
+    """Return a colour for each type, (n_types, 4), in the order of the sorted types.
 
-    Parameters
-    ----------
-    types : ndarray of shape (n_types,)
-        Distinct types.
-    cmap : str, matplotlib.colors.Colormap, dict or None
-        A dict of colours, completed by those of `PALETTE` that are not in it; a list of
-        colours, repeated beyond its end; a continuous colour map. None: `PALETTE`.
-
-    Returns
-    -------
-    colors : ndarray of shape (n_types, 4)
-        Colour of each type.
+    A dict is completed by colours of `PALETTE` that are not in it; a list of colours is
+    repeated beyond its end.
     """
     from matplotlib import colormaps
     from matplotlib.colors import to_rgba
@@ -339,25 +299,10 @@ def type_colors(types, cmap):
 
 
 def check_colors(colors, lengths, kind):
-    """Check the colours of training points and new points, and find their kind.
+    """Return the kind of colours, a mask of the points that have one, and the colours.
 
-    Parameters
-    ----------
-    colors : dict of {str: array-like or None}
-        Name of the parameter and colours of each part; None if it has none.
-    lengths : dict of {str: int}
-        Number of points in each part.
-    kind : {"auto", "category", "value"}
-        Kind of the colours.
-
-    Returns
-    -------
-    kind : {"category", "value", None}
-        Kind found; None if no part has colours.
-    has_color : ndarray of shape (n_points,), dtype=bool
-        Mask of the points that have a colour.
-    colors : ndarray of shape (n_colored_points,) or None
-        These colours; values as float64, NaN where they are unknown.
+    `colors` and `lengths` are dicts by the name of the parameter. Values are returned
+    as float64, NaN where they are unknown.
     """
     check_option("kind", kind, ("auto", "category", "value"))
     there = {
@@ -460,20 +405,14 @@ def scatter_points(ax, points, colors, size, alpha):
     points : ndarray of shape (n_points, 2) or (n_points, 3)
         The training points, then the new points.
     colors : PointColors
-        Colours of the points. Lower layers are drawn first; within a layer, the order
-        is random, always the same one.
-    size : float or None
-        Area of a training point in square points of print. None: the more points, the
-        smaller.
-    alpha : float or None
-        Opacity of the training points. None: 0.8, but 0.45 with new points.
+        Their colours; within a layer, the order is random, always the same one.
+    size, alpha : float or None
+        Area in square points of print and opacity of the training points.
 
     Returns
     -------
-    training : matplotlib.collections.PathCollection
-        The training points.
-    new : matplotlib.collections.PathCollection or None
-        The new points.
+    training, new : matplotlib.collections.PathCollection
+        The training points and the new points; None without new points.
     """
     n_training, n_new = colors.n_training, len(points) - colors.n_training
     if size is None:

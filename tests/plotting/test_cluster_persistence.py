@@ -78,13 +78,6 @@ def test_largest_cluster_comes_first():
     assert display.ax_.get_title() == "3 clusters of 20 points, 4 of them noise"
 
 
-def test_inputs_are_not_changed():
-    given = [np.array(values) for values in clusters()]
-    ClusterPersistenceDisplay.from_predictions(*given)
-    for value, before in zip(given, clusters(), strict=True):
-        np.testing.assert_array_equal(value, before)
-
-
 @pytest.mark.parametrize(
     ("has_probabilities", "has_persistence", "panels"),
     [
@@ -257,10 +250,3 @@ def test_nothing_is_clipped(n_clusters):
                 ends.append(text.get_window_extent().intervalx)
     starts, ends = np.transpose(ends)
     assert (starts[1:] > ends[:-1]).all()
-
-
-def test_without_matplotlib(no_matplotlib, points):
-    with pytest.raises(ImportError, match=r"from_predictions needs matplotlib"):
-        ClusterPersistenceDisplay.from_predictions([0, 1])
-    with pytest.raises(ImportError, match=r"from_estimator needs matplotlib"):
-        ClusterPersistenceDisplay.from_estimator(KMeans(2, n_init=1).fit(points))

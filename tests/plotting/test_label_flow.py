@@ -6,7 +6,6 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
@@ -423,18 +422,6 @@ def test_from_estimator_says_what_is_missing():
         LabelFlowDisplay.from_estimator(Adapted().fit(None), max_types=0)
 
 
-def test_nothing_given_is_changed(cells):
-    before = [side.copy() for side in cells]
-    LabelFlowDisplay.from_predictions(*cells)
-    for side, copy in zip(cells, before, strict=True):
-        assert (side == copy).all()
-
-
-def test_draws_without_pyplot_on_a_figure(cells):
-    ax = Figure().subplots()
-    assert LabelFlowDisplay.from_predictions(*cells, ax=ax).ax_ is ax
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -458,10 +445,3 @@ def test_bad_types():
         LabelFlowDisplay.from_predictions(["?", "?"], ["unknown", "?"])
     with pytest.raises(ValueError, match="types of one kind, got a mix of int, str"):
         LabelFlowDisplay.from_predictions(["B", "T"], [1, 2])
-
-
-def test_without_matplotlib(cells, no_matplotlib):
-    with pytest.raises(ImportError, match=r"LabelFlowDisplay\.from_predictions needs"):
-        LabelFlowDisplay.from_predictions(*cells)
-    with pytest.raises(ImportError, match=r"LabelFlowDisplay\.from_estimator needs"):
-        LabelFlowDisplay.from_estimator(Adapted().fit(None))

@@ -362,12 +362,3 @@ def test_nothing_is_clipped_or_covered(n_features, n_types):
             assert not first.padded(-1).overlaps(second.padded(-1))
     left = [ax.yaxis.label.get_window_extent().x0 for ax in display.axes_[1:, 0]]
     assert np.ptp(left) < 1
-
-
-def test_without_matplotlib(table, no_matplotlib):
-    X, labels = table
-    with pytest.raises(ImportError, match=r"from_predictions needs matplotlib"):
-        PairPlotDisplay.from_predictions(X)
-    knn = KNeighborsClassifier(1).fit(X, labels)
-    with pytest.raises(ImportError, match=r"from_estimator needs matplotlib"):
-        PairPlotDisplay.from_estimator(knn, X)
