@@ -286,11 +286,11 @@ class PairPlotDisplay(_PointsDisplay):
         handles, groups = colors.legend_handles(), colors.training_handles()
         look = {"frameon": False, "fontsize": "small", "title_fontsize": "small"}
         if handles:
-            height = 72 * self.figure_.get_figheight()
+            height = 72 * self.figure_.get_figheight() - 50  # title and margins
             types = self.figure_.legend(
                 handles=handles,
                 title=self.color_name,
-                loc="outside right upper",
+                loc="outside right center",
                 ncols=int(np.ceil(LINE * (len(handles) + 1) / height)),
                 alignment="left",
                 **look,
