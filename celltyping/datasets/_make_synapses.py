@@ -59,8 +59,8 @@ _FAR, _HUGE = (250.0, 400.0), (20.0, 60.0)
         "tilt": [Interval(numbers.Real, 0, 180, closed="both")],
         "outlier_share": [Interval(numbers.Real, 0, 1, closed="left")],
         "n_new": [Interval(numbers.Integral, 0, None, closed="left")],
-        "random_state": ["random_state"],
         "return_X_y": ["boolean"],
+        "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -75,8 +75,8 @@ def make_synapses(
     tilt=20.0,
     outlier_share=0.03,
     n_new=30,
-    random_state=None,
     return_X_y=False,
+    random_state=None,
 ):
     """Simulate synapses in clusters on the dendrites of neurons.
 
@@ -107,10 +107,10 @@ def make_synapses(
         dendrites, the others are far too large.
     n_new : int, default=30
         Number of new synapses of the same neurons.
-    random_state : int, RandomState instance or None, default=None
-        Seed. Pass an int for reproducible synapses.
     return_X_y : bool, default=False
         Return ``(frame, target)`` instead of a Bunch.
+    random_state : int, RandomState instance or None, default=None
+        Seed. Pass an int for reproducible synapses.
 
     Returns
     -------
