@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
 
 from celltyping import NUMAP, GrEASE, MLPEncoder
@@ -240,23 +241,29 @@ def test_where_anchors_help_is_found_out():
 
 
 def test_types_pull_together():
-    rng = np.random.default_rng(0)
-    data, y = make_clumps(200, 6, spreads=(2.5, 2.5))
-    common = {"random_state": 0, "n_epochs": 150, "max_epochs": 10}
-    alone = separation(make_numap(**common).fit(data).layout_, y)
-    assert alone < 0.95
-    half = np.where(rng.random(200) < 0.5, y, -1)
-    semi = separation(
-        make_numap(target_weight=0.9, **common).fit(data, half).layout_, y
-    )
-    full = separation(make_numap(target_weight=0.9, **common).fit(data, y).layout_, y)
-    assert full > 0.97
-    assert alone <= semi < full
-    names = np.array(["PN", "KC", "?"])[half]
-    named = make_numap(target_weight=0.9, **common).fit(data, names).layout_
-    assert separation(named, y) == semi
-    none = make_numap(target_weight=0.0, **common).fit(data, y).layout_
-    assert separation(none, y) == alone
+    """More known types separate the clusters more; a weight of 0 ignores them."""
+    data, y = make_clumps(200, 6, spreads=(3.0, 3.0))
+    half = np.where(np.random.default_rng(0).random(200) < 0.5, y, -1)
+
+    def lay_out(types, target_weight=0.9):
+        numap = make_numap(
+            target_weight=target_weight,
+            random_state=0,
+            n_epochs=150,
+            max_epochs=1,
+            n_anchors=200,
+        )
+        return numap.fit(data, types).layout_
+
+    alone, semi, full = lay_out(None), lay_out(half), lay_out(y)
+    # Measured: accuracies of 0.895, 0.925, 0.99; silhouettes of 0.42, 0.50, 0.83.
+    assert separation(alone, y) < separation(semi, y) < separation(full, y)
+    assert separation(alone, y) < 0.95
+    assert separation(full, y) > 0.97
+    assert silhouette_score(alone, y) + 0.05 < silhouette_score(semi, y)
+    assert silhouette_score(semi, y) + 0.2 < silhouette_score(full, y)
+    np.testing.assert_array_equal(lay_out(np.array(["PN", "KC", "?"])[half]), semi)
+    np.testing.assert_array_equal(lay_out(y, target_weight=0.0), alone)
 
 
 def test_a_spectral_embedding_at_full_weight():
