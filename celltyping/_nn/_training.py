@@ -18,9 +18,9 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.dataset import Dataset
 from torch import nn
 from torch.nn.functional import dropout
-from tqdm import tqdm
 
 from celltyping._nn._modules import TypeNet
+from celltyping._utils._progress import progress_bar
 
 # Maximum number of rows per batch of a prediction: their activations fit into a
 # second-level cache.
@@ -214,7 +214,7 @@ def train(
         max_lr=learning_rate,
         total_steps=n_steps + 1,
     )
-    with tqdm(total=max_epochs, desc=description, disable=not verbose) as bar:
+    with progress_bar(max_epochs, description=description, verbose=verbose) as bar:
         net = skorch.NeuralNet(
             module,
             criterion=criterion,

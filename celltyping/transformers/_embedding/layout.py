@@ -13,7 +13,6 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
-from tqdm import tqdm
 
 from celltyping._kernels._layout import (
     LARGEST_POWER,
@@ -26,6 +25,7 @@ from celltyping._kernels._layout import (
     move_in_plane,
 )
 from celltyping._kernels._threads import threads
+from celltyping._utils._progress import progress_bar
 from celltyping.transformers._embedding.laplacian import leading_eigenvectors
 from celltyping.transformers._embedding.out_of_sample import InputPCA
 
@@ -312,7 +312,7 @@ def optimize_layout(
     positions = np.array(start, dtype=np.float32, order="C")
     kernel = move_in_plane if positions.shape[1] == 2 else move
     n_negatives = np.uint64(forces.negative_sample_rate)
-    bar = tqdm(total=n_epochs, desc="layout", disable=not verbose)
+    bar = progress_bar(n_epochs, description="layout", verbose=verbose)
     with threads(n_jobs) as parallel, bar:
         for epoch in range(n_epochs):
             step = np.float32(learning_rate * (1.0 - epoch / n_epochs))
