@@ -10,10 +10,9 @@ the number of threads.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from celltyping._kernels._jit import CACHE, FLOAT_FLAGS, jit
+from celltyping._kernels._jit import FLOAT_FLAGS, jit
 
 # A query whose squared distance to a row is less is that row.
 SAME = 1e-6
@@ -52,11 +51,7 @@ def _jit_sums(function):
     depends on the processor and on the number of columns, but neither on the query nor
     on its row in the block: on one machine results stay the same to the bit.
     """
-    options = {"nogil": True, "fastmath": FLOAT_FLAGS | {"reassoc", "contract"}}
-    try:
-        return numba.njit(cache=CACHE, **options)(function)
-    except RuntimeError:  # numba found no folder for its cache
-        return numba.njit(**options)(function)
+    return jit(function, FLOAT_FLAGS | {"reassoc", "contract"})
 
 
 @_jit_sums

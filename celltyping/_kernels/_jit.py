@@ -18,7 +18,7 @@ CACHE = os.environ.get("CELLTYPING_NUMBA_CACHE", "1") != "0"
 FLOAT_FLAGS = {"nnan", "nsz"}
 
 
-def jit(function):
+def jit(function, flags=FLOAT_FLAGS):
     """Compile a pure function on arrays at its first call; it releases the GIL.
 
     Kernels must sort by `np.argsort`, never in place (``array.sort()``, ``np.sort``).
@@ -26,7 +26,7 @@ def jit(function):
     starts anew in each process. With kernels cached by two processes, one may call the
     sort of the other; `sort` then returned an array unsorted, without an error.
     """
-    options = {"nogil": True, "fastmath": FLOAT_FLAGS}
+    options = {"nogil": True, "fastmath": flags}
     try:
         return numba.njit(cache=CACHE, **options)(function)
     except RuntimeError:  # numba found no folder for its cache

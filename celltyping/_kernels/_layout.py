@@ -112,15 +112,6 @@ def _find_due(edges, i, epoch, due):
 
 
 @jit
-def _longest_row(ptr, start, stop):
-    """Find the largest number of edges of a row."""
-    longest = 0
-    for i in range(start, stop):
-        longest = max(longest, np.int64(ptr[i + 1] - ptr[i]))
-    return longest
-
-
-@jit
 def _square(own, other):
     """Compute the squared distance of two positions."""
     square = np.float32(0.0)
@@ -167,7 +158,7 @@ def move(start, stop, edges, positions, tables, epoch, key, step, n_negatives):
     """
     n_vertices, n_dims = positions.shape
     moved = positions[start:stop].copy()
-    due = np.empty(_longest_row(edges.ptr, start, stop), np.uint64)
+    due = np.empty(np.max(np.diff(edges.ptr[start : stop + 1])), np.uint64)
     push = np.empty(n_dims, np.float32)
     for i in range(start, stop):
         own = moved[i - start]
@@ -193,7 +184,7 @@ def move_in_plane(start, stop, edges, positions, tables, epoch, key, step, n_neg
     """Do the same as `move` in two dimensions, to the bit, in 0.7 of its time."""
     n_vertices = len(positions)
     moved = np.empty((stop - start, 2), np.float32)
-    due = np.empty(_longest_row(edges.ptr, start, stop), np.uint64)
+    due = np.empty(np.max(np.diff(edges.ptr[start : stop + 1])), np.uint64)
     for i in range(start, stop):
         x, y = positions[i, 0], positions[i, 1]
         n_due = _find_due(edges, i, epoch, due)

@@ -14,7 +14,7 @@ from celltyping._nn._training import seeded, train
 LEARNING_RATE = 0.1
 
 
-def match_radii(graph, positions, forces, *, n_epochs, seed, device, verbose):
+def match_radii(graph, positions, forces, *, n_epochs, seed, **options):
     """Optimise a layout by UMAP's loss and the correlation of local radii.
 
     Parameters
@@ -27,22 +27,18 @@ def match_radii(graph, positions, forces, *, n_epochs, seed, device, verbose):
         Forces between samples, with a density term.
     n_epochs : int
         Number of steps; each draws as many edges as an epoch of the layout.
-    seed, device, verbose
-        See `lay_out`.
+    seed : int
+        Seed of the edges that are drawn.
+    **options
+        `device` and `verbose` of `train`.
 
     Returns
     -------
     positions : ndarray of shape (n_samples, n_components), dtype=float64
         The new layout.
     """
-    density = forces.density
-    edges = EdgeData(
-        torch.arange(len(positions), device=device),
-        graph,
-        forces.negative_sample_rate,
-        torch.as_tensor(density.radii, dtype=torch.float32, device=device),
-        density.subsample_size,
-    )
+    device = options["device"]
+    edges = EdgeData(torch.arange(len(positions), device=device), graph, forces)
     with seeded(seed, device):
         net = train(
             FreePositions(torch.as_tensor(positions, dtype=torch.float32)),
@@ -54,8 +50,7 @@ def match_radii(graph, positions, forces, *, n_epochs, seed, device, verbose):
             learning_rate=LEARNING_RATE,
             description="density",
             optimizer=RowAdam,
-            device=device,
-            verbose=verbose,
+            **options,
         )
     return net.module_.positions.detach().cpu().numpy().astype(np.float64)
 

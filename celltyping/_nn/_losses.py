@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from celltyping._nn._batches import Batches, draw_by_weight, edge_tensors
 from celltyping._nn._training import (
     WEIGHT_DECAY,
     Perceptron,
@@ -44,60 +45,35 @@ class EdgeData(torch.utils.data.Dataset):
         Inputs of the network.
     graph : csr_array of shape (n_samples, n_samples)
         The fuzzy graph.
-    negative_sample_rate : int
-        Number of pairs that repel, per edge.
-    radii : Tensor of shape (n_samples,), default=None
-        Logarithms of the original local radii, for the density term.
-    subsample_size : int, default=0
-        Number of samples whose radii are compared in a batch.
+    forces : Forces
+        Number of random pairs that repel per edge, and the density term.
     layout : Tensor of shape (n_samples, n_components), default=None
         Positions that samples should stay near.
     """
 
-    def __init__(
-        self,
-        inputs,
-        graph,
-        negative_sample_rate,
-        radii=None,
-        subsample_size=0,
-        layout=None,
-    ):
-        device = inputs.device
-        coo = graph.tocoo()
-        self.inputs, self.radii, self.layout = inputs, radii, layout
-        self.negative_sample_rate = negative_sample_rate
-        self.subsample_size = min(subsample_size, len(inputs))
-        self.heads = torch.as_tensor(coo.row.astype(np.int64), device=device)
-        self.tails = torch.as_tensor(coo.col.astype(np.int64), device=device)
-        shares = np.cumsum(coo.data, dtype=np.float64)
-        self.shares = torch.as_tensor(shares / shares[-1], device=device)
+    def __init__(self, inputs, graph, forces, layout=None):
+        device, density = inputs.device, forces.density
+        self.inputs, self.forces, self.layout = inputs, forces, layout
+        self.heads, self.tails, self.shares = edge_tensors(graph, device)
         # Edges that count in an epoch of the layout: the strongest one always does.
-        self.n_due = math.ceil(coo.data.sum() / coo.data.max())
-        if radii is not None:
+        self.n_due = math.ceil(graph.data.sum() / graph.data.max())
+        self.radii = None
+        if density is not None:
+            radii = torch.as_tensor(density.radii, dtype=torch.float32)
+            self.radii = radii.to(device)
             self.starts = torch.as_tensor(graph.indptr.astype(np.int64), device=device)
 
     def __len__(self):
         return self.n_due
 
 
-class EdgeBatches:
+class EdgeBatches(Batches):
     """Batches of `batch_size` edges, drawn by weight, with random pairs that repel."""
-
-    def __init__(self, dataset, batch_size):
-        self.data, self.batch_size = dataset, batch_size
-        self.n_batches = math.ceil(len(dataset) / batch_size)
-
-    def __len__(self):
-        return self.n_batches
 
     def __iter__(self):
         data, device = self.data, self.data.inputs.device
-        for _ in range(self.n_batches):
-            drawn = torch.rand(self.batch_size, dtype=torch.float64, device=device)
-            edges = torch.searchsorted(data.shares, drawn).clamp_(
-                max=len(data.heads) - 1
-            )
+        for _ in range(len(self)):
+            edges = draw_by_weight(data.shares, self.batch_size)
             vertices = [data.heads[edges], data.tails[edges]]
             targets = {}
             if data.radii is not None:
@@ -111,18 +87,16 @@ class EdgeBatches:
                 targets |= {"centers": parts[2], "neighbors": parts[3]}
             if data.layout is not None:
                 targets["layout"] = data.layout[samples]
-            targets["others"] = torch.randint(
-                len(samples),
-                (self.batch_size, data.negative_sample_rate),
-                device=device,
-            )
+            shape = self.batch_size, data.forces.negative_sample_rate
+            targets["others"] = torch.randint(len(samples), shape, device=device)
             yield data.inputs[samples], targets
 
     def _neighborhoods(self):
         """Draw samples, and list all edges of each."""
         data = self.data
         n_samples, device = len(data.inputs), data.inputs.device
-        centers = torch.randperm(n_samples, device=device)[: data.subsample_size]
+        size = data.forces.density.subsample_size
+        centers = torch.randperm(n_samples, device=device)[:size]
         starts = data.starts[centers]
         sizes = data.starts[centers + 1] - starts
         rows = torch.repeat_interleave(torch.arange(len(centers), device=device), sizes)
@@ -251,18 +225,12 @@ def fine_tune(
         The trained net.
     """
     device = options["device"]
-    radii, size, density = None, 0, forces.density
-    if density is not None:
-        radii = torch.as_tensor(density.radii, dtype=torch.float32, device=device)
-        size = density.subsample_size
     if isinstance(module, Perceptron):
         module.set_noise(dropout=0.0, noise=0.0)
     edges = EdgeData(
         as_tensor(inputs, np.float32, device),
         graph,
-        forces.negative_sample_rate,
-        radii,
-        size,
+        forces,
         as_tensor(layout, np.float32, device),
     )
     rows = choose_batch_size(batch_size, len(inputs))

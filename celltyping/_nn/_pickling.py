@@ -18,7 +18,7 @@ class PicklableNetMixin:
         state = dict(super().__getstate__())  # a copy: it may be the object's own dict
         for name in self._net_attributes:
             if name in state:
-                from celltyping._nn._training import pack_net
+                from celltyping._nn._storage import pack_net
 
                 state[name] = pack_net(state[name])
         return state
@@ -27,7 +27,7 @@ class PicklableNetMixin:
         getattr(super(), "__setstate__", vars(self).update)(state)
         for name in self._net_attributes:
             if name in state:
-                from celltyping._nn._training import unpack_net
+                from celltyping._nn._storage import unpack_net
 
                 setattr(self, name, unpack_net(state[name]))
         if "device_" in state:

@@ -9,7 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from celltyping._nn._training import WEIGHT_DECAY, seeded, train
+from celltyping._nn._batches import (
+    Batches,
+    cumulative_shares,
+    draw_by_weight,
+    edge_tensors,
+)
+from celltyping._nn._training import WEIGHT_DECAY, as_tensor, seeded, train
 
 # Added to the diagonal of the outputs' covariance, in units of its mean: it stays
 # positive definite while two outputs are still equal.
@@ -30,49 +36,28 @@ class AffinityData(torch.utils.data.Dataset):
     """
 
     def __init__(self, inputs, graph, masses, targets):
-        coo = graph.tocoo()
         device = inputs.device
         self.inputs, self.targets = inputs, targets
-        self.heads = torch.as_tensor(coo.row.astype(np.int64), device=device)
-        self.tails = torch.as_tensor(coo.col.astype(np.int64), device=device)
-        self.edge_shares = _shares(coo.data, device)
-        self.sample_shares = _shares(masses, device)
+        self.heads, self.tails, self.edge_shares = edge_tensors(graph, device)
+        self.sample_shares = cumulative_shares(masses, device)
 
     def __len__(self):
         return len(self.inputs)
 
 
-def _shares(weights, device):
-    """Return cumulative shares, for draws by weight."""
-    shares = np.cumsum(weights, dtype=np.float64)
-    return torch.as_tensor(shares / shares[-1], device=device)
-
-
-class AffinityBatches:
+class AffinityBatches(Batches):
     """Batches of edges drawn by affinity, each with a second batch of samples.
 
     Both have `batch_size` rows.
     """
 
-    def __init__(self, dataset, batch_size):
-        self.data, self.batch_size = dataset, batch_size
-        self.n_batches = math.ceil(len(dataset) / batch_size)
-
-    def __len__(self):
-        return self.n_batches
-
     def __iter__(self):
         data = self.data
-        for _ in range(self.n_batches):
-            edges = self._draw(data.edge_shares)
-            others = self._draw(data.sample_shares)
+        for _ in range(len(self)):
+            edges = draw_by_weight(data.edge_shares, self.batch_size)
+            others = draw_by_weight(data.sample_shares, self.batch_size)
             rows = torch.cat([data.heads[edges], data.tails[edges], others])
             yield data.inputs[rows], data.targets[rows]
-
-    def _draw(self, shares):
-        """Draw indices by their shares."""
-        drawn = torch.rand(self.batch_size, dtype=shares.dtype, device=shares.device)
-        return torch.searchsorted(shares, drawn).clamp_(max=len(shares) - 1)
 
 
 class RayleighLoss(nn.Module):
@@ -136,10 +121,10 @@ def learn_coordinates(
     if batch_size == "auto":
         batch_size = min(BATCH, len(inputs))
     data = AffinityData(
-        torch.as_tensor(inputs, dtype=torch.float32).to(device),
+        as_tensor(inputs, np.float32, device),
         graph,
         masses,
-        torch.as_tensor(targets, dtype=torch.float32).to(device),
+        as_tensor(targets, np.float32, device),
     )
     if max_epochs == "auto":
         max_epochs = math.ceil(MIN_STEPS / len(AffinityBatches(data, batch_size)))

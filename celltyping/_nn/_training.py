@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons, and training, prediction and storage of networks."""
+"""Multi-layer perceptrons, and training and prediction of networks."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -19,7 +19,7 @@ from skorch.dataset import Dataset
 from torch import nn
 from torch.nn.functional import dropout
 
-from celltyping._nn._modules import TypeNet
+from celltyping._nn._batches import ShuffledBatches
 from celltyping._utils._progress import progress_bar
 
 # Maximum number of rows per batch of a prediction: their activations fit into a
@@ -34,7 +34,7 @@ NUMBERS_AT_ONCE = 1 << 20
 LOCK = threading.RLock()
 
 # Names of the callbacks that `train` adds.
-OWN_CALLBACKS = ("schedule", "progress", "stop")
+OWN_CALLBACKS = ("schedule", "watch")
 
 # Standard deviation of the noise on weights that start as an identity.
 INITIAL_NOISE = 0.01
@@ -102,44 +102,11 @@ def _threads_for(device):
             torch.set_num_threads(n_threads)
 
 
-class ShuffledBatches:
-    """Batches of rows in random order, each taken by one indexing operation.
-
-    Parameters
-    ----------
-    dataset : skorch.dataset.Dataset
-        Tensors of inputs and targets.
-    batch_size : int
-        Rows per batch. Batches differ by one row at most, so that none is tiny.
-    """
-
-    def __init__(self, dataset, batch_size):
-        self.inputs, self.targets = dataset.X, dataset.y
-        self.n_batches = math.ceil(len(self.inputs) / batch_size)
-
-    def __len__(self):
-        return self.n_batches
-
-    def __iter__(self):
-        order = torch.randperm(len(self.inputs))
-        for rows in order.tensor_split(self.n_batches):
-            rows = rows.to(self.inputs.device)
-            yield self.inputs[rows], self.targets[rows]
-
-
-class _Progress(Callback):
-    """Callback that shows epochs and the loss in a progress bar."""
+class _Watch(Callback):
+    """Callback that shows epochs and the loss, and stops a training that diverges."""
 
     def __init__(self, bar):
         self.bar = bar
-
-    def on_epoch_end(self, net, **kwargs):
-        self.bar.set_postfix(loss=f"{net.history[-1, 'train_loss']:.4g}")
-        self.bar.update()
-
-
-class _StopWhereLossIsNan(Callback):
-    """Callback that raises an error if the training diverges."""
 
     def on_epoch_end(self, net, **kwargs):
         loss = net.history[-1, "train_loss"]
@@ -148,6 +115,8 @@ class _StopWhereLossIsNan(Callback):
                 f"the training diverged: the loss of epoch {len(net.history)} is "
                 f"{loss}. Lower learning_rate (now {net.lr:g}), or scale the features"
             )
+        self.bar.set_postfix(loss=f"{loss:.4g}")
+        self.bar.update()
 
 
 def train(
@@ -207,7 +176,7 @@ def train(
     FloatingPointError
         If the loss of an epoch is not finite.
     """
-    n_steps = max_epochs * len(batches(dataset, batch_size=batch_size))
+    n_steps = max_epochs * len(batches(dataset, batch_size))
     schedule = LRScheduler(
         torch.optim.lr_scheduler.OneCycleLR,
         step_every="batch",
@@ -227,8 +196,7 @@ def train(
             train_split=None,
             callbacks=[
                 ("schedule", schedule),
-                ("progress", _Progress(bar)),
-                ("stop", _StopWhereLossIsNan()),
+                ("watch", _Watch(bar)),
                 *(callbacks or []),
             ],
             callbacks__print_log=None,
@@ -458,48 +426,3 @@ def regress(module, inputs, targets, *, batch_size, seed, **options):
             weight_decay=WEIGHT_DECAY,
             **options,
         )
-
-
-# Networks that are stored as their options and weights.
-OWN_MODULES = {"Perceptron": Perceptron, "TypeNet": TypeNet}
-
-
-def pack_net(net):
-    """Turn a trained net into plain data, which skops can store.
-
-    A dict of options, weights as arrays, and history, if the module is one of this
-    package; else a net with a copy on the CPU, without the parts needed for training.
-    """
-    module = copy.deepcopy(net.module_).cpu()
-    if type(module) in OWN_MODULES.values():
-        return {
-            "module": type(module).__name__,
-            "options": module.options,
-            "weights": {name: w.numpy() for name, w in module.state_dict().items()},
-            "history": net.history.to_list(),
-        }
-    return _bare_net(module, net.history)
-
-
-def unpack_net(packed):
-    """Make a net with the same output from the result of `pack_net`."""
-    if not isinstance(packed, dict):
-        return packed
-    with seeded(0, "cpu"):  # the initial weights are replaced
-        module = OWN_MODULES[packed["module"]](**packed["options"])
-    module.load_state_dict({k: torch.tensor(w) for k, w in packed["weights"].items()})
-    return _bare_net(module, skorch.history.History(packed["history"]))
-
-
-def _bare_net(module, history):
-    """Make a net of a trained module, without the parts needed for training."""
-    net = skorch.NeuralNet(
-        module,
-        criterion=nn.SmoothL1Loss,
-        train_split=None,
-        callbacks__print_log=None,
-        callbacks__valid_loss=None,
-        verbose=0,
-    ).initialize()
-    net.history = history
-    return net

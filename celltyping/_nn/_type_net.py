@@ -1,9 +1,10 @@
-"""Training and inference of the networks that classify cells."""
+"""Networks of ItClust: layers, training and scores."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
 import copy
+import itertools
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 from torch import nn
 
-from celltyping._nn._modules import TypeNet
+from celltyping._nn._batches import Batches, draw_by_weight
 from celltyping._nn._training import NUMBERS_AT_ONCE, as_tensor, seeded, train
 
 # Weight decay: the default of the publication of AdamW.
@@ -21,6 +22,106 @@ WEIGHT_DECAY = 0.01
 # Number of random marks. The marks of a batch are a slice of them: drawing new ones for
 # each batch takes half the time of a training.
 N_MARKS = 1 << 21
+
+
+class _ParallelLinear(nn.Module):
+    """Linear layers of several networks, evaluated in parallel.
+
+    Parameters
+    ----------
+    n_networks : int
+        Number of networks.
+    n_inputs, n_outputs : int
+        Width of the inputs and the outputs of each network.
+    """
+
+    def __init__(self, n_networks, n_inputs, n_outputs):
+        super().__init__()
+        bound = 1 / math.sqrt(n_inputs)
+        self.weight = nn.Parameter(torch.empty(n_networks, n_inputs, n_outputs))
+        self.bias = nn.Parameter(torch.empty(n_networks * n_outputs))
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, units):
+        n_networks, n_inputs, _ = self.weight.shape
+        units = units.view(-1, n_networks, n_inputs).transpose(0, 1)
+        return (units @ self.weight).transpose(0, 1).flatten(1) + self.bias
+
+
+class TypeNet(nn.Module):
+    """Encoders, each with a centroid per type in its latent space.
+
+    Several networks with different random weights are trained at once, on the same
+    cells: one large product of matrices takes less time than several small ones.
+
+    The score of a type is the logarithm of Student's t kernel between the latent and
+    the type's centroid, without its constant; so the softmax of the scores is the soft
+    assignment of ItClust.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of genes.
+    hidden_layer_sizes : sequence of int
+        Width of each layer of a network; the last is the latent space.
+    n_types : int
+        Number of types.
+    n_networks : int
+        Number of networks.
+    alpha : float
+        Degrees of freedom of the kernel.
+    dropout : float, default=0.0
+        Probability of dropping a unit of any layer in training.
+    """
+
+    def __init__(
+        self, n_inputs, hidden_layer_sizes, n_types, *, n_networks, alpha, dropout=0.0
+    ):
+        super().__init__()
+        self.options = {
+            "n_inputs": n_inputs,
+            "hidden_layer_sizes": tuple(hidden_layer_sizes),
+            "n_types": n_types,
+            "n_networks": n_networks,
+            "alpha": alpha,
+            "dropout": dropout,
+        }
+        self.alpha = alpha
+        first, *others = hidden_layer_sizes
+        # All networks see the same cells.
+        layers = [nn.Linear(n_inputs, n_networks * first)]
+        for before, after in itertools.pairwise([first, *others]):
+            layers += [nn.BatchNorm1d(n_networks * before), nn.ReLU()]
+            layers += [nn.Dropout(dropout), _ParallelLinear(n_networks, before, after)]
+        n_latent = hidden_layer_sizes[-1]
+        layers += [nn.BatchNorm1d(n_networks * n_latent, affine=False)]
+        layers += [nn.Dropout(dropout)]
+        self.encoder = nn.Sequential(*layers)
+        self.centroids = nn.Parameter(0.5 * torch.randn(n_networks, n_types, n_latent))
+        self.log_scale = nn.Parameter(torch.zeros(n_networks, 1))
+
+    def forward(self, inputs):
+        return self.score(self.encoder(inputs))
+
+    def score(self, latents):
+        """Score the types in each network.
+
+        Parameters
+        ----------
+        latents : Tensor of shape (n_samples, n_networks * n_latent)
+            Output of the encoder.
+
+        Returns
+        -------
+        scores : Tensor of shape (n_samples, n_networks, n_types)
+            Logarithms of the kernel.
+        """
+        n_networks, _, n_latent = self.centroids.shape
+        latents = latents.view(-1, n_networks, 1, n_latent)
+        away = (latents - self.centroids).square().sum(dim=3)
+        away = self.log_scale.exp() * away / self.alpha
+        return -(self.alpha + 1) / 2 * torch.log1p(away)
 
 
 class TypeLoss(nn.CrossEntropyLoss):
@@ -77,45 +178,28 @@ class CellData(torch.utils.data.Dataset):
         return as_tensor(cells, np.float32, self.device)
 
 
-class DrawnBatches:
-    """Batches of cells, drawn with replacement by their weights.
-
-    Parameters
-    ----------
-    dataset : CellData
-        The cells.
-    batch_size : int
-        Number of cells per batch.
-    """
-
-    def __init__(self, dataset, batch_size):
-        self.dataset, self.batch_size = dataset, batch_size
-
-    def __len__(self):
-        return math.ceil(len(self.dataset) / self.batch_size)
+class DrawnBatches(Batches):
+    """Batches of `CellData`, drawn with replacement by the cells' weights."""
 
     def __iter__(self):
-        data = self.dataset
-        # By the inverse of the cumulative weights: torch.multinomial is limited to 2^24
-        # cells.
-        ends = data.weights.cumsum(0)
+        # torch.multinomial is limited to 2^24 cells.
+        cumulative = self.data.weights.cumsum(0)
         for _ in range(len(self)):
-            at = torch.rand(self.batch_size, dtype=torch.float64) * ends[-1]
-            rows = torch.searchsorted(ends, at).clamp_(max=len(data) - 1)
-            cells = data.corrupt(data.dense(rows.numpy()))
-            yield cells, self._targets(rows).to(data.device)
+            rows = draw_by_weight(cumulative, self.batch_size)
+            cells = self.data.corrupt(self.data.dense(rows.numpy()))
+            yield cells, self._targets(rows).to(self.data.device)
 
     def _targets(self, rows):
         """Return the training targets of some cells."""
-        return self.dataset.targets[rows]
+        return self.data.targets[rows]
 
 
 class _ReconstructionBatches(DrawnBatches):
     """Batches whose targets are the standardised cells, without dropped entries."""
 
     def _targets(self, rows):
-        cells = self.dataset.dense(rows.numpy()).cpu()
-        return (cells - self.dataset.mean) / self.dataset.spread
+        cells = self.data.dense(rows.numpy()).cpu()
+        return (cells - self.data.mean) / self.data.spread
 
 
 def make_type_net(n_inputs, hidden_layer_sizes, n_types, *, seed, **options):

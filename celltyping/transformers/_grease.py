@@ -16,6 +16,7 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from celltyping._nn._pickling import PicklableNetMixin
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._warnings import find_stack_level
@@ -67,7 +68,12 @@ INPUT_NOISE = 0.3
 MAX_EPOCHS = 60
 
 
-class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class GrEASE(
+    PicklableNetMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     """Spectral embedding that extends to new samples.
 
     The coordinates are the leading eigenvectors of a Laplacian of the graph of nearest
@@ -218,6 +224,8 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    _net_attributes = ()  # the map stores its own
+
     def __init__(
         self,
         n_components=2,
@@ -290,8 +298,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_samples = X.shape[0]
         self._check_parameters(n_samples)
         for name in ("device_", "loss_curve_", "n_iter_"):
-            if hasattr(self, name):
-                delattr(self, name)
+            vars(self).pop(name, None)
         self.solver_ = self.solver
         if self.solver == "auto":
             self.solver_ = "exact" if n_samples <= MAX_EXACT else "minibatch"
@@ -324,6 +331,7 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.loss_curve_ = np.array(self._map.net.history[:, "train_loss"])
             self.n_iter_ = len(self.loss_curve_)
         self.embedding_ = self._coordinates(X).astype(X.dtype, copy=False)
+        self._n_features_out = self.n_components
         return self
 
     def _check_parameters(self, n_samples):
@@ -547,14 +555,6 @@ class GrEASE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "mapped by their neighbours; n_anchors=0 trains a network"
             )
         return self._map.net
-
-    @property
-    def _n_features_out(self):
-        """Number of columns of `transform`, for `get_feature_names_out`."""
-        return self.n_components
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "embedding_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

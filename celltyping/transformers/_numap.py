@@ -29,6 +29,14 @@ from celltyping.transformers._mlp_encoder import MLPEncoder
 # Parameters of the encoder if they are not given; never changed.
 DEFAULT_ENCODER = MLPEncoder()
 
+# Attributes that are not defined after every fit.
+OPTIONAL_ATTRIBUTES = (
+    "spectral_",
+    "spectral_embedding_",
+    "decoder_net_",
+    "fine_tune_loss_curve_",
+)
+
 
 def _has_decoder(estimator):
     """Return whether there is a decoder, for `available_if`."""
@@ -341,7 +349,8 @@ class NUMAP(
         self.graph_ = graph.weights
 
         # Step 2: the layout.
-        self._delete_optional_attributes()
+        for name in OPTIONAL_ATTRIBUTES:
+            vars(self).pop(name, None)
         coordinates = self._find_coordinates(X, encoder, seed)
         if start is None:
             start = layout.find_start(
@@ -369,16 +378,14 @@ class NUMAP(
             spectral_net=self.spectral_.net_ if encoder.weights == "spectral" else None,
             **run,
         )
-        self._set_map(fitted, encoder, X)
+        self._set_map(*fitted, encoder, X)
 
         # Step 4: the embedding.
         embedding = self._map_samples(X, coordinates)
         self.embedding_ = embedding.astype(X.dtype, copy=False)
         if _has_decoder(self):
-            options = {"encoder": encoder, "earlier": earlier_decoder, **run}
-            self.decoder_net_ = training.fit_decoder(
-                self.decoder, self._map, samples, embedding, **options
-            )
+            args = self.decoder, self._map, samples, embedding, encoder
+            self.decoder_net_ = training.fit_decoder(*args, earlier_decoder, **run)
         return self
 
     def _resolve_encoder(self):
@@ -388,13 +395,6 @@ class NUMAP(
         if isinstance(self.encoder, MLPEncoder):
             return self.encoder
         return MLPEncoder(module=self.encoder)
-
-    def _delete_optional_attributes(self):
-        """Delete the attributes that are not defined after every fit."""
-        names = ("spectral_", "spectral_embedding_")
-        for name in (*names, "decoder_net_", "fine_tune_loss_curve_"):
-            if hasattr(self, name):
-                delattr(self, name)
 
     def _validate_X(self, X, *, reset):
         """Validate samples."""
@@ -486,17 +486,16 @@ class NUMAP(
         strength = self.negative_sample_rate, self.repulsion_strength
         return layout.Forces(*curve, *strength, density)
 
-    def _set_map(self, fitted, encoder, X):
+    def _set_map(self, mapping, loss_curve, fine_tune_loss_curve, encoder, X):
         """Set the attributes of a trained map."""
-        self._map = fitted.map
+        self._map, self.loss_curve_ = mapping, loss_curve
         self._networks = training.describe_networks(self, encoder)
         self._sample_shape = X.shape[1:]
         self._n_features_out = self.n_components
-        self.n_anchors_ = fitted.n_anchors
-        self.loss_curve_ = fitted.loss_curve
-        self.n_iter_ = len(fitted.loss_curve)
-        if fitted.fine_tune_loss_curve is not None:
-            self.fine_tune_loss_curve_ = fitted.fine_tune_loss_curve
+        self.n_anchors_ = mapping.n_anchors
+        self.n_iter_ = len(loss_curve)
+        if fine_tune_loss_curve is not None:
+            self.fine_tune_loss_curve_ = fine_tune_loss_curve
 
     def _map_samples(self, X, coordinates=None):
         """Map samples to positions, with spectral coordinates if they are needed."""
@@ -581,9 +580,6 @@ class NUMAP(
         if not training.is_own_decoder(self.decoder):
             features = self._map.pca.inverse_transform(features / self._map.input_scale)
         return features.reshape(len(X), *self._sample_shape).astype(X.dtype, copy=False)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_map")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -28,6 +28,12 @@ def make_loss(repulsion_strength=1.0, weight=0.0, shift=0.1, b=B):
     return UmapLoss(Forces(A, b, 5, repulsion_strength, density))
 
 
+def make_forces(negative_sample_rate, radii=None, subsample_size=0):
+    """Make forces, with a density term if there are radii."""
+    density = None if radii is None else Density(radii, 1.0, 1.0, 0.1, subsample_size)
+    return Forces(A, B, negative_sample_rate, 1.0, density)
+
+
 def random_graph(n_samples=30, seed=0):
     """Make a symmetric graph with weights in (0, 1], and no empty row."""
     rng = np.random.default_rng(seed)
@@ -162,7 +168,7 @@ def test_correlation():
 
 def test_an_epoch_has_as_many_edges_as_count_in_the_layout():
     graph = random_graph()
-    edges = EdgeData(torch.zeros(30, 1), graph, 5)
+    edges = EdgeData(torch.zeros(30, 1), graph, make_forces(5))
     assert len(edges) == int(np.ceil(graph.data.sum(dtype=float) / graph.data.max()))
     for batch_size in (1, 10, len(edges), 10 * len(edges)):
         batches = EdgeBatches(edges, batch_size=batch_size)
@@ -172,7 +178,7 @@ def test_an_epoch_has_as_many_edges_as_count_in_the_layout():
 
 def test_edges_are_drawn_in_proportion_to_their_weight():
     graph = random_graph(12)
-    edges = EdgeData(torch.arange(12), graph, 1)
+    edges = EdgeData(torch.arange(12), graph, make_forces(1))
     n_drawn = 40_000
     inputs, targets = draw(edges, n_drawn)[0]
     counts = np.zeros((12, 12))
@@ -187,7 +193,7 @@ def test_edges_are_drawn_in_proportion_to_their_weight():
 @pytest.mark.parametrize("rate", [0, 1, 4])
 def test_a_batch_asks_for_each_sample_once(rate):
     values = torch.arange(30) + 100
-    edges = EdgeData(values, random_graph(), rate)
+    edges = EdgeData(values, random_graph(), make_forces(rate))
     for inputs, targets in draw(edges, 7):
         assert len(inputs.unique()) == len(inputs)
         assert set(targets) == {"heads", "tails", "others"}
@@ -201,7 +207,7 @@ def test_a_batch_asks_for_each_sample_once(rate):
 def test_a_batch_lists_all_neighbors_of_the_samples_whose_radii_count():
     graph = random_graph()
     radii = torch.arange(30.0)
-    edges = EdgeData(torch.arange(30), graph, 2, radii, 8)
+    edges = EdgeData(torch.arange(30), graph, make_forces(2, radii, 8))
     chosen = set()
     for inputs, targets in draw(edges, 5):
         centers = inputs[targets["centers"]].numpy()
@@ -213,19 +219,19 @@ def test_a_batch_lists_all_neighbors_of_the_samples_whose_radii_count():
             own = neighbors[targets["rows"].numpy() == i]
             np.testing.assert_array_equal(own, graph[[center]].indices)
     assert len(chosen) > 8
-    everything = EdgeData(torch.arange(30), graph, 2, radii, 1000)
+    everything = EdgeData(torch.arange(30), graph, make_forces(2, radii, 1000))
     assert len(draw(everything, 5)[0][1]["centers"]) == 30
 
 
 def test_a_batch_says_where_its_samples_should_stay():
     layout = torch.arange(60.0).reshape(30, 2)
-    edges = EdgeData(torch.arange(30), random_graph(), 1, layout=layout)
+    edges = EdgeData(torch.arange(30), random_graph(), make_forces(1), layout)
     for inputs, targets in draw(edges, 7):
         assert torch.equal(targets["layout"], layout[inputs])
 
 
 def test_batches_follow_from_the_seed():
-    edges = EdgeData(torch.arange(30), random_graph(), 3)
+    edges = EdgeData(torch.arange(30), random_graph(), make_forces(3))
     first, second, other = draw(edges, 50), draw(edges, 50), draw(edges, 50, seed=1)
     assert torch.equal(first[0][1]["others"], second[0][1]["others"])
     assert torch.equal(first[0][0], second[0][0])

@@ -13,17 +13,16 @@ from skorch.callbacks import Callback, EarlyStopping
 from skorch.dataset import Dataset
 
 from celltyping._nn import _training
+from celltyping._nn._batches import ShuffledBatches
+from celltyping._nn._storage import pack_net, unpack_net
 from celltyping._nn._training import (
     Perceptron,
-    ShuffledBatches,
     as_tensor,
     device_or_cpu,
-    pack_net,
     predict_float64,
     resolve_device,
     seeded,
     train,
-    unpack_net,
 )
 from tests._callbacks import Interrupt
 

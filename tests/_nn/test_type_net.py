@@ -11,17 +11,13 @@ import torch
 from scipy import sparse
 
 from celltyping._nn import _training, _type_net
-from celltyping._nn._modules import TypeNet
-from celltyping._nn._training import (
-    pack_net,
-    predict_float64,
-    seeded,
-    unpack_net,
-)
+from celltyping._nn._storage import pack_net, unpack_net
+from celltyping._nn._training import predict_float64, seeded
 from celltyping._nn._type_net import (
     CellData,
     DrawnBatches,
     TypeLoss,
+    TypeNet,
     learn_types,
     make_type_net,
     pretrain,

@@ -116,6 +116,16 @@ def test_same_seed_same_answer(few, way):
         np.testing.assert_array_equal(loaded.eigenvalues_, grease.eigenvalues_)
 
 
+def test_a_model_from_a_gpu_opens_without_one(few):
+    train, test = few
+    grease = GrEASE(random_state=0, **NETWORK).fit(train)
+    expected = grease.transform(test)
+    grease.device_ = "cuda:97"
+    for loaded in (through_pickle(grease), through_skops(grease)):
+        assert loaded.device_ == "cpu"
+        np.testing.assert_array_equal(loaded.transform(test), expected)
+
+
 def test_training_leaves_torch_as_it_was(few):
     torch.manual_seed(5)
     expected = torch.rand(3)

@@ -21,8 +21,6 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 from threadpoolctl import threadpool_limits
 
-KINDS = ("rw", "symmetric", "unnormalized")
-
 # Maximum number of nodes at which a dense solver is used; Lanczos needs more nodes than
 # vectors, and the dense solver takes a few milliseconds.
 N_DENSE = 256
@@ -102,8 +100,6 @@ def laplacian(graph, kind):
     Both are csr_arrays of shape (n_nodes, n_nodes); a node without an edge has a row of
     zeros.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
     diagonal = graph.sum(axis=1)
     if kind != "unnormalized":
         degrees = positive_degrees(graph)
@@ -137,11 +133,6 @@ def leading_eigenvectors(graph, n_components, *, kind="rw", random_state=None):
         In columns, with mean square 1 (for "rw" weighted by degree, as they are
         orthogonal only then) and a positive largest entry.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer eigenvectors, or `kind` is not one of the three.
-
     Notes
     -----
     The Lanczos method on (a multiple of) the identity less the symmetric form of the
@@ -150,11 +141,6 @@ def leading_eigenvectors(graph, n_components, *, kind="rw", random_state=None):
     long chain: then a factorisation is cheap, and inverse iteration is used.
     """
     n_nodes = graph.shape[0]
-    if n_components >= n_nodes:
-        raise ValueError(
-            f"n_components ({n_components}) must be less than the number of nodes "
-            f"({n_nodes}), since the trivial eigenvector is left out"
-        )
     # The random-walk Laplacian has the eigenvalues of the symmetric one, and its
     # eigenvectors divided by the roots of the degrees.
     symmetric = laplacian(graph, "symmetric" if kind == "rw" else kind)

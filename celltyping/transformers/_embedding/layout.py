@@ -229,28 +229,17 @@ def lay_out(
     if n_epochs == "auto":
         n_epochs = N_EPOCHS_SMALL if len(start) <= SMALL else N_EPOCHS_LARGE
     n_dense = round(forces.density.fraction * n_epochs) if forces.density else 0
+    n_plain, options = n_epochs - n_dense, {"seed": seed, "verbose": verbose}
     positions = start
-    if n_dense < n_epochs:
+    if n_plain > 0:
         positions = optimize_layout(
-            graph,
-            positions,
-            forces,
-            n_epochs=n_epochs - n_dense,
-            seed=seed,
-            n_jobs=n_jobs,
-            verbose=verbose,
+            graph, positions, forces, n_epochs=n_plain, n_jobs=n_jobs, **options
         ).astype(np.float64)
     if n_dense > 0:
         from celltyping._nn._densmap import match_radii
 
         positions = match_radii(
-            graph,
-            positions,
-            forces,
-            n_epochs=n_dense,
-            seed=seed,
-            device=device,
-            verbose=verbose,
+            graph, positions, forces, n_epochs=n_dense, device=device, **options
         )
     return positions
 

@@ -135,7 +135,7 @@ def nearest_neighbors(
     X : {ndarray, csr_array} of shape (n_samples, n_features)
         The table.
     n_neighbors : int
-        Number of neighbours, a row itself not counted.
+        Number of neighbours without the row itself, less than the number of rows.
     metric : str or callable, default="euclidean"
         A distance that :class:`sklearn.neighbors.NearestNeighbors` knows, but not
         "precomputed", or a function of two rows.
@@ -157,8 +157,7 @@ def nearest_neighbors(
     Raises
     ------
     ValueError
-        If there are too few rows, the metric is unknown or lacks a parameter, or a
-        distance is not finite.
+        If the metric is unknown or lacks a parameter, or a distance is not finite.
     ImportError
         If the table is too large for an exact search and pynndescent is missing.
 
@@ -170,7 +169,15 @@ def nearest_neighbors(
     """
     n_samples, n_features = X.shape
     metric_params = dict(metric_params or {})
-    _check(X, n_neighbors, metric, metric_params)
+    _check_metric(X, metric, metric_params)
+    exact = NearestNeighbors(
+        n_neighbors=n_neighbors,
+        algorithm="brute",
+        metric=metric,
+        p=metric_params.get("p", 2),
+        metric_params={k: v for k, v in metric_params.items() if k != "p"} or None,
+        n_jobs=n_jobs,
+    )
     if n_samples**2 * n_features > MAX_PRODUCTS and _has_approximate_search(
         metric, metric_params
     ):
@@ -179,12 +186,10 @@ def nearest_neighbors(
         )
         left = np.flatnonzero((indices < 0).any(axis=1))
         if len(left):
-            indices[left], distances[left] = _search_rows_exactly(
-                X, left, n_neighbors, metric, metric_params, n_jobs
-            )
+            found = exact.fit(X).kneighbors(X[left], n_neighbors + 1)
+            indices[left], distances[left] = _leave_out_self(left, *reversed(found))
     else:
-        search = _fit_exact_search(X, n_neighbors, metric, metric_params, n_jobs)
-        distances, indices = search.kneighbors()
+        distances, indices = exact.fit(X).kneighbors()
     if not np.isfinite(distances).all():
         raise ValueError(
             f"metric={metric!r} gives distances that are not finite, such as "
@@ -194,14 +199,8 @@ def nearest_neighbors(
     return indices.astype(np.int32), distances.astype(np.float32)
 
 
-def _check(X, n_neighbors, metric, metric_params):
-    """Check that there are enough rows and that the metric is known."""
-    n_samples = X.shape[0]
-    if n_neighbors >= n_samples:
-        raise ValueError(
-            f"n_neighbors ({n_neighbors}) must be less than the number of rows in X "
-            f"({n_samples})"
-        )
+def _check_metric(X, metric, metric_params):
+    """Check that the metric is known and has its parameters."""
     valid = VALID_METRICS_SPARSE if sparse.issparse(X) else VALID_METRICS
     allowed = sorted(set(valid["brute"]) - {"precomputed"})
     if not callable(metric) and metric not in allowed:
@@ -250,26 +249,6 @@ def _search_approximately(X, n_neighbors, metric, metric_params, random_state):
     )
     indices, distances = index.neighbor_graph
     return _leave_out_self(np.arange(len(indices)), indices, distances)
-
-
-def _fit_exact_search(X, n_neighbors, metric, metric_params, n_jobs):
-    """Prepare an exact search among the rows of a table."""
-    params = {key: value for key, value in metric_params.items() if key != "p"}
-    return NearestNeighbors(
-        n_neighbors=n_neighbors,
-        algorithm="brute",
-        metric=metric,
-        p=metric_params.get("p", 2),
-        metric_params=params or None,
-        n_jobs=n_jobs,
-    ).fit(X)
-
-
-def _search_rows_exactly(X, rows, n_neighbors, metric, metric_params, n_jobs):
-    """Search the neighbours of some rows among all."""
-    search = _fit_exact_search(X, n_neighbors + 1, metric, metric_params, n_jobs)
-    distances, indices = search.kneighbors(X[rows])
-    return _leave_out_self(rows, indices, distances)
 
 
 def _leave_out_self(rows, indices, distances):

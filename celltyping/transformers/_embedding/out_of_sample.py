@@ -303,6 +303,11 @@ class OutOfSampleMap(PicklableNetMixin):
         """Whether samples must come with spectral coordinates."""
         return self.inputs in ("spectral", "both") or self.residual
 
+    @property
+    def n_anchors(self):
+        """Number of anchors."""
+        return 0 if self.index is None else len(self.index.keys)
+
     def network_inputs(self, X, reduced, coordinates=None):
         """Assemble the inputs of the network, an array of shape (n_samples, ...).
 

@@ -41,18 +41,6 @@ class Samples(NamedTuple):
     coordinates: np.ndarray | None
 
 
-class FittedMap(NamedTuple):
-    """Result of `fit_map`: the map, and the mean loss of each epoch of both trainings.
-
-    The curve of fine-tuning is None if there was none.
-    """
-
-    map: OutOfSampleMap
-    n_anchors: int
-    loss_curve: np.ndarray
-    fine_tune_loss_curve: np.ndarray | None
-
-
 def import_networks(caller):
     """Import `_nn._training`; an error names the extra that installs what it needs."""
     try:
@@ -186,9 +174,7 @@ def fit_map(
     anchors_needed,
     earlier,
     spectral_net,
-    device,
-    seed,
-    verbose,
+    **run,
 ):
     """Fit the map from features to positions in a layout.
 
@@ -216,17 +202,17 @@ def fit_map(
         Map of the fit before, whose network is trained further.
     spectral_net : skorch.NeuralNet or None
         Network of GrEASE, whose hidden layers are copied.
-    device : str
-        Device of the network.
-    seed : int
-        Seed of all that is random.
-    verbose : bool or int
-        Whether to show progress bars.
+    **run
+        `device`, `seed` and `verbose` of the trainings, see `regress`.
 
     Returns
     -------
-    fitted : FittedMap
-        The map and the curves of its training.
+    mapping : OutOfSampleMap
+        The map.
+    loss_curve : ndarray of shape (n_epochs,)
+        Mean loss of each epoch of the training.
+    fine_tune_loss_curve : ndarray of shape (n_fine_tune_epochs,) or None
+        Mean loss of each epoch of fine-tuning, None without.
     """
     from celltyping._nn._training import regress
 
@@ -234,15 +220,10 @@ def fit_map(
     inputs = mapping.network_inputs(*samples)
     targets = mapping.standardize(layout)
     learnt = None if spectral_net is None else spectral_net.module_
-    module = _make_module(encoder, inputs, layout.shape[1], seed, learnt, earlier)
-    options = {
-        "batch_size": encoder.batch_size,
-        "learning_rate": encoder.learning_rate,
-        "callbacks": encoder.callbacks,
-        "device": device,
-        "seed": seed,
-        "verbose": verbose,
-    }
+    module = _make_module(
+        encoder, inputs, layout.shape[1], run["seed"], learnt, earlier
+    )
+    options = {**_training_options(encoder), "callbacks": encoder.callbacks, **run}
     mapping.net = regress(
         module,
         inputs,
@@ -255,7 +236,7 @@ def fit_map(
     trial = n_anchors == "auto" and not anchors_needed
     n_anchors = resolve_n_anchors(n_anchors, len(layout))
     if trial:
-        fresh = _make_module(encoder, inputs, layout.shape[1], seed, learnt)
+        fresh = _make_module(encoder, inputs, layout.shape[1], run["seed"], learnt)
         data = fresh, inputs, samples.reduced, layout
         if _network_suffices(mapping, *data, encoder, forces, n_neighbors, options):
             n_anchors = 0
@@ -277,8 +258,13 @@ def fit_map(
             **options,
         )
         fine_tune_loss_curve = np.array(mapping.net.history[:, "train_loss"])
-    mapping.set_anchors(samples.reduced, layout, n_anchors=n_anchors, seed=seed)
-    return FittedMap(mapping, n_anchors, loss_curve, fine_tune_loss_curve)
+    mapping.set_anchors(samples.reduced, layout, n_anchors=n_anchors, seed=run["seed"])
+    return mapping, loss_curve, fine_tune_loss_curve
+
+
+def _training_options(encoder):
+    """Return the parameters that the trainings of encoder and decoder share."""
+    return {name: getattr(encoder, name) for name in ("batch_size", "learning_rate")}
 
 
 def _start_map(reduced, layout, pca, encoder, earlier):
@@ -386,9 +372,7 @@ def _network_suffices(
     return alone >= with_anchors
 
 
-def fit_decoder(
-    decoder, mapping, samples, embedding, *, encoder, earlier, device, seed, verbose
-):
+def fit_decoder(decoder, mapping, samples, embedding, encoder, earlier, **run):
     """Train the decoder, from positions to features, and return its net.
 
     Parameters
@@ -405,7 +389,7 @@ def fit_decoder(
         Parameters of the perceptron's layers and of the training.
     earlier : skorch.NeuralNet or None
         Decoder of the fit before, which is trained further if it is of the same kind.
-    device, seed, verbose
+    **run
         See `fit_map`.
     """
     from celltyping._nn._training import (
@@ -430,19 +414,16 @@ def fit_decoder(
             decoder, positions, n_features, parameter="decoder", unit=unit
         )
     else:
-        sizes = tuple(encoder.hidden_layer_sizes)
-        module = make_perceptron(positions.shape[1], sizes, n_features, seed=seed)
+        widths = positions.shape[1], tuple(encoder.hidden_layer_sizes), n_features
+        module = make_perceptron(*widths, seed=run["seed"])
     return regress(
         module,
         positions,
         targets,
-        batch_size=encoder.batch_size,
         max_epochs=encoder.max_epochs,
-        learning_rate=encoder.learning_rate,
         description="decoder",
-        device=device,
-        verbose=verbose,
-        seed=seed,
+        **_training_options(encoder),
+        **run,
     )
 
 

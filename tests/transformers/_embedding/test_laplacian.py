@@ -13,7 +13,6 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from celltyping.transformers._embedding.laplacian import (
-    KINDS,
     N_DENSE,
     affinity_graph,
     laplacian,
@@ -22,6 +21,8 @@ from celltyping.transformers._embedding.laplacian import (
     rotation_to_eigenvectors,
     signs,
 )
+
+KINDS = ("rw", "symmetric", "unnormalized")
 
 
 def neighbor_graph(n_samples, seed=0, n_neighbors=7, clumps=((0, 0, 0),)):
@@ -105,13 +106,6 @@ def test_a_node_without_an_edge_has_a_row_of_zeros(kind):
     assert not laplacian(graph, kind).toarray()[4].any()
 
 
-def test_kind_must_be_known():
-    with pytest.raises(ValueError, match=r"kind must be one of .*, got 'random'"):
-        laplacian(chain(4), "random")
-    with pytest.raises(ValueError, match=r"kind must be one of .*, got 'random'"):
-        leading_eigenvectors(chain(4), 1, kind="random")
-
-
 @pytest.mark.parametrize("n_samples", [30, 2 * N_DENSE])
 @pytest.mark.parametrize("kind", KINDS)
 def test_eigenvectors(kind, n_samples):
@@ -191,9 +185,7 @@ def test_a_thin_graph_is_factorised(kind, monkeypatch):
     np.testing.assert_allclose(np.abs(vectors), np.abs(expected[1]), atol=1e-3)
 
 
-def test_too_many_components():
-    with pytest.raises(ValueError, match=r"n_components \(5\) must be less .* \(5\)"):
-        leading_eigenvectors(chain(5), 5)
+def test_all_eigenvectors_but_the_trivial_one():
     assert leading_eigenvectors(chain(5), 4)[1].shape == (5, 4)
 
 

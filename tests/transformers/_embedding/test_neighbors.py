@@ -203,11 +203,6 @@ def test_metric_without_its_parameter(metric):
         nearest_neighbors(draw_table(), 3, metric=metric, random_state=0)
 
 
-def test_too_many_neighbors():
-    with pytest.raises(ValueError, match=r"n_neighbors \(60\) must be less than .*60"):
-        nearest_neighbors(draw_table(), 60, random_state=0)
-
-
 def test_a_function_for_a_large_table_has_to_be_compiled(exact_only):
     with pytest.raises(ValueError, match=r"must be compiled by numba\.njit"):
         nearest_neighbors(draw_table(), 3, metric=np.dot, random_state=0)
