@@ -1,4 +1,4 @@
-"""Queries of an index against plain numpy, in any block and with any threads."""
+"""Inverted-file index against plain numpy, for any blocks and number of threads."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

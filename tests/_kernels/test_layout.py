@@ -1,4 +1,4 @@
-"""One vertex after the other, with powers and divisions: the layout agrees."""
+"""Layout kernels against a plain implementation, vertex by vertex."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

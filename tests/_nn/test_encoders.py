@@ -29,7 +29,7 @@ TRAINING = {
 
 
 class SinglePrecision(torch.nn.Module):
-    """A network that can be asked in single precision alone."""
+    """A network that accepts single precision alone."""
 
     def __init__(self):
         super().__init__()
@@ -40,7 +40,7 @@ class SinglePrecision(torch.nn.Module):
 
 
 class Pair(torch.nn.Linear):
-    """A network that gives two things."""
+    """A network that returns a pair."""
 
     def forward(self, inputs):
         return super().forward(inputs), inputs
@@ -189,7 +189,7 @@ def test_parameters_of_the_regression(parameter):
 
 @pytest.fixture(scope="module")
 def tuned():
-    """Fine-tune a network with and without densities; give how radii match, too."""
+    """Fine-tune a network with and without densities; return the radii' match, too."""
     inputs = clumps()
     indices, distances = nearest_neighbors(inputs, 8, random_state=0)
     radii = np.log(np.square(distances).mean(axis=1))
@@ -225,7 +225,7 @@ def test_fine_tuning_has_neither_dropout_nor_noise(tuned):
 
 
 def test_fine_tuning_holds_samples_to_the_layout(monkeypatch):
-    # Without, one clump is pushed away from the next as far as it can be.
+    # Without the layout term, UMAP's loss pushes the clumps apart without limit.
     inputs = clumps()
     layout = inputs[:, :2] / inputs[:, :2].std()
     indices, distances = nearest_neighbors(inputs, 8, random_state=0)

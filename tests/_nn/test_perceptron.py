@@ -11,7 +11,7 @@ from celltyping._nn._training import INITIAL_NOISE, Perceptron, seeded
 
 
 def perceptron(*args, seed=0, **options):
-    """Make a network of that seed."""
+    """Make a perceptron with a seed."""
     with seeded(seed, "cpu"):
         return Perceptron(*args, **options)
 

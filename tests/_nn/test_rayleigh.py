@@ -1,4 +1,4 @@
-"""The Rayleigh quotient on batches is that of numpy; outputs are rotated exactly."""
+"""Rayleigh quotients on batches and rotated outputs, against plain numpy."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

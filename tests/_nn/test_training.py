@@ -1,4 +1,4 @@
-"""Training and asking of networks: seeds, devices, callbacks, interrupts, packing."""
+"""Training, prediction and storage of networks: seeds, devices, callbacks."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -26,12 +26,12 @@ from celltyping._nn._training import (
 )
 from tests._callbacks import Interrupt
 
-# A device that no machine of ours has.
+# A device that does not exist.
 NOWHERE = "cuda:97"
 
 
 class Log(Callback):
-    """Writes down what is called."""
+    """Records the calls of a callback."""
 
     def __init__(self):
         self.calls = []

@@ -1,4 +1,4 @@
-"""Coordinates are the eigenvectors, and new samples get those of a joint graph."""
+"""GrEASE against exact eigenvectors, for training samples and new ones."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT

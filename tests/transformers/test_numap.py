@@ -228,7 +228,7 @@ def test_where_anchors_help_is_found_out():
     assert smooth.fine_tune_loss_curve_.shape == (20,)
     common = {"random_state": 0, "n_epochs": 100, "max_epochs": 5}
     assert make_numap(**common, n_anchors=30).fit(circle).n_anchors_ == 30
-    # Of few samples a network learns each by heart, and says little of new ones.
+    # With few samples the network overfits, so that anchors are kept.
     for n_digits in (150, 800):
         digits = load_digits().data[:n_digits]
         rough = make_numap(**common).fit(digits)

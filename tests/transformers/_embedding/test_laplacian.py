@@ -26,7 +26,7 @@ KINDS = ("rw", "symmetric", "unnormalized")
 
 
 def neighbor_graph(n_samples, seed=0, n_neighbors=7, clumps=((0, 0, 0),)):
-    """Make the affinity graph of points around some places."""
+    """Make the affinity graph of points around the centres `clumps`."""
     rng = np.random.default_rng(seed)
     points = [rng.normal(size=(n_samples, 3)) + 100 * np.array(c) for c in clumps]
     finder = NearestNeighbors(n_neighbors=n_neighbors).fit(np.concatenate(points))
@@ -69,7 +69,7 @@ def test_a_sample_is_not_its_own_neighbor():
         np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 2.0], [2.0, 0.0, np.inf]]),
     )
     assert with_itself.diagonal().tolist() == [0, 0, 0]
-    # The medians are 2, 1.5 and 2, over those that are there.
+    # The medians over the present neighbours are 2, 1.5 and 2.
     expected = (np.exp(-1 / 2) + np.exp(-1 / 1.5)) / 2
     np.testing.assert_allclose(with_itself[0, 1], expected)
     expected = (np.exp(-2 / 1.5) + np.exp(-2 / 2)) / 2

@@ -150,7 +150,7 @@ def test_each_component_starts_by_itself(n_components):
     assert found.shape == reduced.shape
     for part in (0, 1):
         own = parts == part
-        # As large as before and in the same place, but another picture.
+        # Size and centre are kept, the arrangement is new.
         np.testing.assert_allclose(found[own].mean(axis=0), reduced[own].mean(axis=0))
         sizes = [np.linalg.norm(x[own] - x[own].mean(0)) for x in (found, reduced)]
         np.testing.assert_allclose(*sizes)
@@ -181,7 +181,7 @@ def test_mixture(n_coordinates):
     alone = mix(positions, coordinates, 1.0)
     centre = positions.mean(axis=0)
     np.testing.assert_allclose(alone.mean(axis=0), centre)
-    # Turned and scaled: distances in proportion, the size that of the layout.
+    # Rotation and scaling: distances are proportional, the norm is the layout's.
     leading = coordinates[:, :2]
     np.testing.assert_allclose(
         pairwise(alone) / np.linalg.norm(alone - centre),

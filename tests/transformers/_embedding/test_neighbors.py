@@ -1,4 +1,4 @@
-"""Neighbours are those of a sorted table of distances, never the row itself."""
+"""Nearest neighbours against sorted tables of distances."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -44,7 +44,7 @@ def sorted_distances(X, n_neighbors, metric="euclidean", **params):
 
 
 def check(X, indices, distances, metric="euclidean", **params):
-    """Check everything but whether these are the nearest ones."""
+    """Check dtypes, order and distances of neighbours, but not which they are."""
     n_samples = len(indices)
     assert indices.dtype == np.int32
     assert distances.dtype == np.float32

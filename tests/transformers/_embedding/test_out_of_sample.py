@@ -24,7 +24,7 @@ from celltyping.transformers._embedding.out_of_sample import (
 
 
 def table(n_samples=60, n_features=8, seed=0):
-    """Draw a table of falling variances, off the origin, part of it 0."""
+    """Draw a table with decreasing variances, a nonzero mean and some zeros."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_samples, n_features)) * np.arange(n_features, 0, -1)
     return (X + 3) * (rng.random(X.shape) < 0.7)
@@ -223,7 +223,7 @@ def test_positions_are_a_softmax_over_the_nearest_anchors(
     expected = plain_positions(mapping, X, positions, queries)
     found = mapping(queries, n_jobs=n_jobs)
     assert found.dtype == np.float64
-    # Keys are remembered in single precision.
+    # Keys are stored in single precision.
     np.testing.assert_allclose(found, expected, atol=1e-4)
     placed = mapping(queries[:1], n_jobs=n_jobs)
     np.testing.assert_allclose(placed, found[:1], rtol=1e-12)
@@ -289,7 +289,7 @@ def test_score_of_new_samples():
     reduced = 4 * mapping.pca.transform(X)
     known, new = np.arange(150), np.arange(150, 300)
     noise = 0.1 * rng.normal(size=(150, 2))
-    # Places that say where a sample is among its neighbours, and proposals that do not.
+    # Positions that preserve neighbours, and network outputs that are noise.
     positions = mapping.centre + mapping.scale * reduced[:, :2]
     alone, with_anchors = mapping.score(reduced, noise, positions, known, new)
     assert alone < 0.2 < with_anchors
