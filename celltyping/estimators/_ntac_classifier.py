@@ -73,9 +73,9 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         are compared along with the counts. 0: not used.
     damping : float, default=0.0
         Weight of the old description in the new one, in [0, 1): damping * old +
-        (1 - damping) * new counts. After each step in which more nodes change than in
-        the step before, the weight of the new counts is halved, which ends
-        oscillations.
+        (1 - damping) * new counts. Once few nodes change, the weight of the new counts
+        is halved after each step in which more nodes change than in the step before,
+        which ends oscillations; also with the default.
     max_iter : int, default=30
         Maximum number of steps.
     tol : float, default=0.01
