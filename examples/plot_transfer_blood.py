@@ -120,7 +120,8 @@ markers = {
     name: (means.loc[name] - means.drop(name).max()).nlargest(4).index.tolist()
     for name in means.index
 }
-_ = scanpy.pl.dotplot(cells, markers, groupby="type", show=False)
+axes = scanpy.pl.dotplot(cells, markers, groupby="type", show=False)
+axes["mainplot_ax"].figure.subplots_adjust(bottom=0.3)  # room for the genes
 
 # %%
 # Types that the source does not have

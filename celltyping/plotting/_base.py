@@ -33,34 +33,22 @@ class _Display:
     """Base class of the displays."""
 
     @classmethod
-    def _check_options(cls, method, options, estimator=None, more=()):
-        """Check the names of options for `plot`, and those of `more` options.
+    def _check_options(cls, method, options, estimator=None, *others):
+        """Return the full name of a method, after a check of its options.
 
-        Parameters
-        ----------
-        method : str
-            Name of the calling method.
-        options : dict
-            The options. Their `name` becomes that of the estimator's class if it is
-            missing.
-        estimator : estimator instance, default=None
-            The estimator, if there is one.
-        more : iterable of str, default=()
-            Names of options that are not for `plot`.
-
-        Returns
-        -------
-        caller : str
-            Full name of the calling method, for messages.
+        Each option must be a parameter of `plot` or of one of the other callables. The
+        option `name` becomes the name of the estimator's class if it is missing.
         """
         caller = f"{cls.__name__}.{method}"
         import_optional("matplotlib", extra="plot", needed_by=caller)
         known = list(inspect.signature(cls.plot).parameters)[1:]
-        unknown = [name for name in options if name not in [*known, *more]]
+        unknown = set(options).difference(
+            known, *(inspect.signature(other).parameters for other in others)
+        )
         if unknown:
             raise TypeError(
-                f"{caller} got unexpected keyword arguments {list_names(unknown)}; "
-                f"those of plot are {', '.join(known)}"
+                f"{caller} got unexpected keyword arguments "
+                f"{list_names(sorted(unknown))}; those of plot are {', '.join(known)}"
             )
         if estimator is not None and options.get("name") is None:
             options["name"] = type(estimator).__name__
@@ -115,8 +103,9 @@ class _PredictionsDisplay(_Display):
         array([[2, 0],
                [0, 1]])
         """
-        own = inspect.signature(cls.from_predictions).parameters
-        caller = cls._check_options("from_estimator", options, estimator, own)
+        caller = cls._check_options(
+            "from_estimator", options, estimator, cls.from_predictions
+        )
         y_pred = predict_types(estimator, X, y, caller)
         return cls.from_predictions(y, y_pred, **options)
 
@@ -159,8 +148,9 @@ class _ConnectomeDisplay(_Display):
         >>> display.types.tolist()
         ['KC', 'PN']
         """
-        own = inspect.signature(cls.from_predictions).parameters
-        caller = cls._check_options("from_estimator", options, estimator, own)
+        caller = cls._check_options(
+            "from_estimator", options, estimator, cls.from_predictions
+        )
         check_connectome(X, caller)
         y_pred = predict_types(estimator, X, y, caller)
         types = with_known(y_pred, y, unlabeled_marker)
@@ -240,21 +230,8 @@ def last_step(estimator):
 def get_fitted(estimator, attribute, caller, otherwise=""):
     """Return an attribute of a fitted estimator.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        The estimator.
-    attribute : str
-        Name of the attribute.
-    caller : str
-        Full name of the calling method, for the message.
-    otherwise : str, default=""
-        Way on without such an estimator, for the message.
-
-    Returns
-    -------
-    value : object
-        The attribute.
+    `caller`, the full name of the calling method, and `otherwise`, the way on without
+    such an estimator, are for the message.
     """
     is_class = isinstance(estimator, type)
     if not is_class and hasattr(estimator, attribute):

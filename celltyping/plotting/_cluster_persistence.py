@@ -3,8 +3,6 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from inspect import signature
-
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -149,8 +147,7 @@ class ClusterPersistenceDisplay(_Display):
             Axes that the panels replace. None: a new figure.
         cmap : str, matplotlib.colors.Colormap or dict, default=None
             Colours of the clusters. None: one colour for all. A dict holds the colour
-            of each cluster, such as the `colors_` of another display; clusters that it
-            lacks get colours that are not in it.
+            of each cluster; see `EmbeddingDisplay.plot`.
         name : str, default=None
             Name of the method, for the title.
 
@@ -158,18 +155,12 @@ class ClusterPersistenceDisplay(_Display):
         -------
         display : ClusterPersistenceDisplay
             The display itself.
-
-        Raises
-        ------
-        ValueError
-            If `cmap` holds no colours.
         """
         check_cmap(cmap)
         clusters = np.asarray(self.clusters)
         n_clusters = len(clusters)
-        shown = ["size"]
-        shown += ["persistence"] if self.persistence is not None else []
-        shown += ["strength"] if self.strength is not None else []
+        known = {"persistence": self.persistence, "strength": self.strength}
+        shown = ["size", *(part for part, data in known.items() if data is not None)]
         height = float(np.clip(1.5 + 0.22 * n_clusters, 2.6, 14))
         ax = self._start(ax, (2 + 2 * len(shown), height))
         ax.set_axis_off()
@@ -247,8 +238,9 @@ class ClusterPersistenceDisplay(_Display):
         ['size', 'strength']
         """
         last = last_step(estimator)
-        own = signature(cls.from_predictions).parameters
-        caller = cls._check_options("from_estimator", options, last, own)
+        caller = cls._check_options(
+            "from_estimator", options, last, cls.from_predictions
+        )
         labels = get_fitted(
             last, "labels_", caller, "of another, pass labels to from_predictions"
         )
@@ -395,25 +387,10 @@ def _draw_ranges(ax, percentiles, colors):
     _, height = axes_size(ax)
     thick = float(np.clip(0.4 * height / len(rows), 1, 4))
     for low, high, width in ((0, 4, thick / 4), (1, 3, thick)):
-        ax.hlines(
-            rows,
-            percentiles[:, low],
-            percentiles[:, high],
-            colors=colors,
-            linewidth=width,
-            zorder=2,
-            clip_on=False,
-        )
-    (medians,) = ax.plot(
-        percentiles[:, 2],
-        rows,
-        linestyle="none",
-        marker="o",
-        markersize=1.25 * thick,
-        markeredgewidth=thick / 4,
-        markerfacecolor="white",
-        markeredgecolor="0.15",
-        zorder=3,
-        clip_on=False,
-    )
+        look = {"colors": colors, "linewidth": width, "zorder": 2, "clip_on": False}
+        ax.hlines(rows, percentiles[:, low], percentiles[:, high], **look)
+    look = {"linestyle": "none", "marker": "o", "zorder": 3, "clip_on": False}
+    look |= {"markersize": 1.25 * thick, "markeredgewidth": thick / 4}
+    look |= {"markerfacecolor": "white", "markeredgecolor": "0.15"}
+    (medians,) = ax.plot(percentiles[:, 2], rows, **look)
     return medians

@@ -67,10 +67,8 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         The colour bar.
     texts_ : list of matplotlib.text.Text
         The numbers in the cells.
-    ax_ : matplotlib.axes.Axes
-        Axes with the plot.
-    figure_ : matplotlib.figure.Figure
-        Figure that holds the axes.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the plot, and the figure that holds them.
 
     See Also
     --------
@@ -176,14 +174,8 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         shares[len(self.types) :] = 0  # the total of the other types is unknown
         ax.set(xlabel="Cluster (framed: matched with the type)", ylabel="True type")
         look = {"label": "Share of the type's samples", "aspect": 30, "pad": 0.03}
-        self._draw_matrix(
-            shares,
-            rows,
-            columns,
-            im_kw=share_style(cmap, im_kw),
-            colorbar=look if colorbar else None,
-        )
-        self._separate_others(len(self.types), len(self.clusters))
+        im_kw, shown = share_style(cmap, im_kw), (len(self.types), len(self.clusters))
+        self._draw_matrix(shares, rows, columns, im_kw, colorbar and look, shown)
         self.frames_ = [
             _frame(ax, row, column)
             for row, column in enumerate(self.matches)
@@ -264,7 +256,7 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         rows, columns, counts = rows[down], columns[across], counts[down][:, across]
         position[columns] = np.arange(len(columns))
         n_noise = n_neurons[rows] - table[rows].sum(axis=1)
-        display = cls(
+        return cls(
             types=types[rows],
             clusters=clusters[columns],
             counts=counts,
@@ -274,8 +266,7 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
             n_noise=n_noise,
             n_types_in_all=len(types),
             n_clusters_in_all=len(clusters),
-        )
-        return display.plot(**plot_options)
+        ).plot(**plot_options)
 
 
 def _find_clusters(table, matches, rows):

@@ -55,10 +55,8 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         The colour bar.
     texts_ : list of matplotlib.text.Text
         The numbers in the cells.
-    ax_ : matplotlib.axes.Axes
-        Axes with the plot.
-    figure_ : matplotlib.figure.Figure
-        Figure that holds the axes.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the plot, and the figure that holds them.
 
     See Also
     --------
@@ -156,14 +154,8 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         ax.set(xlabel="Predicted type", ylabel="True type")
         whole = {"true": "true type's", "pred": "predicted type's"}[normalize]
         look = {"label": f"Share of the {whole} samples"}
-        self._draw_matrix(
-            shares,
-            rows,
-            columns,
-            im_kw=share_style(cmap, im_kw),
-            colorbar=look if colorbar else None,
-        )
-        self._separate_others(n_types, n_types)
+        im_kw, shown = share_style(cmap, im_kw), (n_types, n_types)
+        self._draw_matrix(shares, rows, columns, im_kw, colorbar and look, shown)
         n_all = self.n_types_in_all or n_types
         title = f"Confusion of all {n_all} types"
         if n_types < n_all:
@@ -219,11 +211,10 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         confusion = table[shown][:, shown].toarray()
         order = seriate(confusion + confusion.T)
         shown, confusion = shown[order], confusion[order][:, order]
-        display = cls(
+        return cls(
             types=types[shown],
             confusion_matrix=confusion,
             n_to_others=n_true[shown] - confusion.sum(axis=1),
             n_from_others=n_pred[shown] - confusion.sum(axis=0),
             n_types_in_all=len(occurring),
-        )
-        return display.plot(**plot_options)
+        ).plot(**plot_options)

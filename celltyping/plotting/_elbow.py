@@ -52,10 +52,8 @@ class ElbowDisplay(_Display):
         number lies outside the path.
     point_ : matplotlib.collections.PathCollection or None
         The cost of the number chosen. None if this number lies outside the path.
-    ax_ : matplotlib.axes.Axes
-        Axes with the plot.
-    figure_ : matplotlib.figure.Figure
-        Figure that holds the axes.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the plot, and the figure that holds them.
 
     See Also
     --------
@@ -113,15 +111,10 @@ class ElbowDisplay(_Display):
         (self.line_,) = ax.plot(n_clusters, cost, **look)
         ends = [0, -1]
         across = np.linspace(*n_clusters[ends], CHORD_PIECES + 1)
-        (self.chord_,) = ax.plot(
-            across,
-            np.interp(across, n_clusters[ends], cost[ends]),
-            color=GREY,
-            linewidth=1,
-            linestyle=(0, (4, 3)),
-            zorder=2,
-            label="chord from first to last",
-        )
+        on_chord = np.interp(across, n_clusters[ends], cost[ends])
+        look = {"color": GREY, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 2}
+        label = "chord from first to last"
+        (self.chord_,) = ax.plot(across, on_chord, label=label, **look)
         label = f"{counted(self.chosen, 'cluster')} chosen"
         look = {"color": ORANGE, "zorder": 2}
         self.mark_ = ax.axvline(
@@ -226,8 +219,8 @@ class ElbowDisplay(_Display):
         if chosen is None:
             chosen = find_elbow(n_clusters, cost)
         check_at_least("chosen", chosen, 1)
-        display = cls(n_clusters=n_clusters, cost=cost, chosen=int(chosen))
-        return display.plot(**plot_options)
+        chosen = int(chosen)
+        return cls(n_clusters=n_clusters, cost=cost, chosen=chosen).plot(**plot_options)
 
 
 def _check_path(n_clusters, cost):

@@ -3,8 +3,6 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from inspect import signature
-
 import numpy as np
 
 from celltyping.plotting._base import (
@@ -77,10 +75,8 @@ class EmbeddingDisplay(_PointsDisplay):
         Legend of the types, then that of training and new points, if drawn.
     colorbar_ : matplotlib.colorbar.Colorbar or None
         Colour bar of values.
-    ax_ : matplotlib.axes.Axes
-        Axes with the points.
-    figure_ : matplotlib.figure.Figure
-        Figure that holds the axes.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the points, and the figure that holds them.
     loss_line_ : matplotlib.lines.Line2D
         Curve of the loss; only after `plot_loss`.
     loss_ax_ : matplotlib.axes.Axes
@@ -171,8 +167,7 @@ class EmbeddingDisplay(_PointsDisplay):
             Area of a training point in square points of print; new points are larger.
             None: the more points, the smaller.
         alpha : float, default=None
-            Opacity of the training points, between 0 and 1. None: 0.8, but 0.45 if
-            there are new points, which are opaque.
+            Opacity of the training points. None: 0.8, or 0.45 with new points.
         max_legend : int, default=20
             Maximum number of types with a colour of their own and an entry in the
             legend, the largest types; all others are grey.
@@ -274,13 +269,9 @@ class EmbeddingDisplay(_PointsDisplay):
                 f"shape {loss.shape}"
             )
         self.loss_ax_ = ax = get_axes(ax, (5, 3.6), "EmbeddingDisplay")
-        (self.loss_line_,) = ax.plot(
-            np.arange(1, len(loss) + 1),
-            loss,
-            color=BLUE,
-            linewidth=1.5,
-            marker="." if len(loss) <= 30 else None,
-        )
+        look = {"color": BLUE, "linewidth": 1.5}
+        look["marker"] = "." if len(loss) <= 30 else None
+        (self.loss_line_,) = ax.plot(np.arange(1, len(loss) + 1), loss, **look)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set(xlabel="Epoch", ylabel="Mean loss")
         ax.spines[["top", "right"]].set_visible(False)
@@ -315,8 +306,9 @@ class EmbeddingDisplay(_PointsDisplay):
                 default=None
             New points, which the estimator transforms.
         **options : dict
-            Keyword arguments of `from_embedding`, such as `color` and `new_color`, and
-            of `plot`. The default of `name` is the name of the (last step's) class.
+            Further parameters of the display, such as `color` and `new_color`, and
+            keyword arguments of `plot`. The default of `name` is the name of the (last
+            step's) class.
 
         Returns
         -------
@@ -344,8 +336,7 @@ class EmbeddingDisplay(_PointsDisplay):
         ['isomap0', 'isomap1']
         """
         last = last_step(estimator)
-        own = signature(cls.from_embedding).parameters
-        caller = cls._check_options("from_estimator", options, last, own)
+        caller = cls._check_options("from_estimator", options, last, cls)
         embedding = get_fitted(
             last,
             "embedding_",
@@ -360,81 +351,32 @@ class EmbeddingDisplay(_PointsDisplay):
                     f"got {type(last).__name__}: leave X_new out"
                 )
             new_embedding = estimator.transform(X_new)
-        axis_names = None
+        read = {"loss_curve": getattr(last, "loss_curve_", None)}
         if hasattr(last, "get_feature_names_out"):
-            axis_names = list(last.get_feature_names_out())
+            read["axis_names"] = list(last.get_feature_names_out())
         return cls.from_embedding(
-            embedding,
-            new_embedding=new_embedding,
-            axis_names=axis_names,
-            loss_curve=getattr(last, "loss_curve_", None),
-            **options,
+            embedding, new_embedding=new_embedding, **read, **options
         )
 
     @classmethod
-    def from_embedding(
-        cls,
-        embedding,
-        *,
-        color=None,
-        color_name=None,
-        new_embedding=None,
-        new_color=None,
-        kind="auto",
-        unlabeled_marker="auto",
-        axis_names=None,
-        loss_curve=None,
-        **plot_options,
-    ):
+    def from_embedding(cls, embedding, **options):
         """Draw an embedding.
 
         Parameters
         ----------
         embedding : array-like of shape (n_points, n_components)
             The training points.
-        color : array-like of shape (n_points,), default=None
-            Types, clusters or values of the training points.
-        color_name : str, default=None
-            Meaning of the colours.
-        new_embedding : array-like of shape (n_new_points, n_components), default=None
-            The new points.
-        new_color : array-like of shape (n_new_points,), default=None
-            Types, clusters or values of the new points.
-        kind : {"auto", "category", "value"}, default="auto"
-            Kind of the colours, see the class.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Value that means unknown among categories.
-        axis_names : array-like of shape (n_components,), default=None
-            Names of the components. None: "component 1" and so on.
-        loss_curve : array-like of shape (n_epochs,), default=None
-            Mean loss of each epoch, for `plot_loss`.
-        **plot_options : dict
-            Keyword arguments of `plot`.
+        **options : dict
+            Further parameters of the display, such as `color` and `new_embedding`, and
+            keyword arguments of `plot`.
 
         Returns
         -------
         display : EmbeddingDisplay
             The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If an option is not one of `plot`.
-        ValueError
-            If the data do not fit together; see `plot`.
         """
-        cls._check_options("from_embedding", plot_options)
-        return cls(
-            embedding,
-            color=color,
-            color_name=color_name,
-            new_embedding=new_embedding,
-            new_color=new_color,
-            kind=kind,
-            unlabeled_marker=unlabeled_marker,
-            axis_names=axis_names,
-            loss_curve=loss_curve,
-        ).plot(**plot_options)
+        cls._check_options("from_embedding", options, None, cls)
+        return cls._draw(embedding, options)
 
 
 def _check_axis_names(axis_names, n_components):

@@ -85,12 +85,9 @@ class LabelFlowDisplay(_Display):
     names_ : list of matplotlib.text.Text
         Names beside the bars, in their order.
     colors_ : dict of {type: colour}
-        Colour of each type; as the `cmap` of another display, it gives the same types
-        the same colours there.
-    ax_ : matplotlib.axes.Axes
-        Axes with the diagram.
-    figure_ : matplotlib.figure.Figure
-        Figure that holds the axes.
+        Colour of each type, a `cmap` for other displays.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the diagram, and the figure that holds them.
 
     See Also
     --------
@@ -160,10 +157,8 @@ class LabelFlowDisplay(_Display):
             Minimum share of the cells of one of its two bars that a ribbon must hold to
             be drawn. The title has the number of cells in all others.
         cmap : str, matplotlib.colors.Colormap or dict, default=None
-            Colours of the types. None: 20 colours that are easy to distinguish,
-            repeated beyond the 20th type. A dict holds the colour of each type, such as
-            the `colors_` of another display; types that it lacks get colours that are
-            not in it.
+            Colours of the types. None: 20 colours that are easy to distinguish. A dict
+            holds the colour of each type; see `EmbeddingDisplay.plot`.
         include_values : bool, default=True
             Whether to write the number of cells behind the name of each bar, and on the
             right the share of them that come from the same type.
@@ -177,11 +172,6 @@ class LabelFlowDisplay(_Display):
         -------
         display : LabelFlowDisplay
             The display itself.
-
-        Raises
-        ------
-        ValueError
-            If `min_share` is not between 0 and 1, or `cmap` holds no colours.
         """
         if not isinstance(min_share, numbers.Real) or not 0 <= min_share <= 1:
             raise ValueError(f"min_share must be between 0 and 1, got {min_share!r}")
@@ -211,10 +201,8 @@ class LabelFlowDisplay(_Display):
             headings[0] += "\n(cells)"
             headings[1] += "\n(cells, share from the same type)"
         ax.set_xticks([0, 1], headings, fontsize="medium")
-        sides = [
-            self._write_names(side, sizes[side], include_values) for side in (0, 1)
-        ]
-        self.names_ = [text for texts in sides for text in texts]
+        sides = [self._write_names(i, sizes[i], include_values) for i in (0, 1)]
+        self.names_ = sides[0] + sides[1]
         self._finish(self._describe(flows, shown), name)
         _place_names(ax, sides, sizes, tops, height)
         return self
@@ -238,6 +226,7 @@ class LabelFlowDisplay(_Display):
             same = np.diagonal(self.flows)[:n_types]
             confidence = same / np.maximum(np.sum(self.flows, axis=0)[:n_types], 1)
         x, align = ((-SPACE, "right"), (1 + SPACE, "left"))[side]
+        look = {"ha": align, "va": "center", "fontsize": LARGEST, "color": "0.15"}
         texts = []
         for bar in np.flatnonzero(sizes):
             text = names[bar]
@@ -245,11 +234,7 @@ class LabelFlowDisplay(_Display):
                 is_type = side == 1 and bar < n_types
                 share = f", {percent(confidence[bar])}" if is_type else ""
                 text += f" ({sizes[bar]:,}{share})"
-            texts.append(
-                self.ax_.text(
-                    x, 0, text, ha=align, va="center", fontsize=LARGEST, color="0.15"
-                )
-            )
+            texts.append(self.ax_.text(x, 0, text, **look))
         return texts
 
     def _describe(self, flows, shown):
@@ -257,13 +242,12 @@ class LabelFlowDisplay(_Display):
         n_cells, n_same = int(flows.sum()), self.n_same
         if n_same is None:
             n_same = int(np.diagonal(flows)[:-2].sum())
-        title = f"{percent(n_same / n_cells)} of {counted(n_cells, 'cell')} keep their "
-        title += "type"
-        n_ribbons = np.count_nonzero(flows[~shown])
+        share = f"{percent(n_same / n_cells)} of {counted(n_cells, 'cell')}"
+        hidden, n_ribbons = "", np.count_nonzero(flows[~shown])
         if n_ribbons:
-            title += f" ({counted(self.n_hidden_, 'cell')} in "
-            title += f"{counted(n_ribbons, 'small ribbon')} not drawn)"
-        return title
+            ribbons = counted(n_ribbons, "small ribbon")
+            hidden = f" ({counted(self.n_hidden_, 'cell')} in {ribbons} not drawn)"
+        return f"{share} keep their type{hidden}"
 
     @classmethod
     def from_estimator(cls, estimator, *, max_types=30, **plot_options):
@@ -465,27 +449,20 @@ def _draw_ribbons(ax, flows, shown, tops, colors, ribbon_kw):
 def _draw_bars(ax, sizes, tops, colors):
     """Draw the bars of both sides that are not empty."""
     bars = []
+    # The edge keeps bars of few cells visible.
+    look = {"align": "edge", "linewidth": 0.6, "zorder": 2, "clip_on": False}
     for side, x in enumerate((0, 1 - BAR)):
         there = np.flatnonzero(sizes[side])
-        bars += ax.bar(
-            np.full(len(there), x),
-            sizes[side][there],
-            width=BAR,
-            bottom=tops[side][there],
-            align="edge",
-            color=colors[there],
-            # The edge keeps bars of few cells visible.
-            edgecolor=colors[there],
-            linewidth=0.6,
-            zorder=2,
-            clip_on=False,
-        )
+        look |= {"color": colors[there], "edgecolor": colors[there]}
+        left, bottom = np.full(len(there), x), tops[side][there]
+        bars += ax.bar(left, sizes[side][there], BAR, bottom, **look)
     return bars
 
 
 def _place_names(ax, sides, sizes, tops, height):
     """Move the names of both sides beside their bars, in letters that fit."""
     _, room = axes_size(ax)
+    look = {"color": "0.6", "linewidth": 0.6, "clip_on": False}
     longest = max(map(len, sides))
     size = float(np.clip(room / longest / 1.25, SMALLEST, LARGEST))
     n_fitting = max(int(room / (1.2 * SMALLEST)), 1)
@@ -501,12 +478,5 @@ def _place_names(ax, sides, sizes, tops, height):
         edge, x = ((0, -SPACE), (1, 1 + SPACE))[side]
         for text, middle, y in zip(written, middles, positions, strict=True):
             texts[text].set(y=y, fontsize=size)
-            ax.plot(
-                [edge, edge + 0.3 * (x - edge), edge + 0.85 * (x - edge)],
-                [middle, middle, y],
-                color="0.6",
-                linewidth=0.6,
-                clip_on=False,
-                scalex=False,
-                scaley=False,
-            )
+            across = edge + np.array([0, 0.3, 0.85]) * (x - edge)
+            ax.plot(across, [middle, middle, y], scalex=False, scaley=False, **look)

@@ -31,23 +31,9 @@ def divide_by_sums(counts, axis):
 def add_others(counts, rows, columns, more_columns, more_row):
     """Append columns and a row for what is not shown, if they are not empty.
 
-    Parameters
-    ----------
-    counts : ndarray of shape (n_rows, n_columns), dtype=int
-        The counts shown.
-    rows, columns : list of str
-        Names of the rows and columns.
-    more_columns : dict of {str: array-like of shape (n_rows,) or None}
-        Name and counts of each column to append.
-    more_row : array-like of shape (n_columns,) or None
-        Counts of the row to append.
-
-    Returns
-    -------
-    counts : ndarray of shape (n_all_rows, n_all_columns), dtype=int
-        All counts; 0 where an appended row meets an appended column.
-    rows, columns : list of str
-        All names.
+    `counts` of shape (n_rows, n_columns) and the names of its rows and columns are
+    returned with `more_columns`, a dict of counts (n_rows,) by name, and `more_row`,
+    counts (n_columns,); None is empty. An appended row and column meet in a 0.
     """
     counts, rows, n_columns = np.asarray(counts), list(rows), len(columns)
     columns = list(columns)
@@ -72,42 +58,29 @@ def share_style(cmap, im_kw):
 class _MatrixDisplay(_Display):
     """Base class of the displays that are a matrix of coloured cells."""
 
-    def _draw_matrix(self, values, rows, columns, *, im_kw, colorbar, line=0.5):
+    def _draw_matrix(self, values, rows, columns, im_kw, colorbar, shape, line=0.5):
         """Draw coloured cells, their names, and lines between them.
 
-        Parameters
-        ----------
-        values : ndarray of shape (n_rows, n_columns)
-            The values that the colours show.
-        rows, columns : list of str
-            Names of the rows and columns.
-        im_kw : dict
-            Properties of the image.
-        colorbar : dict or None
-            Properties of the colour bar. None: no colour bar.
-        line : float, default=0.5
-            Width of the lines in points.
+        `values` of shape (n_rows, n_columns) have the names `rows` and `columns`;
+        darker lines separate the first `shape` of them from those for all others.
+        `colorbar` are properties of the colour bar, False for none, and `line` is the
+        width of the lines in points.
         """
         ax, (n_rows, n_columns) = self.ax_, values.shape
         self.image_ = ax.imshow(values, **im_kw)
         self.colorbar_ = None
-        if colorbar is not None:
-            self.colorbar_ = self.figure_.colorbar(
-                self.image_, ax=ax, shrink=0.8, **colorbar
-            )
+        if colorbar:
+            look = {"ax": ax, "shrink": 0.8} | colorbar
+            self.colorbar_ = self.figure_.colorbar(self.image_, **look)
         label_cells(ax, rows, columns)
         if _cell_size(ax, values.shape) > FINEST_GRID:
             look = {"color": "0.9", "linewidth": line}
             ax.hlines(np.arange(1, n_rows) - 0.5, -0.5, n_columns - 0.5, **look)
             ax.vlines(np.arange(1, n_columns) - 0.5, -0.5, n_rows - 0.5, **look)
-
-    def _separate_others(self, n_rows, n_columns):
-        """Draw lines after the last row and column shown if there are more of them."""
-        all_rows, all_columns = self.image_.get_array().shape
-        if all_rows > n_rows:
-            self.ax_.axhline(n_rows - 0.5, color="0.3", linewidth=1)
-        if all_columns > n_columns:
-            self.ax_.axvline(n_columns - 0.5, color="0.3", linewidth=1)
+        if n_rows > shape[0]:
+            ax.axhline(shape[0] - 0.5, color="0.3", linewidth=1)
+        if n_columns > shape[1]:
+            ax.axvline(shape[1] - 0.5, color="0.3", linewidth=1)
 
     def _write_counts(self, counts, text_kw):
         """Return the counts above 0, written where they can be read."""

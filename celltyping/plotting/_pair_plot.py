@@ -4,7 +4,6 @@
 # SPDX-License-Identifier: MIT
 
 from collections import Counter
-from inspect import signature
 
 import numpy as np
 from sklearn.utils import check_array
@@ -20,7 +19,13 @@ from celltyping.plotting._scatter import (
     point_area,
     scatter_points,
 )
-from celltyping.plotting._text import LARGEST, SMALLEST, axes_size, widest
+from celltyping.plotting._text import (
+    LARGEST,
+    SMALLEST,
+    axes_size,
+    plain_log_ticks,
+    widest,
+)
 
 # Of more features, a figure has no room for each pair.
 MAX_FEATURES = 10
@@ -31,8 +36,8 @@ MIN_BINS, MAX_BINS = 8, 40
 # Colour of histograms where the points are coloured by values.
 LINE_GREY = "0.35"
 
-# Room in points for a number on a horizontal axis.
-NUMBER_WIDTH = 36
+# Room in points for a number on a horizontal and on a vertical axis.
+NUMBER_WIDTH, NUMBER_HEIGHT = 36, 20
 
 # Height in points of an entry of the legend.
 LINE = 14
@@ -63,12 +68,9 @@ class PairPlotDisplay(_PointsDisplay):
     new_color : array-like of shape (n_new_points,), default=None
         Types, clusters or values of the new points.
     kind : {"auto", "category", "value"}, default="auto"
-        Kind of the colours: "category", types or clusters; "value", numbers on a scale.
-        "auto": strings, booleans and integers of at most 50 distinct values are
-        categories, other numbers are values.
+        Kind of the colours, see `EmbeddingDisplay`.
     unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown, or noise, among categories. "auto": "?", None and NaN
-        among strings, -1 among integers. Among values, None and NaN are unknown.
+        Value that means unknown, or noise, among categories; see `EmbeddingDisplay`.
     feature_names : array-like of shape (n_features,), default=None
         Names of the columns. None: "feature 1" and so on.
 
@@ -80,8 +82,7 @@ class PairPlotDisplay(_PointsDisplay):
         Axes of the grid: in row i and column j < i the scatter plot of feature i
         against feature j. None above the diagonal.
     colors_ : dict of {type: colour}
-        Types that have a colour of their own, and this colour; as the `cmap` of another
-        display, it gives the same types the same colours there.
+        Colour of each type that has its own, a `cmap` for other displays.
     legends_ : list of matplotlib.legend.Legend
         Legend of the types, then that of training and new points, if drawn.
     colorbar_ : matplotlib.colorbar.Colorbar or None
@@ -159,15 +160,13 @@ class PairPlotDisplay(_PointsDisplay):
             Names of the features on logarithmic axes, such as areas.
         cmap : str, matplotlib.colors.Colormap or dict, default=None
             Colours of the types or of the values. None: 20 colours that are easy to
-            distinguish, repeated beyond the 20th type; "viridis" for values. A dict
-            holds the colour of each type, such as the `colors_` of another display;
-            types that it lacks get colours that are not in it.
+            distinguish; "viridis" for values. A dict holds the colour of each type; see
+            `EmbeddingDisplay.plot`.
         point_size : float, default=None
             Area of a training point in square points of print; new points are larger.
             None: the more points and features, the smaller.
         alpha : float, default=None
-            Opacity of the training points, between 0 and 1. None: 0.8, but 0.45 if
-            there are new points, which are opaque.
+            Opacity of the training points. None: 0.8, or 0.45 with new points.
         max_legend : int, default=20
             Maximum number of types with a colour of their own and an entry in the
             legend, the largest types; all others are grey.
@@ -208,7 +207,9 @@ class PairPlotDisplay(_PointsDisplay):
             point_size = point_area(len(points), len(points) - colors.n_training)
             point_size *= min(72 * side / n_features / USUAL_SIDE, 1)
         for i in log:
-            self._use_log_scale(i)
+            self.axes_[-1, i].set_xscale("log")
+            if i > 0:
+                self.axes_[i, 0].set_yscale("log")
         for i, j in np.argwhere(np.tri(n_features, k=-1)):
             pair = points[:, [j, i]]
             scatter_points(self.axes_[i, j], pair, colors, point_size, alpha)
@@ -235,48 +236,24 @@ class PairPlotDisplay(_PointsDisplay):
             for code, (_, rows, color) in enumerate(colors.groups):
                 frame.loc[rows[rows < colors.n_training], "group"] = code
                 palette[code] = tuple(color[:3])
+        look = {"hue": "group", "palette": palette, "height": height}
         return seaborn.PairGrid(
-            frame,
-            vars=features,
-            hue="group",
-            palette=palette,
-            corner=True,
-            diag_sharey=False,
-            height=height,
+            frame, vars=features, corner=True, diag_sharey=False, **look
         )
-
-    def _use_log_scale(self, i):
-        """Use logarithmic axes for a feature."""
-        below, left = self.axes_[-1, i], self.axes_[i, 0]
-        below.set_xscale("log")
-        below.xaxis.set_major_formatter("{x:,g}")
-        if i > 0:
-            left.set_yscale("log")
-            left.yaxis.set_major_formatter("{x:,g}")
 
     def _draw_histograms(self, seaborn, points, colors, size):
         """Draw the histograms, and marks of the new points at their foot."""
         n_training = colors.n_training
-        self.grid_.map_diag(
-            seaborn.histplot,
-            element="step",
-            fill=False,
-            linewidth=1,
-            bins=int(np.clip(np.sqrt(n_training), MIN_BINS, MAX_BINS)),
-        )
+        look = {"element": "step", "fill": False, "linewidth": 1}
+        n_bins = int(np.clip(np.sqrt(n_training), MIN_BINS, MAX_BINS))
+        self.grid_.map_diag(seaborn.histplot, bins=n_bins, **look)
         if n_training == len(points):
             return
+        look = {"s": 3 * size, "c": colors.colors[n_training:], "edgecolors": DARK}
+        look |= {"linewidths": 0.4, "zorder": 4}
         for ax, values in zip(self.grid_.diag_axes, points[n_training:].T, strict=True):
-            ax.scatter(
-                values,
-                np.full(len(values), 0.05),
-                s=3 * size,
-                c=colors.colors[n_training:],
-                edgecolors=DARK,
-                linewidths=0.4,
-                transform=ax.get_xaxis_transform(),
-                zorder=4,
-            )
+            heights, down = np.full(len(values), 0.05), ax.get_xaxis_transform()
+            ax.scatter(values, heights, transform=down, **look)
 
     def _draw_legends(self, colors):
         """Draw the colour bar, and the legends of types and of training points."""
@@ -314,9 +291,12 @@ class PairPlotDisplay(_PointsDisplay):
         side = min(axes_size(self.axes_[-1, 0]))
         for ax in self.axes_[np.tri(len(names), dtype=bool)]:
             ax.tick_params(labelsize=8)
-            if ax.get_xscale() == "linear":
-                n_bins = int(np.clip(side / NUMBER_WIDTH, 1, 5))
-                ax.xaxis.get_major_locator().set_params(nbins=n_bins)
+            for axis, room in ((ax.xaxis, NUMBER_WIDTH), (ax.yaxis, NUMBER_HEIGHT)):
+                n_ticks = int(np.clip(side / room, 1, 5))
+                if axis.get_scale() == "log":
+                    plain_log_ticks(axis, n_ticks)
+                elif axis is ax.xaxis:
+                    axis.get_major_locator().set_params(nbins=n_ticks)
         labels = [ax.xaxis.label for ax in self.axes_[-1]]
         labels += [ax.yaxis.label for ax in self.axes_[1:, 0]]
         fitting = LARGEST * side / widest(labels)
@@ -346,13 +326,6 @@ class PairPlotDisplay(_PointsDisplay):
         display : PairPlotDisplay
             The display, drawn.
 
-        Raises
-        ------
-        TypeError
-            If the estimator does not predict.
-        ValueError
-            If the data do not fit together; see `plot`.
-
         Examples
         --------
         >>> from sklearn.cluster import KMeans
@@ -364,8 +337,9 @@ class PairPlotDisplay(_PointsDisplay):
         >>> display.figure_.get_suptitle()
         'KMeans: 4 features of 75 training points, 3 new points'
         """
-        own = signature(cls.from_predictions).parameters
-        caller = cls._check_options("from_estimator", options, estimator, own)
+        caller = cls._check_options(
+            "from_estimator", options, estimator, cls, cls.from_predictions
+        )
         color, new_color = predict_types(estimator, X, None, caller), None
         if X_new is not None:
             new_color = predict_types(estimator, X_new, None, caller)
@@ -375,18 +349,7 @@ class PairPlotDisplay(_PointsDisplay):
 
     @classmethod
     def from_predictions(
-        cls,
-        X,
-        color=None,
-        *,
-        X_new=None,
-        new_color=None,
-        features=None,
-        feature_names=None,
-        color_name=None,
-        kind="auto",
-        unlabeled_marker="auto",
-        **plot_options,
+        cls, X, color=None, *, X_new=None, features=None, feature_names=None, **options
     ):
         """Draw features.
 
@@ -399,33 +362,21 @@ class PairPlotDisplay(_PointsDisplay):
             Types, clusters or values of the training points.
         X_new : {array-like, DataFrame} of shape (n_new_points, n_columns), default=None
             The new points. The columns of a DataFrame are found by their names.
-        new_color : array-like of shape (n_new_points,), default=None
-            Types, clusters or values of the new points.
         features : array-like, default=None
             Names of the columns to draw, 2 to 10 of them, in this order. None: all.
         feature_names : array-like of shape (n_columns,), default=None
             Names of the columns. None: those of a DataFrame, else "feature 1" and so
             on.
-        color_name : str, default=None
-            Meaning of the colours.
-        kind : {"auto", "category", "value"}, default="auto"
-            Kind of the colours, see the class.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Value that means unknown among categories.
-        **plot_options : dict
-            Keyword arguments of `plot`.
+        **options : dict
+            Further parameters of the display, such as `new_color` and `color_name`, and
+            keyword arguments of `plot`.
 
         Returns
         -------
         display : PairPlotDisplay
             The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If the data do not fit together; see `plot`.
         """
-        cls._check_options("from_predictions", plot_options)
+        cls._check_options("from_predictions", options, None, cls)
         table = _as_table(X, "X")
         names = feature_names
         if names is None and is_frame(X):
@@ -437,16 +388,8 @@ class PairPlotDisplay(_PointsDisplay):
             by_name = is_frame(X) and is_frame(X_new) and feature_names is None
             new_names = X_new.columns.tolist() if by_name else names
             X_new = _read_features(X_new, features, new_names, "X_new")
-        return cls(
-            _read_features(table, features, names, "X"),
-            color=color,
-            color_name=color_name,
-            X_new=X_new,
-            new_color=new_color,
-            kind=kind,
-            unlabeled_marker=unlabeled_marker,
-            feature_names=features,
-        ).plot(**plot_options)
+        options |= {"color": color, "X_new": X_new, "feature_names": features}
+        return cls._draw(_read_features(table, features, names, "X"), options)
 
 
 def _as_table(X, name):

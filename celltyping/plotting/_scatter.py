@@ -6,6 +6,7 @@
 import itertools
 import math
 from collections.abc import Mapping
+from inspect import signature
 
 import numpy as np
 from sklearn.utils import check_array
@@ -197,17 +198,18 @@ class _PointsDisplay(_Display):
         )
         return points[placed], colors, count_points(placed, n_training, self._lacking)
 
+    @classmethod
+    def _draw(cls, points, options):
+        """Create a display and draw it, with options of the class and of `plot`."""
+        own = [name for name in signature(cls).parameters if name in options]
+        data = {name: options.pop(name) for name in own}
+        return cls(points, **data).plot(**options)
+
     def _draw_colorbar(self, scale, axes, pad=0.03):
         """Draw the colour bar of values, if there are any."""
         if scale is not None:
-            self.colorbar_ = self.figure_.colorbar(
-                scale,
-                ax=axes,
-                label=self.color_name or "",
-                shrink=0.8,
-                aspect=30,
-                pad=pad,
-            )
+            look = {"label": self.color_name or "", "shrink": 0.8, "aspect": 30}
+            self.colorbar_ = self.figure_.colorbar(scale, ax=axes, pad=pad, **look)
 
 
 def check_points(points, new_points, names, columns):
@@ -279,14 +281,13 @@ def type_colors(types, cmap):
 
     order = np.argsort(types, kind="stable")
     if cmap is None or isinstance(cmap, Mapping):
-        given = cmap or {}
-        taken = set(map(to_rgba, given.values()))
-        free = [color for color in PALETTE if to_rgba(color) not in taken]
-        more = itertools.cycle(free or PALETTE)
+        given = {name: to_rgba(color) for name, color in (cmap or {}).items()}
+        palette = [to_rgba(color) for color in PALETTE]
+        free = [color for color in palette if color not in given.values()]
+        more = itertools.cycle(free or palette)
         in_order = [
             given[name] if name in given else next(more) for name in types[order]
         ]
-        in_order = [to_rgba(color) for color in in_order]
     else:
         cmap, ranks = colormaps.get_cmap(cmap), np.arange(len(types))
         if cmap.N < 256:  # a list of colours, such as "tab10"

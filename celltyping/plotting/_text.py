@@ -55,16 +55,10 @@ def legend_below(ax, handles):
     handles = [handle for handle in handles if handle is not None]
     # Measured without the legend: a legend wider than the figure breaks the layout.
     width, _ = axes_size(ax)
+    where = {"loc": "upper center", "bbox_transform": ax.transAxes + down}
+    look = {"bbox_to_anchor": (0.5, 0), "frameon": False, "fontsize": "small"}
     for n_columns in (len(handles), 1):
-        legend = ax.legend(
-            handles=handles,
-            loc="upper center",
-            bbox_to_anchor=(0.5, 0),
-            bbox_transform=ax.transAxes + down,
-            ncols=n_columns,
-            frameon=False,
-            fontsize="small",
-        )
+        legend = ax.legend(handles=handles, ncols=n_columns, **where, **look)
         if legend.get_window_extent().width * 72 / ax.figure.figure.dpi <= width:
             break
     return legend
@@ -75,20 +69,16 @@ def legend_beside(ax, handles, title):
     _, height = axes_size(ax)
     n_lines = len(handles) + 1.5  # with the title
     size = float(np.clip(height / n_lines / 1.35, SMALLEST, 8.5))
+    look = {"fontsize": size, "title_fontsize": size, "frameon": False}
+    look |= {"alignment": "left", "loc": "upper left"}
+    look |= {"handletextpad": 0.2, "labelspacing": 0.3, "columnspacing": 1}
     return ax.legend(
         handles=handles,
         title=title,
-        loc="upper left",
         # The name of the third axis stands outside 3-d axes.
         bbox_to_anchor=(1.15 if ax.name == "3d" else 1, 1),
         ncols=math.ceil(n_lines * 1.35 * size / height - 1e-6),
-        frameon=False,
-        fontsize=size,
-        title_fontsize=size,
-        alignment="left",
-        handletextpad=0.2,
-        labelspacing=0.3,
-        columnspacing=1,
+        **look,
     )
 
 
@@ -163,29 +153,25 @@ def name_points(ax, x, y, names, chosen, *, levels=()):
     for level in levels:
         _, height = ax.transData.transform((x[0], level))
         taken.append((frame[0], height - 2 * pixels, frame[2], height + 2 * pixels))
-    look = {"fontsize": 8, "color": "0.15", "ha": "left", "va": "bottom"}
+    look = {"fontsize": 8, "color": "0.15", "ha": "left", "va": "bottom", "zorder": 4}
+    look["path_effects"] = [withStroke(linewidth=2, foreground="white")]
     texts = []
     for index in chosen:
         sample = ax.text(x[index], y[index], names[index], **look)
         size = np.array(sample.get_window_extent().size)
         sample.remove()
-        offset, box, is_near = _free_position(
-            centres, index, size, pixels, taken, frame
-        )
-        line = {"arrowstyle": "-", "color": "0.4", "linewidth": 0.6, "shrinkB": 3}
-        texts.append(
-            ax.annotate(
-                names[index],
-                (x[index], y[index]),
-                xytext=offset,
-                textcoords="offset points",
-                arrowprops=None if is_near else line,
-                path_effects=[withStroke(linewidth=2, foreground="white")],
-                zorder=4,
-                **look,
-            )
-        )
+        box, is_near = _free_position(centres, index, size, pixels, taken, frame)
         taken.append(box)
+        line = {"arrowstyle": "-", "color": "0.4", "linewidth": 0.6, "shrinkB": 3}
+        text = ax.annotate(
+            names[index],
+            (x[index], y[index]),
+            (box[:2] - centres[index]) / pixels,
+            textcoords="offset points",
+            arrowprops=None if is_near else line,
+            **look,
+        )
+        texts.append(text)
     return texts
 
 
@@ -223,62 +209,35 @@ def _break_lines(text, width):
 def _free_position(centres, index, size, pixels, taken, frame):
     """Find the nearest position beside a point where a box overlaps others least.
 
-    Parameters
-    ----------
-    centres : ndarray of shape (n_points, 2)
-        All points in pixels.
-    index : int
-        Index of the point.
-    size : ndarray of shape (2,)
-        Width and height of the box in pixels.
-    pixels : float
-        Pixels per point of print.
-    taken : list of (left, bottom, right, top)
-        Boxes to avoid.
-    frame : (left, bottom, right, top)
-        Box to stay in.
-
-    Returns
-    -------
-    offset : tuple of float
-        Lower left corner of the box, relative to the point, in points of print.
-    box : (left, bottom, right, top)
-        The box in pixels.
-    is_near : bool
-        Whether the box is at the least distance.
+    Boxes are (left, bottom, right, top) in pixels: those to avoid, `taken`, the one to
+    stay in, `frame`, and the one returned, with whether it is at the least distance.
+    `centres` are all points, (n_points, 2), and `size` is (width, height) in pixels;
+    `pixels` is their number per point of print.
     """
-    centre, others = centres[index], np.delete(centres, index, axis=0)
-    best = None
-    for distance in DISTANCES:
-        is_near = distance == DISTANCES[0]
-        for angle in np.deg2rad(DIRECTIONS):
-            direction = np.array([np.cos(angle), np.sin(angle)])
-            # From a text beside the point to one above it, without a jump.
-            middle = centre + direction * distance * pixels
-            middle += np.clip(1.5 * direction, -1, 1) * size / 2
-            corner = middle - size / 2
-            box = (*corner, *(corner + size))
-            cost = sum(_overlap(box, other) for other in taken)
-            cost += size.prod() - _overlap(box, frame)
-            if len(others) > 0:
-                # A name that is about as near to another point may be of that one; less
-                # so where a line leads from the name to its point.
-                inside = np.clip(others, corner, corner + size)
-                nearest = np.hypot(*(others - inside).T).min()
-                free = (2 * distance if is_near else 8) * pixels
-                cost += size.prod() * (nearest < free)
-            if best is None or cost < best[0]:
-                best = (cost, tuple((corner - centre) / pixels), box, is_near)
-            if best[0] <= 0:
-                return best[1:]
-    return best[1:]
+    distances = np.repeat(DISTANCES, len(DIRECTIONS))[:, None]
+    angles = np.deg2rad(np.tile(DIRECTIONS, len(DISTANCES)))
+    directions = np.column_stack([np.cos(angles), np.sin(angles)])
+    middles = centres[index] + directions * distances * pixels
+    # From a text beside the point to one above it, without a jump.
+    low = middles + (np.clip(1.5 * directions, -1, 1) - 1) * size / 2
+    boxes, is_near = np.hstack([low, low + size]), distances[:, 0] == DISTANCES[0]
+    cost = sum(_overlaps(boxes, other) for other in taken)
+    cost += size.prod() - _overlaps(boxes, frame)
+    # A name that is about as near to another point may be of that one; less so where a
+    # line leads from the name to its point.
+    others = np.delete(centres, index, axis=0)[:, None]
+    gaps = others - np.clip(others, low, low + size)
+    nearest = np.hypot(gaps[..., 0], gaps[..., 1]).min(axis=0, initial=np.inf)
+    free = np.where(is_near, 2 * distances[:, 0], 8) * pixels
+    cost += size.prod() * (nearest < free)
+    best = np.argmin(cost.round(6))  # the first one, so the nearest
+    return boxes[best], is_near[best]
 
 
-def _overlap(a, b):
-    """Return the area that two boxes share."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    return max(width, 0) * max(height, 0)
+def _overlaps(boxes, other):
+    """Return the area that each box shares with another one."""
+    low, high = np.maximum(boxes[:, :2], other[:2]), np.minimum(boxes[:, 2:], other[2:])
+    return np.clip(high - low, 0, None).prod(axis=1)
 
 
 def axes_size(ax):
@@ -300,10 +259,29 @@ def widest(texts):
     return width * 72 / texts[0].figure.figure.dpi if texts else 0.0
 
 
-def plain_log_ticks(axis):
-    """Write 1, 2, 5, 10, 20, ... on a logarithmic axis."""
+def plain_log_ticks(axis, most=None):
+    """Write numbers such as 1, 2, 5, 10 on a logarithmic axis, `most` at the most."""
     from matplotlib import ticker
 
-    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    locator = ticker.LogLocator(subs=(1, 2, 5))
+    if most is not None:
+        locator = _find_log_locator(*axis.get_view_interval(), most)
+    axis.set_major_locator(locator)
     axis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
     axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def _find_log_locator(low, high, most):
+    """Return the finest locator of 1 to `most` round numbers between two limits."""
+    from matplotlib import ticker
+
+    locators = [
+        ticker.LogLocator(subs=(1, 2, 5), numticks=99),
+        ticker.LogLocator(subs=(1, 3), numticks=99),
+        ticker.LogLocator(numticks=most),
+        ticker.MaxNLocator(most, steps=[1, 2, 5, 10]),
+    ]
+    ticks = [locator.tick_values(low, high) for locator in locators]
+    counts = [np.count_nonzero((low <= one) & (one <= high)) for one in ticks]
+    fitting = [i for i, count in enumerate(counts) if 0 < count <= most]
+    return locators[fitting[0] if fitting else -1]

@@ -51,10 +51,8 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
         The lines of the accuracy over all neurons and of the mean over types.
     names_ : list of matplotlib.text.Annotation
         The names beside points.
-    ax_ : matplotlib.axes.Axes
-        Axes with the plot.
-    figure_ : matplotlib.figure.Figure
-        Figure that holds the axes.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the plot, and the figure that holds them.
 
     See Also
     --------
@@ -125,11 +123,6 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
         -------
         display : TypeAccuracyDisplay
             The display itself.
-
-        Raises
-        ------
-        ValueError
-            If `max_names` is negative or `confidence` is not between 0 and 1.
         """
         check_at_least("max_names", max_names, 0)
         if confidence is not None and not 0 < confidence < 1:
@@ -201,12 +194,11 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
         cls._check_options("from_predictions", plot_options)
         report = type_report(y_true, y_pred, unlabeled_marker=unlabeled_marker)
         occurs = report.n_true > 0  # a type that is only predicted has no accuracy
-        display = cls(
+        return cls(
             types=report.type[occurs],
             n_neurons=report.n_true[occurs],
             n_correct=report.n_correct[occurs],
-        )
-        return display.plot(**plot_options)
+        ).plot(**plot_options)
 
 
 def _wilson_interval(n_correct, n_neurons, confidence):

@@ -48,10 +48,8 @@ class TypeCompositionDisplay(_PredictionsDisplay):
         The bars.
     texts_ : list of matplotlib.text.Text
         The numbers at the ends of the bars.
-    ax_ : matplotlib.axes.Axes
-        Axes with the plot.
-    figure_ : matplotlib.figure.Figure
-        Figure that holds the axes.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the plot, and the figure that holds them.
 
     See Also
     --------
@@ -190,10 +188,9 @@ class TypeCompositionDisplay(_PredictionsDisplay):
             )
         counts = np.bincount(known, minlength=len(classes))
         ranked = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-        display = cls(
+        return cls(
             predicted_type=predicted_type,
             types=classes[ranked],
             counts=counts[ranked],
             n_unknown=n_unknown,
-        )
-        return display.plot(**plot_options)
+        ).plot(**plot_options)

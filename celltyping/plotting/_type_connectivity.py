@@ -47,10 +47,8 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
         The coloured cells.
     colorbar_ : matplotlib.colorbar.Colorbar or None
         The colour bar.
-    ax_ : matplotlib.axes.Axes
-        Axes with the plot.
-    figure_ : matplotlib.figure.Figure
-        Figure that holds the axes.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the plot, and the figure that holds them.
 
     See Also
     --------
@@ -133,13 +131,9 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
         ax.set_facecolor("white")
         ax.set(xlabel="Postsynaptic type", ylabel="Presynaptic type")
         look = {"label": f"{COLORBAR_LABELS[normalize]} ({scale} scale)"}
+        im_kw = {"cmap": cmap, "norm": _norm(shown, scale)} | (im_kw or {})
         self._draw_matrix(
-            shown,
-            names,
-            names,
-            im_kw={"cmap": cmap, "norm": _norm(shown, scale)} | (im_kw or {}),
-            colorbar=look if colorbar else None,
-            line=0.3,
+            shown, names, names, im_kw, colorbar and look, shown.shape, 0.3
         )
         title = [
             counted(len(names), "type"),
@@ -204,12 +198,11 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
             ranked = seriate(np.hstack(shares))
         elif order == "size":
             ranked = np.argsort(-n_neurons, kind="stable")
-        display = cls(
+        return cls(
             types=classes[ranked],
             synapses=synapses[ranked][:, ranked],
             n_neurons=n_neurons[ranked],
-        )
-        return display.plot(**plot_options)
+        ).plot(**plot_options)
 
 
 def _norm(values, scale):

@@ -54,10 +54,8 @@ class TypeProfileDisplay(_ConnectomeDisplay):
     ----------
     containers_ : list of matplotlib.container.ErrorbarContainer
         Means with error bars, one container per type.
-    ax_ : matplotlib.axes.Axes
-        Axes with the plot.
-    figure_ : matplotlib.figure.Figure
-        Figure that holds the axes.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the plot, and the figure that holds them.
 
     See Also
     --------
@@ -227,7 +225,7 @@ class TypeProfileDisplay(_ConnectomeDisplay):
             ranked = part[np.argsort(-strongest[part], kind="stable")][:max_partners]
             shown.append(ranked[strongest[ranked] > 0])
         shown = np.concatenate(shown)
-        display = cls(
+        return cls(
             types=classes[pair],
             n_neurons=np.array(n_neurons),
             partner_types=classes[shown % len(classes)],
@@ -235,8 +233,7 @@ class TypeProfileDisplay(_ConnectomeDisplay):
             mean=mean[:, shown],
             std=std[:, shown],
             similarity=float(mean.min(axis=0).sum() / strongest.sum()),
-        )
-        return display.plot(**plot_options)
+        ).plot(**plot_options)
 
 
 def _find_pair(compare, classes):

@@ -152,6 +152,31 @@ def test_logarithmic_axes(table):
     assert "0.1" in texts
 
 
+@pytest.mark.parametrize("scale", [0.5, 3])
+def test_numbers_on_logarithmic_axes_do_not_touch(scale):
+    X = np.exp(scale * np.random.RandomState(0).randn(100, 8) + 4)
+    names = [f"feature {i}" for i in range(1, 9)]
+    display = PairPlotDisplay.from_predictions(X, log=names)
+    display.figure_.draw_without_rendering()
+    for axis, side in (
+        *((ax.xaxis, 0) for ax in display.axes_[-1]),
+        *((ax.yaxis, 1) for ax in display.axes_[1:, 0]),
+    ):
+        low, high = axis.get_view_interval()
+        ends = [
+            text.get_window_extent().get_points()[:, side]
+            for minor in (False, True)
+            for x, text in zip(
+                axis.get_ticklocs(minor=minor),
+                axis.get_ticklabels(minor=minor),
+                strict=True,
+            )
+            if low <= x <= high and text.get_text()
+        ]
+        starts, stops = np.transpose(sorted(map(tuple, ends)))
+        assert (starts[1:] > stops[:-1]).all()
+
+
 def test_new_points_lie_on_top(table):
     X, labels = table
     display = PairPlotDisplay.from_predictions(

@@ -17,6 +17,7 @@ from celltyping.plotting._text import (
     legend_beside,
     name_equal_axes,
     name_points,
+    plain_log_ticks,
     title_that_fits,
     widest,
     write_names,
@@ -204,6 +205,23 @@ def test_written_names_do_not_touch(pyplot):
     ax.figure.draw_without_rendering()
     assert [text.get_text() for text in texts] == [f"KC-{i}" for i in range(30)]
     assert overlapping_pairs(boxes(texts)) <= 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "expected"),
+    [
+        (28, 290, 3, [50, 100, 200]),
+        (28, 290, 2, [30, 100]),
+        (0.009, 70, 4, [0.01, 0.1, 1, 10]),
+        (31, 39, 2, [35]),
+    ],
+)
+def test_numbers_on_a_logarithmic_axis(pyplot, low, high, most, expected):
+    _, ax = pyplot.subplots()
+    ax.set(xscale="log", xlim=(low, high))
+    plain_log_ticks(ax.xaxis, most)
+    ticks = ax.get_xticks()
+    np.testing.assert_allclose(ticks[(low <= ticks) & (ticks <= high)], expected)
 
 
 def test_names_written_in_three_dimensions(pyplot):
