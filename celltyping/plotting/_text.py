@@ -279,7 +279,7 @@ def _find_log_locator(low, high, most):
         ticker.LogLocator(subs=(1, 2, 5), numticks=99),
         ticker.LogLocator(subs=(1, 3), numticks=99),
         ticker.LogLocator(numticks=most),
-        ticker.MaxNLocator(most, steps=[1, 2, 5, 10]),
+        ticker.MaxNLocator(most, steps=[1, 2, 5, 10], min_n_ticks=1),
     ]
     ticks = [locator.tick_values(low, high) for locator in locators]
     counts = [np.count_nonzero((low <= one) & (one <= high)) for one in ticks]
