@@ -85,7 +85,8 @@ class NUMAP(
         embedding.
     encoder : MLPEncoder or torch.nn.Module, default=None
         The network and its training. A module is short for
-        ``MLPEncoder(module=module)``. None: ``MLPEncoder()``.
+        ``MLPEncoder(module=module)``. None: ``MLPEncoder()``; to tune parameters such
+        as ``encoder__dropout``, pass an `MLPEncoder`.
     n_anchors : int or "auto", default="auto"
         Number of training samples stored to refine the network's output. 0: the network
         alone maps samples. "auto": all, but at most 100,000; and none if held-out

@@ -74,8 +74,8 @@ def test_images_need_an_encoder():
 @pytest.mark.parametrize(
     ("encoder", "error", "message"),
     [
-        ("Linear", TypeError, r"encoder must be a torch\.nn\.Module, such as"),
-        (torch.nn.Linear, TypeError, r"encoder must be a torch\.nn\.Module, such as"),
+        ("Linear", TypeError, r"encoder must be an MLPEncoder, such as"),
+        (torch.nn.Linear, TypeError, r"encoder must be an MLPEncoder, such as"),
         (
             torch.nn.Linear(6, 3),
             ValueError,

@@ -65,6 +65,14 @@ def is_string(value, name):
 
 def check_encoder(encoder, init, spectral_weight):
     """Raise an error if parameters of an encoder are wrong or contradict."""
+    module = encoder.module
+    if module is not None and (
+        isinstance(module, type) or not hasattr(module, "forward")
+    ):
+        raise TypeError(
+            "encoder must be an MLPEncoder, such as MLPEncoder(dropout=0.1), or an "
+            f"instance of torch.nn.Module, got {module!r}"
+        )
     encoder._validate_params()
     check_hidden_layer_sizes(encoder.hidden_layer_sizes)
     defaults = {"inputs": "features", "residual": False, "weights": "xavier"}
