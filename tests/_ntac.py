@@ -18,6 +18,36 @@ FORMS = [
     (np.asarray, np.int64, np.float64),
 ]
 
+# Settings under which the contract of the clusterer has to hold.
+CLUSTERER_SETTINGS = {
+    "default": {},
+    "one run": {"n_init": 1},
+    "spectral": {"init": "spectral"},
+    "one at a time": {"growth": 1.0, "n_init": 2, "degree_correction": 0.5},
+    "large steps": {
+        "growth": 3.0,
+        "n_init": 3,
+        "candidate_fraction": 0.5,
+        "degree_correction": 1.0,
+    },
+}
+
+PUBLISHED = {
+    "edge_weighting": "linear",
+    "membership": "hard",
+    "second_order_weight": 0,
+    "consensus_weight": 0,
+}
+
+# Settings under which the contract of the classifier has to hold.
+CLASSIFIER_SETTINGS = {
+    "default": {},
+    "published": PUBLISHED,
+    "three vote": {"n_neighbors": 3, "second_order_weight": 0, "consensus_weight": 0},
+    "seven vote, hard": {"n_neighbors": 7, "membership": "hard"},
+    "all is consensus": {"consensus_weight": 1, "max_memberships": 2},
+}
+
 
 def write_as(adjacency, form, index_dtype, dtype):
     """Write a dense adjacency matrix in one of the `FORMS`."""

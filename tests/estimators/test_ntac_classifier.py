@@ -16,26 +16,10 @@ from sklearn.metrics import accuracy_score
 from celltyping import Connectome, NtacClassifier
 from celltyping.estimators import _ntac_classifier
 from celltyping.estimators._ntac import propagation
-from tests._ntac import make_typed_brain, one_hot
-
-PUBLISHED = {
-    "edge_weighting": "linear",
-    "membership": "hard",
-    "second_order_weight": 0,
-    "consensus_weight": 0,
-}
-
-# Settings under which the contract of the classifier has to hold.
-SETTINGS = {
-    "default": {},
-    "published": PUBLISHED,
-    "three vote": {"n_neighbors": 3, "second_order_weight": 0, "consensus_weight": 0},
-    "seven vote, hard": {"n_neighbors": 7, "membership": "hard"},
-    "all is consensus": {"consensus_weight": 1, "max_memberships": 2},
-}
+from tests._ntac import CLASSIFIER_SETTINGS, make_typed_brain, one_hot
 
 
-@pytest.fixture(params=SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.fixture(params=CLASSIFIER_SETTINGS.values(), ids=CLASSIFIER_SETTINGS.keys())
 def settings(request):
     return request.param
 

@@ -21,26 +21,17 @@ from celltyping._kernels import _threads
 from celltyping.estimators import _ntac_classifier
 from celltyping.estimators._ntac import propagation
 from tests._comparison import assert_same_answers
-from tests._ntac import FORMS, classifier_answers, make_typed_brain, write_as
-
-PUBLISHED = {
-    "edge_weighting": "linear",
-    "membership": "hard",
-    "second_order_weight": 0,
-    "consensus_weight": 0,
-}
-
-# Settings under which the contract of the classifier has to hold.
-SETTINGS = {
-    "default": {},
-    "published": PUBLISHED,
-    "three vote": {"n_neighbors": 3, "second_order_weight": 0, "consensus_weight": 0},
-    "seven vote, hard": {"n_neighbors": 7, "membership": "hard"},
-    "all is consensus": {"consensus_weight": 1, "max_memberships": 2},
-}
+from tests._ntac import (
+    CLASSIFIER_SETTINGS,
+    FORMS,
+    PUBLISHED,
+    classifier_answers,
+    make_typed_brain,
+    write_as,
+)
 
 
-@pytest.fixture(params=SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.fixture(params=CLASSIFIER_SETTINGS.values(), ids=CLASSIFIER_SETTINGS.keys())
 def settings(request):
     return request.param
 

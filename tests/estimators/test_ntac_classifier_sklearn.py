@@ -29,29 +29,10 @@ from sklearn.preprocessing import MaxAbsScaler
 from celltyping import NtacClassifier, SeedShuffleSplit, TypeProfile
 from celltyping.metrics import make_typed_scorer
 from tests._comparison import assert_same_answers
-from tests._ntac import (
-    classifier_answers,
-    make_typed_brain,
-)
-
-PUBLISHED = {
-    "edge_weighting": "linear",
-    "membership": "hard",
-    "second_order_weight": 0,
-    "consensus_weight": 0,
-}
-
-# Settings under which the contract of the classifier has to hold.
-SETTINGS = {
-    "default": {},
-    "published": PUBLISHED,
-    "three vote": {"n_neighbors": 3, "second_order_weight": 0, "consensus_weight": 0},
-    "seven vote, hard": {"n_neighbors": 7, "membership": "hard"},
-    "all is consensus": {"consensus_weight": 1, "max_memberships": 2},
-}
+from tests._ntac import CLASSIFIER_SETTINGS, classifier_answers, make_typed_brain
 
 
-@pytest.fixture(params=SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.fixture(params=CLASSIFIER_SETTINGS.values(), ids=CLASSIFIER_SETTINGS.keys())
 def settings(request):
     return request.param
 

@@ -16,6 +16,7 @@ from celltyping import Connectome, NtacClusterer
 from celltyping.estimators import _ntac_clusterer
 from tests._comparison import assert_same_answers
 from tests._ntac import (
+    CLUSTERER_SETTINGS,
     average,
     clusterer_answers,
     describe,
@@ -26,22 +27,8 @@ from tests._ntac import (
     same_partition,
 )
 
-# Settings under which the contract of the clusterer has to hold.
-SETTINGS = {
-    "default": {},
-    "one run": {"n_init": 1},
-    "spectral": {"init": "spectral"},
-    "one at a time": {"growth": 1.0, "n_init": 2, "degree_correction": 0.5},
-    "large steps": {
-        "growth": 3.0,
-        "n_init": 3,
-        "candidate_fraction": 0.5,
-        "degree_correction": 1.0,
-    },
-}
 
-
-@pytest.fixture(params=SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.fixture(params=CLUSTERER_SETTINGS.values(), ids=CLUSTERER_SETTINGS.keys())
 def settings(request):
     return {"random_state": 0, **request.param}
 
