@@ -1,4 +1,4 @@
-"""Data, settings and callbacks that the tests of NUMAP share."""
+"""Data and settings that the tests of NUMAP share."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -6,7 +6,6 @@
 import numpy as np
 import torch
 from sklearn.neighbors import KNeighborsClassifier
-from skorch.callbacks import Callback
 
 from celltyping import NUMAP, MLPEncoder
 
@@ -67,33 +66,3 @@ def embed(X=X, y=None, **options):
 def separation(positions, y):
     """Compute the share of samples of the type of their nearest neighbours."""
     return KNeighborsClassifier(5).fit(positions, y).score(positions, y)
-
-
-class Log(Callback):
-    """Records the losses of epochs."""
-
-    def __init__(self):
-        self.losses = []
-
-    def initialize(self):
-        self.losses = []
-        return self
-
-    def on_epoch_end(self, net, **kwargs):
-        self.losses.append(net.history[-1, "train_loss"])
-
-
-class Interrupt(Callback):
-    """Raises KeyboardInterrupt after an epoch."""
-
-    def on_epoch_end(self, net, **kwargs):
-        raise KeyboardInterrupt
-
-
-class LoseTheNumbers(Callback):
-    """Makes the weights NaN after an epoch."""
-
-    def on_epoch_end(self, net, **kwargs):
-        with torch.no_grad():
-            for weight in net.module_.parameters():
-                weight.fill_(np.nan)

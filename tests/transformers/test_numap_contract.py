@@ -25,13 +25,13 @@ from sklearn.preprocessing import StandardScaler
 
 from celltyping import NUMAP, GrEASE, MLPEncoder
 from celltyping.metrics import make_neighborhood_scorer
+from tests._callbacks import Log
 from tests._numap import (
     NEW,
     NEW_TYPES,
     QUICK,
     SETTINGS,
     TYPES,
-    Log,
     X,
     embed,
     make_clumps,

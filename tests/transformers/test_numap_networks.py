@@ -14,15 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from skorch.callbacks import EarlyStopping
 
 from celltyping import NUMAP, MLPEncoder
-from tests._numap import (
-    NEW,
-    Interrupt,
-    Log,
-    LoseTheNumbers,
-    X,
-    make_numap,
-    quick,
-)
+from tests._callbacks import Interrupt, Log, LoseTheNumbers
+from tests._numap import NEW, X, make_numap, quick
 
 
 def conv_net(n_outputs=2):
