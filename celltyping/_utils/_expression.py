@@ -6,10 +6,9 @@
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import validate_data
 
 from celltyping._utils._labels import as_array, is_missing
-from celltyping._utils._sparse import sum_duplicates
+from celltyping._utils._validation import validate_samples
 
 # Maximum of log2(1 + x) in a cell with a total of a million, as in TPM, is 19.9. The
 # natural logarithm and other usual totals give less.
@@ -29,12 +28,12 @@ class ExpressionInputMixin:
     """Mixin for transformers of expression: validation of X, and its tags."""
 
     def _validate_X(self, X, *, reset):
-        """Return X validated, as CSR if sparse; it may be the input itself."""
-        X = validate_data(
+        """Return X validated, as canonical CSR if sparse; it may be the input."""
+        X = validate_samples(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
         )
         check_not_negative(X, type(self).__name__)
-        return sum_duplicates(X)
+        return X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

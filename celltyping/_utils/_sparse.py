@@ -1,4 +1,4 @@
-"""Sparse matrices: one-hot encoding and duplicate entries."""
+"""One-hot encoding as a sparse matrix."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
@@ -29,12 +29,3 @@ def one_hot(codes, n_columns, values=None):
     entries = np.ones(len(rows)) if values is None else np.asarray(values)[rows]
     shape = (len(codes), n_columns)
     return sparse.csr_array((entries, (rows, codes[rows])), shape=shape)
-
-
-def sum_duplicates(X):
-    """Return X, or a copy with summed entries if a sparse X holds an entry twice."""
-    if not sparse.issparse(X) or X.has_canonical_format:
-        return X
-    X = X.copy()
-    X.sum_duplicates()
-    return X

@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from celltyping._utils._compat import _num_samples
 from celltyping._utils._tables import is_frame, take_rows
+from celltyping._utils._validation import canonical_sparse, check_magnitude
 from celltyping.connectome import Connectome
 
 
@@ -77,13 +78,14 @@ def check_rows(estimator, X, *, reset):
             )
     else:
         rows = check_array(
-            X,
+            canonical_sparse(X),
             accept_sparse="csr" if sparse else False,
             dtype=None,
             ensure_all_finite="allow-nan" if allow_nan else True,
             input_name="X",
             estimator=estimator,
         )
+    check_magnitude(rows, type(estimator).__name__)
     validate_data(estimator, rows, reset=reset, skip_check_array=True)
     return rows
 

@@ -7,7 +7,6 @@ A column of a DataFrame is identified by its name, a column of an array by its i
 # SPDX-License-Identifier: MIT
 
 from collections import Counter
-from numbers import Integral
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_array, validate_data
 from celltyping._utils._compat import _safe_indexing
 from celltyping._utils._labels import as_numbers, is_missing
 from celltyping._utils._messages import list_names
+from celltyping._utils._validation import check_magnitude, is_integer
 
 # Maximum number of columns listed in a message.
 MAX_NAMES = 20
@@ -104,7 +104,7 @@ def find_columns(X, columns, parameter):
     missing = [
         name
         for name in wanted
-        if name not in positions or (by_index and not _is_index(name))
+        if name not in positions or (by_index and not is_integer(name))
     ]
     if missing:
         if by_index:
@@ -129,7 +129,7 @@ def find_columns(X, columns, parameter):
     return [positions[name] for name in wanted]
 
 
-def column_values(X, positions):
+def column_values(X, positions, caller=None):
     """Return columns of a table as finite numbers.
 
     Parameters
@@ -138,6 +138,8 @@ def column_values(X, positions):
         Table.
     positions : array-like of shape (n_columns,), dtype=int
         Index of each column.
+    caller : str, default=None
+        Estimator that computes with squares of the values, which limits them.
 
     Returns
     -------
@@ -147,13 +149,17 @@ def column_values(X, positions):
     Raises
     ------
     ValueError
-        If a column contains something that is not a number, NaN or infinity.
+        If a column contains something that is not a number, NaN, infinity or, with a
+        `caller`, too large values.
     """
     names = column_names(X)
     values = np.empty((X.shape[0], len(positions)), order="F")
     for k, position in enumerate(positions):
         values[:, k] = _to_floats(raw_column(X, position), names[position])
         _check_finite(values[:, k], names[position])
+        if caller is not None:
+            where = f"column {names[position]!r} of X"
+            check_magnitude(values[:, k], caller, name=where)
     return values
 
 
@@ -247,11 +253,6 @@ def find_groups(names, known):
     """Return the index of each group in the array `known`, -1 for unknown groups."""
     codes = {name: code for code, name in enumerate(known.tolist())}
     return np.array([codes.get(name, -1) for name in names.tolist()], dtype=np.intp)
-
-
-def _is_index(name):
-    """Return whether a name is an integer, and not just equal to one (True, 1.0)."""
-    return isinstance(name, Integral) and not isinstance(name, bool)
 
 
 def _to_floats(column, name):

@@ -14,9 +14,10 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils.validation import check_non_negative, validate_data
+from sklearn.utils.validation import check_non_negative
 
 from celltyping._utils._compat import Interval, StrOptions
+from celltyping._utils._validation import validate_samples
 from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome import Connectome
 
@@ -124,7 +125,7 @@ class GraphInputMixin:
                 "features"
             )
         takes_sparse = self.affinity != "rbf"
-        X = validate_data(
+        X = validate_samples(
             self,
             X,
             accept_sparse="csr" if takes_sparse else False,
@@ -166,7 +167,6 @@ class GraphInputMixin:
         """Return the adjacency and the transpose of a plain matrix."""
         if self.affinity == "precomputed":
             adjacency = sparse.csr_array(X, copy=True)
-            adjacency.sum_duplicates()
             adjacency.eliminate_zeros()
             return adjacency, adjacency.T.tocsr()
         if self.affinity == "nearest_neighbors":
@@ -181,8 +181,7 @@ class GraphInputMixin:
             return adjacency, adjacency.T.tocsr()
         gamma = self.gamma
         if gamma is None:
-            variance = X.var()
-            gamma = 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
+            gamma = _default_gamma(X)
         self._affinity_model = RBFAffinity(X, gamma)
         adjacency = self._affinity_model.edges(X)
         return adjacency, adjacency
@@ -202,8 +201,9 @@ class GraphInputMixin:
         """Transform weights by `edge_weighting`; return read-only float32."""
         transform = {"linear": np.ndarray.view, "sqrt": np.sqrt, "log1p": np.log1p}
         data = transform[self.edge_weighting](adjacency.data)
-        total = data.sum(dtype=np.float64)
-        if total > MAX_TOTAL_WEIGHT:
+        with np.errstate(over="ignore"):  # refused below
+            total = data.sum(dtype=np.float64)
+        if not total <= MAX_TOTAL_WEIGHT:
             raise ValueError(
                 f"the weights of X add up to {total:.3g} (under edge_weighting="
                 f"{self.edge_weighting!r}), but float32 sums need at most "
@@ -245,15 +245,29 @@ class GraphInputMixin:
         return tags
 
 
+def _default_gamma(X):
+    """Return 1 / (n_features * X.var()), and 1 where it would be infinite."""
+    with np.errstate(over="ignore"):
+        variance = X.var()
+    if not np.finfo(X.dtype).tiny < variance < np.inf:  # of float32, too
+        variance = X.var(dtype=np.float64)
+    # The inverse of a subnormal number is infinite.
+    if variance < np.finfo(np.float64).tiny:
+        return 1.0
+    return 1.0 / (X.shape[1] * variance)
+
+
 def _weighted_features(features, n_nodes, weight):
     """Multiply node features by a weight, as a csr_array of float32."""
     if features is None or weight == 0:
         return sparse.csr_array((n_nodes, 0), dtype=np.float32)
-    features = sparse.csr_array(weight * features)
-    if features.sum() > MAX_TOTAL_WEIGHT:
+    with np.errstate(over="ignore"):  # refused below
+        features = sparse.csr_array(weight * features)
+        total = features.sum()
+    if not total <= MAX_TOTAL_WEIGHT:
         raise ValueError(
             f"the node features times feature_weight={weight:g} add up to "
-            f"{features.sum():.3g}, but float32 sums need at most "
+            f"{total:.3g}, but float32 sums need at most "
             f"{MAX_TOTAL_WEIGHT:g}: scale them down"
         )
     features = features.astype(np.float32)

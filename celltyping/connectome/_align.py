@@ -3,12 +3,12 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numbers
 from collections.abc import Mapping
 
 import numpy as np
 
 from celltyping._utils._labels import UNKNOWN, is_missing
+from celltyping._utils._validation import is_integer
 from celltyping.connectome._ids import as_column, as_ids, check_unique
 
 
@@ -37,7 +37,7 @@ def align_labels(labels, graph, indices, missing="auto"):
     types = _as_types(types[known])
     if isinstance(missing, str) and missing == "auto":
         missing = UNKNOWN if types.dtype == object else -1
-    fits = isinstance(missing, numbers.Integral) and not isinstance(missing, bool)
+    fits = is_integer(missing)
     y = np.full(graph.n_nodes, missing, dtype=types.dtype if fits else object)
     y[positions[known]] = types
     y = y[indices]

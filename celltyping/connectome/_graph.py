@@ -27,6 +27,7 @@ import numpy as np
 from scipy import sparse
 
 from celltyping._utils._messages import list_names
+from celltyping._utils._validation import check_sparse
 from celltyping.connectome._ids import (
     as_ids,
     check_same_kind,
@@ -144,6 +145,7 @@ def _frozen_csr(matrix):
 
 def _as_coo(adjacency):
     """Convert the adjacency to a square, numeric COO array."""
+    adjacency = check_sparse(adjacency, "adjacency")
     if not sparse.issparse(adjacency):
         adjacency = np.asarray(adjacency)
     if adjacency.dtype.kind not in "biuf":

@@ -18,14 +18,14 @@ from sklearn.base import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.utils import Bunch, check_consistent_length, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from celltyping._nn._pickling import PicklableNetMixin
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._labels import encode_types
 from celltyping._utils._optional import import_optional
 from celltyping._utils._restore import restore_on_error
-from celltyping._utils._sparse import sum_duplicates
+from celltyping._utils._validation import check_magnitude, validate_samples
 from celltyping._utils._warnings import find_stack_level
 from celltyping.estimators._itclust import adaptation as _adaptation
 from celltyping.estimators._itclust import novelty as _novelty
@@ -451,8 +451,8 @@ class ItClustClassifier(
         return "unknown" if self.classes_.dtype.kind in "OUS" else -1
 
     def _validate_X(self, X, *, reset):
-        """Validate cells, and sum entries that a sparse matrix holds twice."""
-        X = validate_data(
+        """Validate cells."""
+        return validate_samples(
             self,
             X,
             reset=reset,
@@ -461,12 +461,14 @@ class ItClustClassifier(
             order="C",  # the last bits of sums depend on it
             ensure_min_samples=2 if reset else 1,
         )
-        return sum_duplicates(X)
 
     def _validate_and_scale(self, X):
         """Validate cells passed to a fitted estimator, and scale a copy of them."""
         check_is_fitted(self)
-        return _scale(self._scaler, self._validate_X(X, reset=False))
+        X = _scale(self._scaler, self._validate_X(X, reset=False))
+        name = "X, in units of the labelled cells,"
+        check_magnitude(X, type(self).__name__, name=name)
+        return X
 
     def _fit_scaler(self, X, known):
         """Return the transformer that scales cells, or None."""

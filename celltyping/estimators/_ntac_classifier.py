@@ -15,9 +15,10 @@ from sklearn.utils import Bunch, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from celltyping._kernels._similarity import Rows
-from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._compat import ANY_N_JOBS, Interval, StrOptions, _fit_context
 from celltyping._utils._labels import encode_types
 from celltyping._utils._restore import restore_on_error
+from celltyping._utils._validation import is_integer
 from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome import Connectome
 from celltyping.connectome._affinity import GraphInputMixin
@@ -174,7 +175,7 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         "tol": [Interval(Real, 0, 1, closed="left")],
         **GraphInputMixin._graph_constraints,
         "unlabeled_marker": "no_validation",
-        "n_jobs": [Integral, None],
+        "n_jobs": ANY_N_JOBS,
         "verbose": ["verbose"],
     }
 
@@ -356,7 +357,7 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         """
         check_is_fitted(self)
         n_types = len(self.classes_)
-        if not isinstance(k, Integral) or not 1 <= k <= n_types:
+        if not is_integer(k) or not 1 <= k <= n_types:
             raise ValueError(
                 f"k must be an integer between 1 and the number of known types "
                 f"({n_types}), got {k!r}"

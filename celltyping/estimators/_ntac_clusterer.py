@@ -26,10 +26,11 @@ from celltyping._kernels._clusters import (
 )
 from celltyping._kernels._profiles import Memberships, count_partners
 from celltyping._kernels._similarity import References, Rows
-from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._compat import ANY_N_JOBS, Interval, StrOptions, _fit_context
 from celltyping._utils._elbow import find_elbow
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sparse import one_hot
+from celltyping._utils._validation import is_integer
 from celltyping.connectome import Connectome
 from celltyping.connectome._affinity import GraphInputMixin
 from celltyping.estimators._ntac import consensus, growth, restarts
@@ -221,7 +222,7 @@ class NtacClusterer(
         **GraphInputMixin._graph_constraints,
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": ANY_N_JOBS,
         "verbose": ["verbose"],
     }
 
@@ -497,7 +498,7 @@ class NtacClusterer(
         """
         check_is_fitted(self)
         most = self._max_clusters
-        if not isinstance(n_clusters, Integral) or not 1 <= n_clusters <= most:
+        if not is_integer(n_clusters) or not 1 <= n_clusters <= most:
             raise ValueError(
                 f"n_clusters must be an integer between 1 and {most}, the maximum of "
                 f"the last fit of this {type(self).__name__}, got {n_clusters!r}"

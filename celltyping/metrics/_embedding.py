@@ -3,8 +3,6 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numbers
-
 import numpy as np
 from scipy.cluster.hierarchy import cophenet
 from scipy.cluster.hierarchy import linkage as build_tree
@@ -12,10 +10,11 @@ from scipy.sparse import issparse
 from scipy.spatial.distance import pdist
 from scipy.stats import mode, rankdata
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from celltyping._utils._labels import as_array, encode_together, encode_types
 from celltyping._utils._sparse import one_hot
+from celltyping._utils._validation import is_integer, validate_array
 
 # Added to a local radius before the logarithm, as in densMAP, so that duplicate samples
 # have one. A fraction of the mean radius, so that units do not matter.
@@ -84,8 +83,9 @@ def neighbor_accuracy_score(
     >>> neighbor_accuracy_score(X_train, y_train, X_test, y_test, n_neighbors=1)
     0.75
     """
-    X_train = check_array(X_train, dtype=np.float64, input_name="X_train")
-    X_test = check_array(X_test, dtype=np.float64, input_name="X_test")
+    caller = "neighbor_accuracy_score"
+    X_train = validate_array(X_train, caller, "X_train", dtype=np.float64)
+    X_test = validate_array(X_test, caller, "X_test", dtype=np.float64)
     if X_test.shape[1] != X_train.shape[1]:
         raise ValueError(
             f"X_test must have as many columns as X_train ({X_train.shape[1]}), got "
@@ -155,7 +155,7 @@ def neighborhood_overlap_score(X, X_embedded, *, n_neighbors=15, metric="euclide
     >>> neighborhood_overlap_score(X, X_embedded, n_neighbors=1)
     0.75
     """
-    X, X_embedded = _check_spaces(X, X_embedded)
+    X, X_embedded = _check_spaces(X, X_embedded, "neighborhood_overlap_score")
     _check_neighborhood(X, n_neighbors, metric)
     before = NearestNeighbors(n_neighbors=n_neighbors, metric=metric).fit(X)
     after = NearestNeighbors(n_neighbors=n_neighbors).fit(X_embedded)
@@ -226,7 +226,7 @@ def density_correlation(X, X_embedded, *, n_neighbors=15, metric="euclidean"):
     >>> round(density_correlation(X, 1 / X), 3)
     -0.971
     """
-    X, X_embedded = _check_spaces(X, X_embedded)
+    X, X_embedded = _check_spaces(X, X_embedded, "density_correlation")
     _check_neighborhood(X, n_neighbors, metric)
     nearest = NearestNeighbors(n_neighbors=n_neighbors, metric=metric).fit(X)
     distances, neighbors = nearest.kneighbors()
@@ -315,7 +315,7 @@ def hierarchy_correlation(
         raise ValueError(
             f"correlation must be one of {CORRELATIONS}, got {correlation!r}"
         )
-    X, X_embedded = _check_spaces(X, X_embedded)
+    X, X_embedded = _check_spaces(X, X_embedded, "hierarchy_correlation")
     check_consistent_length(X, y)
     types, codes = encode_types(
         y, unlabeled_marker, caller="hierarchy_correlation", min_types=1
@@ -384,7 +384,7 @@ class _NeighborhoodScorer:
     """Scorer made by `make_neighborhood_scorer`; a class, so that it can be pickled."""
 
     def __init__(self, n_neighbors, metric):
-        if not isinstance(n_neighbors, numbers.Integral) or n_neighbors < 1:
+        if not is_integer(n_neighbors) or n_neighbors < 1:
             raise ValueError(
                 f"n_neighbors must be an integer of at least 1, got {n_neighbors!r}"
             )
@@ -408,12 +408,11 @@ class _NeighborhoodScorer:
         )
 
 
-def _check_spaces(X, X_embedded):
+def _check_spaces(X, X_embedded, caller):
     """Validate both tables and convert them to float64."""
-    X = check_array(
-        X, accept_sparse="csr", dtype=np.float64, ensure_min_samples=2, input_name="X"
-    )
-    X_embedded = check_array(X_embedded, dtype=np.float64, input_name="X_embedded")
+    options = {"accept_sparse": "csr", "ensure_min_samples": 2}
+    X = validate_array(X, caller, dtype=np.float64, **options)
+    X_embedded = validate_array(X_embedded, caller, "X_embedded", dtype=np.float64)
     check_consistent_length(X, X_embedded)
     return X, X_embedded
 
@@ -432,7 +431,7 @@ def _check_neighborhood(X, n_neighbors, metric):
 
 def _check_n_neighbors(n_neighbors, largest, what):
     """Raise a ValueError unless `n_neighbors` is an integer from 1 to `largest`."""
-    if not isinstance(n_neighbors, numbers.Integral) or not 1 <= n_neighbors <= largest:
+    if not is_integer(n_neighbors) or not 1 <= n_neighbors <= largest:
         raise ValueError(
             f"n_neighbors must be an integer from 1 to {largest}, {what}, got "
             f"{n_neighbors!r}"

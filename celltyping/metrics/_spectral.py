@@ -123,13 +123,17 @@ def spectrum_distance(eigenvalues_true, eigenvalues_pred):
     true = np.sort(_vector(np.atleast_1d(eigenvalues_true), "eigenvalues_true"))
     pred = np.sort(_vector(np.atleast_1d(eigenvalues_pred), "eigenvalues_pred"))
     check_consistent_length(true, pred)
-    norm = np.linalg.norm(true)
-    if norm == 0:
+    largest = np.max(np.abs(true))
+    if largest == 0:
         raise ValueError(
             "eigenvalues_true must not all be 0, because the distance is relative to "
             f"them, got {true.tolist()}"
         )
-    return float(np.linalg.norm(true - pred) / norm)
+    # By a power of 2, which is exact, so that squares neither underflow nor overflow.
+    power = -np.frexp(largest)[1]
+    with np.errstate(over="ignore"):  # then the distance is infinite
+        true, pred = np.ldexp(true, power), np.ldexp(pred, power)
+        return float(np.linalg.norm(true - pred) / np.linalg.norm(true))
 
 
 def fiedler_distance(u, v):

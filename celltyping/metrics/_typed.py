@@ -4,7 +4,6 @@
 # SPDX-License-Identifier: MIT
 
 import inspect
-import numbers
 
 import numpy as np
 from sklearn.metrics import make_scorer
@@ -14,6 +13,7 @@ from celltyping._utils._compat import _safe_indexing
 from celltyping._utils._labels import as_array, as_numbers, encode_pair, is_unlabeled
 from celltyping._utils._messages import list_names
 from celltyping._utils._optional import import_optional
+from celltyping._utils._validation import check_sparse, is_integer
 
 
 def make_typed_scorer(
@@ -119,7 +119,7 @@ class _TypedScorer:
                 f"unknown (unlabeled_marker={self.unlabeled_marker!r})"
             )
         if known.size < len(y):
-            X = _safe_indexing(X, known)
+            X = _safe_indexing(check_sparse(X), known)
         y = as_numbers(y[known])
         if self.response_method == "predict":
             # Without scikit-learn's scorer, which needs a `pos_label` for two types
@@ -211,7 +211,7 @@ def ranked_accuracy_score(y_true, ranked_types, *, k=None, unlabeled_marker="aut
         )
     n_ranks = ranked_types.shape[1]
     k = n_ranks if k is None else k
-    if not isinstance(k, numbers.Integral) or not 1 <= k <= n_ranks:
+    if not is_integer(k) or not 1 <= k <= n_ranks:
         raise ValueError(
             f"k must be an integer from 1 to {n_ranks}, the number of ranks in "
             f"ranked_types, got {k!r}"

@@ -10,6 +10,7 @@ from sklearn.model_selection import BaseShuffleSplit
 from sklearn.utils import check_random_state
 
 from celltyping._utils._labels import encode_types
+from celltyping._utils._validation import is_integer
 
 _STRATEGIES = ("at_least_one_per_class", "uniform", "exactly_k_per_class", "stratified")
 
@@ -206,7 +207,7 @@ class SeedShuffleSplit(BaseShuffleSplit):
 
     def _check_parameters(self):
         """Raise a ValueError for parameters that are invalid for all data."""
-        if not _is_int(self.n_splits) or self.n_splits < 1:
+        if not is_integer(self.n_splits) or self.n_splits < 1:
             raise ValueError(
                 f"n_splits must be an integer of at least 1, got {self.n_splits!r}"
             )
@@ -223,22 +224,17 @@ class SeedShuffleSplit(BaseShuffleSplit):
         _check_size("train_size", self.train_size)
         if self.test_size is not None:
             _check_size("test_size", self.test_size)
-        if self.strategy == "exactly_k_per_class" and not _is_int(self.train_size):
+        if self.strategy == "exactly_k_per_class" and not is_integer(self.train_size):
             raise ValueError(
                 "train_size must be an integer, the number of seeds of each type, with "
                 f"strategy='exactly_k_per_class', got {self.train_size!r}"
             )
 
 
-def _is_int(value):
-    """Return whether `value` is an integer and not a bool."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
 def _check_size(name, size):
     """Raise a ValueError for a size that is neither a number nor a fraction."""
     is_fraction = isinstance(size, numbers.Real) and 0 < size < 1
-    if not is_fraction and not (_is_int(size) and size >= 1):
+    if not is_fraction and not (is_integer(size) and size >= 1):
         raise ValueError(
             f"{name} must be a float between 0 and 1 or an integer of at least 1, got "
             f"{size!r}"
@@ -247,4 +243,4 @@ def _check_size(name, size):
 
 def _n_samples_of(size, n_labelled):
     """Convert a size to a number of samples."""
-    return size if _is_int(size) else round(size * n_labelled)
+    return size if is_integer(size) else round(size * n_labelled)

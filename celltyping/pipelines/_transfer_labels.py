@@ -10,7 +10,6 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array
 from sklearn.utils.validation import has_fit_parameter
 
 from celltyping._utils._compat import HasMethods, StrOptions, validate_params
@@ -21,6 +20,7 @@ from celltyping._utils._expression import (
 )
 from celltyping._utils._labels import UNKNOWN, encode_types, is_missing, is_unlabeled
 from celltyping._utils._optional import import_optional
+from celltyping._utils._validation import validate_array
 from celltyping._utils._warnings import find_stack_level
 from celltyping.pipelines._genes import align_genes
 from celltyping.pipelines._single_cell import make_single_cell_pipeline
@@ -291,12 +291,8 @@ def _expression_of(adata, layer, name):
     X = adata.X if layer is None else adata.layers[layer]
     if X is None:
         raise ValueError(f"{name} has no expression: its X is None, see layer")
-    X = check_array(
-        X,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        input_name=f"expression of {name}",
-    )
+    options = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+    X = validate_array(X, "transfer_labels", f"expression of {name}", **options)
     check_not_negative(X, f"transfer_labels ({name})")
     return X
 

@@ -5,7 +5,6 @@
 
 import importlib
 import inspect
-import numbers
 
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from celltyping._utils._labels import as_array, is_unlabeled
 from celltyping._utils._messages import list_names
 from celltyping._utils._optional import import_optional
+from celltyping._utils._validation import is_integer
 from celltyping.connectome import Connectome
 from celltyping.plotting._text import title_that_fits
 
@@ -208,7 +208,7 @@ def percent(share):
 
 def check_at_least(name, value, least):
     """Refuse a parameter that is not an integer of at least `least`."""
-    if not isinstance(value, numbers.Integral) or value < least:
+    if not is_integer(value) or value < least:
         raise ValueError(
             f"{name} must be an integer of at least {least}, got {value!r}"
         )

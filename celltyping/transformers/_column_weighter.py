@@ -18,6 +18,7 @@ from celltyping._utils._tables import (
     replace_columns,
     validate_table,
 )
+from celltyping._utils._validation import check_magnitude
 
 
 class ColumnWeighter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -131,9 +132,7 @@ class ColumnWeighter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_table(self, X, reset=False)
-        values = column_values(X, self._weighted)
-        values *= self.weights_[self._weighted]
-        return replace_columns(X, self._weighted, values)
+        return self._apply(np.multiply, X, self.weights_[self._weighted])
 
     def inverse_transform(self, X):
         """Divide the columns by their weights.
@@ -167,8 +166,18 @@ class ColumnWeighter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"a weight of 0 has no inverse: weights={self.weights!r} are 0 for the "
                 f"columns {list_names([names[position] for position in lost])}"
             )
-        values = column_values(X, self._weighted)
-        values /= self.weights_[self._weighted]
+        return self._apply(np.divide, X, self.weights_[self._weighted])
+
+    def _apply(self, operation, X, weights):
+        """Multiply or divide the weighted columns, and refuse results that overflow."""
+        values, names = column_values(X, self._weighted), column_names(X)
+        with np.errstate(over="ignore"):
+            operation(values, weights, out=values)
+        for k, position in enumerate(self._weighted):
+            where = f"column {names[position]!r} of X times or divided by its weight"
+            check_magnitude(
+                values[:, k], type(self).__name__, np.finfo(float).max, name=where
+            )
         return replace_columns(X, self._weighted, values)
 
     def __sklearn_tags__(self):

@@ -14,11 +14,12 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from celltyping._nn._pickling import PicklableNetMixin
-from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._compat import ANY_N_JOBS, Interval, StrOptions, _fit_context
 from celltyping._utils._restore import restore_on_error
+from celltyping._utils._validation import LARGEST_SINGLE, validate_samples
 from celltyping._utils._warnings import find_stack_level
 from celltyping.transformers._embedding.laplacian import (
     affinity_graph,
@@ -220,7 +221,7 @@ class GrEASE(
         "callbacks": [list, None],
         "device": [str],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": ANY_N_JOBS,
         "verbose": ["verbose"],
     }
 
@@ -351,13 +352,14 @@ class GrEASE(
 
     def _validate_X(self, X, *, reset):
         """Validate samples."""
-        return validate_data(
+        return validate_samples(
             self,
             X,
             reset=reset,
             accept_sparse="csr",
             dtype=(np.float64, np.float32),
             ensure_min_samples=2 if reset else 1,
+            limit=LARGEST_SINGLE,
         )
 
     def _find_neighbors(self, X, reduced, seed):

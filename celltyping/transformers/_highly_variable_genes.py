@@ -23,11 +23,17 @@ from celltyping._utils._expression import (
 from celltyping._utils._labels import as_array, is_unlabeled
 from celltyping._utils._optional import import_optional
 from celltyping._utils._restore import restore_on_error
+from celltyping._utils._validation import check_magnitude
 from celltyping._utils._warnings import find_stack_level
 
 # Maximum logarithm: exp(300) squared can still be summed over any number of cells, and
 # no logarithm of expression is near it.
 LARGEST = 300.0
+
+# Maximum of logarithms and of counts for scanpy, which squares the expression in its
+# dtype: exp(40) squared, and counts of 1e15 squared, are finite in float32. Genes that
+# vary by less than the minimum count as constant, since the squares could be zero.
+LARGEST_LOG_FOR_SCANPY, LARGEST_COUNT, LEAST_SPREAD = 40.0, 1e15, 1e-15
 
 # Minimum number of genes for "seurat_v3". Its local regression uses 0.3 of the genes at
 # a time, and the library for it ends the process if these are fewer than three.
@@ -170,6 +176,11 @@ class HighlyVariableGenes(ExpressionInputMixin, SelectorMixin, BaseEstimator):
             If the values are not of the kind that `flavor` requires.
         """
         X = self._validate_X(X, reset=True)
+        if self.flavor != "dispersion":
+            is_log = self.flavor != "seurat_v3"
+            caller = f"{type(self).__name__}(flavor={self.flavor!r})"
+            limit = LARGEST_LOG_FOR_SCANPY if is_log else LARGEST_COUNT
+            check_magnitude(X, caller, limit)
         self._warn_of_kind(X)
         n_batches, codes = self._find_batches(X, y, batch)
         self.dispersions_ = np.array(
@@ -295,7 +306,8 @@ def dispersions_by_scanpy(X, flavor, n_bins):
         ranked_by = "variances_norm"
     # Without constant genes, which would fill intervals of the mean.
     spread = X.max(axis=0) - X.min(axis=0)
-    varies = (spread.toarray() if sparse.issparse(spread) else spread).ravel() > 0
+    varies = (spread.toarray() if sparse.issparse(spread) else spread).ravel()
+    varies = varies > LEAST_SPREAD
     dispersions = np.full(X.shape[1], np.nan)
     if not varies.any():
         return dispersions

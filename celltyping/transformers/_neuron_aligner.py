@@ -303,7 +303,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._group, self._coordinates, self._soma = group, coordinates, soma
         remove_attributes(self, "reference_")
         self.centers_, self.axes_, self.n_synapses_, self.n_far_ = self._fit_frames(
-            column_values(X, coordinates), column_values(X, soma), codes, neurons
+            self._values(X, coordinates), self._values(X, soma), codes, neurons
         )
         self.neurons_ = neurons
         return self
@@ -336,7 +336,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_table(self, X, reset=False)
         neurons, codes = _encode_neurons(X, self._group)
         known = find_groups(neurons, self.neurons_)
-        values = column_values(X, self._coordinates)
+        values = self._values(X, self._coordinates)
         centers, axes = self.centers_[known], self.axes_[known]
         unknown = np.flatnonzero(known < 0)
         if len(unknown):
@@ -347,7 +347,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                     "by its own synapses"
                 )
             rows = np.flatnonzero(known[codes] < 0)
-            somas = column_values(take_rows(X, rows), self._soma)
+            somas = self._values(take_rows(X, rows), self._soma)
             new_codes = np.searchsorted(unknown, codes[rows])
             centers[unknown], axes[unknown], _, _ = self._fit_frames(
                 values[rows], somas, new_codes, neurons[unknown]
@@ -381,6 +381,10 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "coordinates: each must have one"
             )
         return group, coordinates, soma
+
+    def _values(self, X, positions):
+        """Return columns as finite numbers that can be squared."""
+        return column_values(X, positions, type(self).__name__)
 
     def _fit_frames(self, values, somas, codes, neurons):
         """Fit the coordinate systems of neurons.

@@ -12,13 +12,18 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from celltyping._nn._pickling import PicklableNetMixin
-from celltyping._utils._compat import Interval, StrOptions, _fit_context
+from celltyping._utils._compat import ANY_N_JOBS, Interval, StrOptions, _fit_context
 from celltyping._utils._restore import restore_on_error
+from celltyping._utils._validation import (
+    LARGEST_SINGLE,
+    validate_array,
+    validate_samples,
+)
 from celltyping.transformers._embedding import layout, training
 from celltyping.transformers._embedding.laplacian import leading_eigenvectors
 from celltyping.transformers._embedding.neighbors import build_graph, encode_target
@@ -223,7 +228,7 @@ class NUMAP(
         "warm_start": ["boolean"],
         "device": [str],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": ANY_N_JOBS,
         "verbose": ["verbose"],
     }
 
@@ -400,7 +405,7 @@ class NUMAP(
     def _validate_X(self, X, *, reset):
         """Validate samples."""
         own = self._resolve_encoder().module is not None
-        X = validate_data(
+        X = validate_samples(
             self,
             X,
             reset=reset,
@@ -409,6 +414,7 @@ class NUMAP(
             order="C",  # the last bits of sums depend on it
             allow_nd=own,
             ensure_min_samples=2 if reset else 1,
+            limit=LARGEST_SINGLE,
         )
         if not reset and X.shape[1:] != self._sample_shape:
             raise ValueError(
@@ -569,7 +575,8 @@ class NUMAP(
             Features, in the shape of the samples that were fitted.
         """
         check_is_fitted(self, "decoder_net_")
-        X = check_array(X, dtype=(np.float64, np.float32), input_name="X")
+        options = {"dtype": (np.float64, np.float32), "limit": LARGEST_SINGLE}
+        X = validate_array(X, type(self).__name__, **options)
         if X.shape[1] != self.n_components:
             raise ValueError(
                 f"X must have a column for each of n_components ({self.n_components}), "

@@ -152,7 +152,7 @@ class OutlierRowRemover(BaseEstimator):
         """Set the fitted attributes; return the validated table."""
         X = validate_table(self, X, reset=True)
         positions = find_columns(X, self.columns, "columns")
-        values = column_values(X, positions)
+        values = column_values(X, positions, type(self).__name__)
         first, third = np.percentile(values, [25, 75], axis=0)
         reach = np.where(third > first, self.iqr_factor * (third - first), np.inf)
         lower, upper = first - reach, third + reach

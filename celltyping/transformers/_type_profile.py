@@ -3,8 +3,6 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from numbers import Integral
-
 import numpy as np
 from joblib import Parallel
 from scipy import sparse
@@ -14,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from celltyping._kernels._csr import CSRGraph
 from celltyping._kernels._profiles import Memberships, count_partners
-from celltyping._utils._compat import _fit_context
+from celltyping._utils._compat import ANY_N_JOBS, _fit_context
 from celltyping._utils._labels import encode_types
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sparse import one_hot
@@ -85,7 +83,7 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
     _parameter_constraints = {
         **GraphInputMixin._graph_constraints,
         "unlabeled_marker": "no_validation",
-        "n_jobs": [Integral, None],
+        "n_jobs": ANY_N_JOBS,
     }
 
     def __init__(

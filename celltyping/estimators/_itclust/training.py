@@ -3,11 +3,10 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from numbers import Integral
-
 import numpy as np
 
 from celltyping._nn._type_net import learn_types, make_type_net, pretrain
+from celltyping._utils._validation import is_integer
 from celltyping.estimators._itclust.novelty import stack
 
 # Layer widths, the latent last, up to a maximum number of labelled cells.
@@ -45,7 +44,7 @@ def train_networks(itclust, source, target, codes, seed):
     input_dropout = itclust.input_dropout
     if isinstance(widths, str):
         widths = next(sizes for limit, sizes in WIDTHS if n_labelled <= limit)
-    if len(widths) == 0 or not all(isinstance(w, Integral) and w > 0 for w in widths):
+    if len(widths) == 0 or not all(is_integer(w) and w > 0 for w in widths):
         raise ValueError(
             "hidden_layer_sizes must be 'auto' or at least one positive integer, got "
             f"{widths!r}"

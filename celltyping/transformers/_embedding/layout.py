@@ -12,7 +12,6 @@ from scipy import optimize, sparse
 from scipy.linalg import orthogonal_procrustes
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array
 
 from celltyping._kernels._layout import (
     LARGEST_POWER,
@@ -26,6 +25,7 @@ from celltyping._kernels._layout import (
 )
 from celltyping._kernels._threads import threads
 from celltyping._utils._progress import progress_bar
+from celltyping._utils._validation import LARGEST_SINGLE, validate_array
 from celltyping.transformers._embedding.laplacian import leading_eigenvectors
 from celltyping.transformers._embedding.out_of_sample import InputPCA
 
@@ -118,7 +118,8 @@ def read_start(init, shape):
     """Return a copy of `init` if it is an array, which must have this shape."""
     if isinstance(init, (str, BaseEstimator)):
         return None
-    start = check_array(init, dtype=np.float64, copy=True, input_name="init")
+    options = {"dtype": np.float64, "copy": True, "limit": LARGEST_SINGLE}
+    start = validate_array(init, "NUMAP", "init", **options)
     if start.shape != shape:
         raise ValueError(
             f"init must have shape {shape}, a row for each sample of X and a column "

@@ -14,6 +14,11 @@ from sklearn.utils import check_consistent_length
 from celltyping._kernels._fuzzy import search_bandwidths
 from celltyping._utils._labels import encode_types
 from celltyping._utils._optional import import_optional
+from celltyping._utils._validation import (
+    LARGEST_SINGLE,
+    canonical_sparse,
+    check_magnitude,
+)
 from celltyping._utils._warnings import find_stack_level
 
 # Maximum number of products (rows * rows * features) at which all pairs are compared:
@@ -190,13 +195,15 @@ def nearest_neighbors(
             indices[left], distances[left] = _leave_out_self(left, *reversed(found))
     else:
         distances, indices = exact.fit(X).kneighbors()
+    with np.errstate(over="ignore"):  # refused here
+        distances = distances.astype(np.float32)
     if not np.isfinite(distances).all():
         raise ValueError(
             f"metric={metric!r} gives distances that are not finite, such as "
             f"{distances[~np.isfinite(distances)][0]}: X may hold rows that it is not "
             "defined for, or numbers that are too large"
         )
-    return indices.astype(np.int32), distances.astype(np.float32)
+    return indices.astype(np.int32), distances
 
 
 def _check_metric(X, metric, metric_params):
@@ -298,7 +305,8 @@ def read_neighbor_graph(neighbor_graph, n_samples):
             f"neighbor_graph must have shape {n_samples, n_samples}, a row for each "
             f"sample of X, got {neighbor_graph.shape}"
         )
-    graph = sparse.coo_array(neighbor_graph)
+    graph = canonical_sparse(neighbor_graph, "neighbor_graph").tocoo()
+    check_magnitude(graph, "NUMAP", LARGEST_SINGLE, name="neighbor_graph")
     if not np.all(np.isfinite(graph.data)) or np.any(graph.data < 0):
         raise ValueError("neighbor_graph must hold distances, finite and at least 0")
     other = graph.row != graph.col

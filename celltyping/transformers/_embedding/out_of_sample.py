@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from celltyping._kernels._ivf import IVFIndex, scaled_means, softmax_means
 from celltyping._kernels._threads import threads
 from celltyping._nn._pickling import PicklableNetMixin
+from celltyping._utils._validation import LARGEST_SINGLE, check_magnitude
 
 # Weight of the squared distance between the network's output and an anchor's position,
 # in units of the variance of the positions, beside the squared distance between the
@@ -134,7 +135,9 @@ class InputPCA:
         ]
         unit = float(np.sqrt(np.mean(squares)))
         self.unit = unit if unit > 0 else 1.0
-        reduced /= self.unit
+        with np.errstate(over="ignore"):  # refused below
+            reduced /= self.unit
+        _check_reduced(reduced)
 
     def transform(self, X):
         """Compute the components of a table, as float64 of shape (rows, n_columns)."""
@@ -148,7 +151,10 @@ class InputPCA:
                 continue
             block = block - self.mean
             blocks.append(block if self.axes is None else block @ self.axes)
-        return np.concatenate(blocks) / self.unit
+        with np.errstate(over="ignore"):  # refused below
+            reduced = np.concatenate(blocks) / self.unit
+        _check_reduced(reduced)
+        return reduced
 
     def inverse_transform(self, reduced):
         """Compute features, for metrics of directions of length 1, from components."""
@@ -162,6 +168,12 @@ class InputPCA:
         if self.metric == "correlation":
             X = X - X.mean(axis=1, keepdims=True)
         return normalize(X) if self.metric in DIRECTIONAL else X
+
+
+def _check_reduced(reduced):
+    """Raise if components are too large for the keys of an index, in float32."""
+    name = "X, in units of the distance between near neighbours,"
+    check_magnitude(reduced, "GrEASE and NUMAP", LARGEST_SINGLE, name=name)
 
 
 def directional(metric):

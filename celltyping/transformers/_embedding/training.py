@@ -4,13 +4,13 @@
 # SPDX-License-Identifier: MIT
 
 import copy
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from celltyping._utils._optional import import_optional
+from celltyping._utils._validation import is_integer
 from celltyping.transformers._embedding.neighbors import fuzzy_graph, nearest_neighbors
 from celltyping.transformers._embedding.out_of_sample import (
     OutOfSampleMap,
@@ -54,7 +54,7 @@ def import_networks(caller):
 
 def check_hidden_layer_sizes(sizes):
     """Raise an error unless all widths are positive integers."""
-    if not all(isinstance(size, Integral) and size > 0 for size in tuple(sizes)):
+    if not all(is_integer(size) and size > 0 for size in tuple(sizes)):
         raise ValueError(f"hidden_layer_sizes must be positive integers, got {sizes!r}")
 
 
