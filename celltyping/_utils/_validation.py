@@ -97,8 +97,8 @@ def check_magnitude(X, caller, limit=LARGEST, *, name="X"):
         values = np.frompyfunc(_float_or_nan, 1, 1)(values).astype(np.float64)
     if values.dtype.kind not in "iuf" or values.size == 0:
         return
-    least, largest = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
-    if not max(largest, -float(least)) > limit:
+    extremes = np.fmax.reduce(values, None), np.fmin.reduce(values, None)
+    if not max(float(extremes[0]), -float(extremes[1])) > limit:
         return
     values = values.astype(np.float64)
     first = np.argmax(np.abs(values) > limit)

@@ -70,6 +70,7 @@ def test_too_large_values_of_other_tables():
     with pytest.raises(ValueError, match="-9 in row 1, column 'c' "):
         check_magnitude(frame, "Name", 2)
     check_magnitude(frame, "Name", 9)
+    check_magnitude(np.array([np.float32(3e38)]), "Name")
     with pytest.raises(ValueError, match=r"9\.223e\+18 in row 0 "):
         check_magnitude(np.array([-(2**63)]), "Name", 9e18)
     with pytest.raises(ValueError, match="inf in row 1 "):
