@@ -17,9 +17,11 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_non_negative
 
 from celltyping._utils._compat import Interval, StrOptions
+from celltyping._utils._tables import is_frame
 from celltyping._utils._validation import validate_samples
 from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome import Connectome
+from celltyping.connectome._frames import check_is_matrix, check_order
 
 # An RBF affinity has an edge for every pair of rows: with this many rows it takes
 # 0.8 GB, and several times that during construction.
@@ -117,13 +119,17 @@ class GraphInputMixin:
 
     def _validate_X(self, X, *, reset):
         """Validate a plain matrix of the kind `affinity`; `reset` is true in `fit`."""
-        if self.affinity == "auto" and sparse.issparse(X) and not self._is_rows(reset):
+        check_is_matrix(X, "X")
+        is_sparse = sparse.issparse(X) or (is_frame(X) and hasattr(X, "sparse"))
+        if self.affinity == "auto" and is_sparse and not self._is_rows(reset):
             raise TypeError(
                 "X is a sparse matrix, and affinity='auto' does not guess what it "
                 "holds: pass Connectome(X) or affinity='precomputed' if it is an "
                 "adjacency matrix, affinity='nearest_neighbors' if it is a table of "
                 "features"
             )
+        if self.affinity == "precomputed" and is_frame(X) and reset:
+            check_order(X, "X")
         takes_sparse = self.affinity != "rbf"
         X = validate_samples(
             self,

@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -28,9 +29,12 @@ class Connectome:
     ----------
     adjacency : {array-like, sparse matrix, sparse array} of shape (n_nodes, n_nodes)
         ``adjacency[i, j]`` is the number of synapses, or another nonnegative weight,
-        from neuron i (presynaptic) to neuron j (postsynaptic). It is copied.
+        from neuron i (presynaptic) to neuron j (postsynaptic). It is copied. A
+        DataFrame has the ids in its index; its columns, which may be in another order,
+        are matched by name. With pandas' default index and columns it has no ids.
     node_ids : array-like of shape (n_nodes,), default=None
-        Unique integers or strings. None: 0, 1, ...
+        Unique integers or strings. None: those of a DataFrame, else 0, 1, ... If a
+        DataFrame has ids, these must be the same, and set the order of the nodes.
     node_features : array-like of shape (n_nodes, n_features), default=None
         Finite, nonnegative features. Rows of a DataFrame are matched by its index,
         which must hold every id; rows of an array by position.
@@ -116,6 +120,7 @@ class Connectome:
         post="post",
         weight="weight",
         nodes=None,
+        other_ids="raise",
         min_weight=None,
         node_features=None,
     ):
@@ -123,8 +128,9 @@ class Connectome:
 
         Parameters
         ----------
-        edges : DataFrame, dict of arrays, structured array or pyarrow Table
-            Table with one row per edge; rows of the same pair are summed.
+        edges : DataFrame, Series, dict of arrays, structured array or pyarrow Table
+            Table with one row per edge; rows of the same pair are summed. Named levels
+            of an index, as after ``groupby([pre, post])``, count as columns.
         pre : str, default="pre"
             Name of the column with the ids of the presynaptic neurons.
         post : str, default="post"
@@ -134,6 +140,9 @@ class Connectome:
         nodes : array-like of shape (n_nodes,), default=None
             Ids of all neurons, including isolated ones, in the order of the nodes.
             None: the sorted ids of `edges`.
+        other_ids : {"raise", "drop"}, default="raise"
+            What to do with ids in `edges` that are not in `nodes`: raise an error, or
+            drop their rows.
         min_weight : float, default=None
             Minimum summed weight of an edge. Lighter edges are dropped, but not their
             neurons, so the nodes do not depend on the threshold.
@@ -150,10 +159,15 @@ class Connectome:
         ------
         ValueError
             If a column is missing; an id is missing, overflows int64, is a float that
-            may have lost digits, or is not in `nodes`; `nodes` has duplicates; or a
-            weight is negative, NaN or infinite.
+            may have lost digits, or is not in `nodes`; `nodes` has duplicates; a
+            weight is negative, NaN or infinite; or `other_ids` would drop all rows.
         TypeError
             If ids are neither integers nor strings, or weights are not numbers.
+
+        Warns
+        -----
+        UserWarning
+            If the id 0 occurs among large ids: in segmentations it is the background.
 
         Examples
         --------
@@ -168,6 +182,7 @@ class Connectome:
             post=post,
             weight=weight,
             nodes=nodes,
+            other_ids=other_ids,
             min_weight=min_weight,
             node_features=node_features,
         )
@@ -186,7 +201,8 @@ class Connectome:
             both directions; parallel edges of a multigraph are summed.
         weight : str or None, default="weight"
             Edge attribute with the number of synapses; an edge without it counts 1, as
-            in networkx. None: every edge counts 1.
+            in networkx. None: every edge counts 1. A name other than the default must
+            occur.
         min_weight : float, default=None
             Minimum summed weight of an edge. Lighter edges are dropped, but not their
             neurons.
@@ -251,6 +267,11 @@ class Connectome:
         >>> Connectome.concat([left, right])
         <Connectome of 4 nodes: 2 edges, 7 synapses>
         """
+        if not isinstance(connectomes, Iterable) or hasattr(connectomes, "shape"):
+            raise TypeError(
+                "connectomes must be a list of Connectomes, got "
+                f"{type(connectomes).__name__}"
+            )
         connectomes = list(connectomes)
         _check_concat(connectomes)
         node_ids = np.concatenate([con.node_ids for con in connectomes])
@@ -359,7 +380,7 @@ class Connectome:
             and self._graph.content_hash == other._graph.content_hash
         )
 
-    def align(self, labels, missing="auto"):
+    def align(self, labels, missing="auto", *, unknown_ids="raise"):
         """Return the types of the nodes in view, given types by id.
 
         Parameters
@@ -371,6 +392,9 @@ class Connectome:
             Value for nodes that are missing in `labels` or have the type None or NaN.
             "auto": "?" among strings and -1 among integers, the markers of an unknown
             type that the estimators expect.
+        unknown_ids : {"raise", "ignore"}, default="raise"
+            What to do with ids in `labels` that are not in the graph: raise an error,
+            or ignore them if there are others.
 
         Returns
         -------
@@ -380,9 +404,9 @@ class Connectome:
         Raises
         ------
         ValueError
-            If an id is not in the graph or occurs twice, or if the only types are the
-            integers 1 and -1 and some are unknown, which would look like a binary
-            problem.
+            If an id is not in the graph (see `unknown_ids`) or occurs twice, or if the
+            only types are the integers 1 and -1 and some are unknown, which would look
+            like a binary problem.
         TypeError
             If the types are neither all strings nor all integers.
 
@@ -395,7 +419,7 @@ class Connectome:
         >>> con.align({8: 4})
         array([-1,  4])
         """
-        return align_labels(labels, self._graph, self._indices, missing)
+        return align_labels(labels, self._graph, self._indices, missing, unknown_ids)
 
     def to_series(self, values, name=None):
         """Return values of the nodes in view as a Series by id.

@@ -4,26 +4,44 @@
 # SPDX-License-Identifier: MIT
 
 import numbers
+import warnings
+from collections.abc import Hashable
 
 import numpy as np
 from scipy import sparse
 
+from celltyping._utils._messages import list_names
+from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome._graph import Graph
 from celltyping.connectome._ids import (
     as_column,
     as_ids,
+    check_option,
     check_same_kind,
     check_unique,
     factorize_ids,
     locate_ids,
 )
 
+# If all other ids are at least this large, neurons are not numbered from 0.
+_FIRST_ID = 1000
+
 
 def graph_from_edges(
-    edges, *, pre, post, weight, nodes=None, min_weight=None, node_features=None
+    edges,
+    *,
+    pre,
+    post,
+    weight,
+    nodes=None,
+    other_ids="raise",
+    min_weight=None,
+    node_features=None,
 ):
     """Build a graph from a table; see `Connectome.from_edges`."""
     _check_min_weight(min_weight)
+    check_option(other_ids, "other_ids", ["raise", "drop"])
+    edges = _with_index(edges, weight)
     check_columns(_column_names(edges), pre=pre, post=post, weight=weight)
     pre_name, post_name = f"column {pre!r}", f"column {post!r}"
     pre_codes, pre_ids = factorize_ids(edges[pre], pre_name)
@@ -38,8 +56,20 @@ def graph_from_edges(
         _check_lengths(pre_codes, pre, weights, weight)
     ids = _union(pre_ids, post_ids) if nodes is None else _as_nodes(nodes)
     index_dtype = np.int32 if len(ids) < 2**31 else np.int64
-    rows = locate_ids(pre_ids, pre_name, ids, "nodes").astype(index_dtype)[pre_codes]
-    cols = locate_ids(post_ids, post_name, ids, "nodes").astype(index_dtype)[post_codes]
+    unknown = {
+        "advice": "; other_ids='drop' leaves out their rows",
+        "allow_unknown": other_ids == "drop",
+    }
+    pre_positions = locate_ids(pre_ids, pre_name, ids, "nodes", **unknown)
+    post_positions = locate_ids(post_ids, post_name, ids, "nodes", **unknown)
+    rows = pre_positions.astype(index_dtype)[pre_codes]
+    cols = post_positions.astype(index_dtype)[post_codes]
+    if np.any(pre_positions < 0) or np.any(post_positions < 0):
+        keep = (rows >= 0) & (cols >= 0)
+        if not keep.any():
+            raise ValueError("other_ids='drop' leaves out all rows of edges")
+        rows, cols, weights = rows[keep], cols[keep], weights[keep]
+    _warn_of_background(ids, rows, cols)
     adjacency = sparse.coo_array((weights, (rows, cols)), shape=(len(ids), len(ids)))
     return Graph(adjacency, ids, node_features, min_weight=min_weight)
 
@@ -51,6 +81,8 @@ def edges_of_networkx(graph, weight):
             f"graph must be a networkx graph, got {type(graph).__name__}; use "
             "Connectome(adjacency) for a matrix and from_edges for a table"
         )
+    if not (weight is None or (isinstance(weight, str) and weight == "weight")):
+        _check_attribute(graph, weight)
     triples = [
         (pre, post, 1 if weight is None else attributes.get(weight, 1))
         for pre, post, attributes in graph.edges(data=True)
@@ -59,6 +91,33 @@ def edges_of_networkx(graph, weight):
         triples += [(post, pre, w) for pre, post, w in triples if pre != post]
     names = enumerate(["pre", "post", "weight"])
     return {name: [triple[i] for triple in triples] for i, name in names}
+
+
+def _check_attribute(graph, weight):
+    """Raise an error if no edge of a networkx graph has an attribute."""
+    if not isinstance(weight, Hashable):
+        raise TypeError(f"weight must be a name or None, got {type(weight).__name__}")
+    names = {name for _, _, attributes in graph.edges(data=True) for name in attributes}
+    if weight not in names and graph.number_of_edges():
+        raise ValueError(
+            f"weight must name an attribute of edges, got {weight!r}; they have "
+            f"{list_names(sorted(names, key=str)) or 'none'}"
+        )
+
+
+def check_names(pre, post, weight):
+    """Return the names of the columns; raise an error unless they are and differ."""
+    names = {"pre": pre, "post": post} | ({} if weight is None else {"weight": weight})
+    for parameter, name in names.items():
+        if name is None or not isinstance(name, Hashable):
+            raise TypeError(
+                f"{parameter} must be the name of a column, got a "
+                f"{type(name).__name__}: pass arrays as "
+                "from_edges({'pre': ..., 'post': ..., 'weight': ...})"
+            )
+    if len(set(names.values())) < len(names):
+        raise ValueError(f"pre, post and weight must be different columns, got {names}")
+    return list(names.values())
 
 
 def check_columns(available, *, pre, post, weight, table="edges"):
@@ -75,7 +134,10 @@ def check_columns(available, *, pre, post, weight, table="edges"):
     table : str, default="edges"
         Name of the table in the message.
     """
-    wanted = [pre, post] + ([] if weight is None else [weight])
+    wanted = check_names(pre, post, weight)
+    repeated = [name for name in wanted if available.count(name) > 1]
+    if repeated:
+        raise ValueError(f"{table} has several columns named {repeated[0]!r}")
     lacking = [repr(name) for name in wanted if name not in available]
     if lacking:
         columns = "column" if len(lacking) == 1 else "columns"
@@ -86,6 +148,18 @@ def check_columns(available, *, pre, post, weight, table="edges"):
             f"{table} lacks the {columns} {', '.join(lacking)}; it has "
             f"{', '.join(map(repr, available)) or 'none'}: {advice}"
         )
+
+
+def _with_index(edges, weight):
+    """Turn named levels of the index, as after groupby, into columns."""
+    names = getattr(getattr(edges, "index", None), "names", None)
+    if names is None or not hasattr(edges, "reset_index"):
+        return edges
+    if not hasattr(edges, "columns"):  # a Series of weights
+        unnamed = edges.name is None and weight is not None
+        edges = edges.to_frame(weight if unnamed else edges.name)
+    levels = [name for name in names if name is not None and name not in edges.columns]
+    return edges.reset_index(levels) if levels else edges
 
 
 def _column_names(edges):
@@ -99,7 +173,8 @@ def _column_names(edges):
     if names is None:
         raise TypeError(
             "edges must be a DataFrame, a dict of arrays or another table with named "
-            f"columns, got {type(edges).__name__}"
+            f"columns, got {type(edges).__name__}; Connectome(adjacency) takes a "
+            "matrix, from_networkx a networkx graph and read_edges a file"
         )
     return list(names)
 
@@ -119,13 +194,28 @@ def _as_weights(column, name):
     if weights.dtype.kind == "O":
         kinds = set(map(type, weights))
         if all(issubclass(kind, numbers.Real) for kind in kinds):
-            weights = weights.astype(np.float64)
+            try:
+                weights = weights.astype(np.float64)
+            except OverflowError as exc:
+                raise ValueError(f"{name} must fit into float64: {exc}") from exc
         else:
             found = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise TypeError(f"{name} must hold numbers, got {found}")
+            text = [weight for weight in weights if isinstance(weight, str)]
+            odd = [value for value in text if not _is_number(value)] or text
+            example = f" such as {odd[0]!r}" if odd else ""
+            raise TypeError(f"{name} must hold numbers, got {found}{example}")
     if weights.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, got dtype {weights.dtype}")
     return weights
+
+
+def _is_number(text):
+    """Return whether text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_min_weight(min_weight):
@@ -137,6 +227,26 @@ def _check_min_weight(min_weight):
     if not 0 <= min_weight < np.inf:
         raise ValueError(
             f"min_weight must be finite and not negative, got {min_weight}"
+        )
+
+
+def _warn_of_background(ids, rows, cols):
+    """Warn if the id 0 looks like the background of a segmentation."""
+    is_text = ids.dtype.kind == "U"
+    is_zero = ids == ("0" if is_text else 0)
+    others = ids[~is_zero]
+    if not (is_zero.any() and others.size):
+        return
+    sizes = np.strings.str_len(others) if is_text else np.abs(others)
+    if sizes.min() >= (len(str(_FIRST_ID)) if is_text else _FIRST_ID):
+        zero = np.flatnonzero(is_zero)[0]
+        n_rows = np.count_nonzero((rows == zero) | (cols == zero))
+        warnings.warn(
+            f"{n_rows} of the {len(rows)} rows of edges have the id 0, which is the "
+            "background in segmentations: leave these rows out unless 0 is a neuron, "
+            "or pass the neurons as nodes= with other_ids='drop'",
+            UserWarning,
+            stacklevel=find_stack_level(),
         )
 
 

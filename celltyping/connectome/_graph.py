@@ -27,7 +27,14 @@ import numpy as np
 from scipy import sparse
 
 from celltyping._utils._messages import list_names
+from celltyping._utils._tables import is_frame
 from celltyping._utils._validation import check_sparse
+from celltyping.connectome._frames import (
+    check_is_matrix,
+    dense_array,
+    frame_values,
+    split_frame,
+)
 from celltyping.connectome._ids import (
     as_ids,
     check_same_kind,
@@ -63,7 +70,7 @@ class Graph:
     def __init__(
         self, adjacency, node_ids=None, node_features=None, *, min_weight=None
     ):
-        coo = _as_coo(adjacency)
+        coo, node_ids = _as_coo(adjacency, node_ids)
         n_nodes = coo.shape[0]
         ids = np.arange(n_nodes) if node_ids is None else as_ids(node_ids)
         _check_node_ids(ids, n_nodes)
@@ -89,10 +96,15 @@ class Graph:
     def _id_order(self):
         return np.argsort(self.node_ids)
 
-    def find(self, ids, name="ids"):
-        """Return the positions of nodes by id; raise a ValueError for unknown ids."""
+    def find(self, ids, name="ids", **unknown):
+        """Return the positions of nodes by id; raise a ValueError for unknown ids.
+
+        `unknown` are parameters of `locate_ids`.
+        """
         ids = as_ids(ids, name)
-        return locate_ids(ids, name, self.node_ids, "the connectome", self._id_order)
+        return locate_ids(
+            ids, name, self.node_ids, "the connectome", self._id_order, **unknown
+        )
 
     def __getstate__(self):
         # Plain arrays, which every version of scipy can read. Without the transpose, a
@@ -143,11 +155,14 @@ def _frozen_csr(matrix):
     return result
 
 
-def _as_coo(adjacency):
-    """Convert the adjacency to a square, numeric COO array."""
+def _as_coo(adjacency, node_ids):
+    """Convert the adjacency to a square, numeric COO array; return also the ids."""
+    check_is_matrix(adjacency, "adjacency")
     adjacency = check_sparse(adjacency, "adjacency")
+    if is_frame(adjacency):
+        adjacency, node_ids = split_frame(adjacency, node_ids)
     if not sparse.issparse(adjacency):
-        adjacency = np.asarray(adjacency)
+        adjacency = dense_array(adjacency, "adjacency")
     if adjacency.dtype.kind not in "biuf":
         raise TypeError(f"adjacency must hold numbers, got dtype {adjacency.dtype}")
     if adjacency.ndim != 2 or adjacency.shape[0] != adjacency.shape[1]:
@@ -157,7 +172,7 @@ def _as_coo(adjacency):
         )
     if adjacency.shape[0] == 0:
         raise ValueError("adjacency must have at least one node, got shape (0, 0)")
-    return sparse.coo_array(adjacency)
+    return sparse.coo_array(adjacency), node_ids
 
 
 def _check_node_ids(ids, n_nodes):
@@ -194,15 +209,16 @@ def _as_features(node_features, ids):
         return None
     if hasattr(node_features, "index") and hasattr(node_features, "to_numpy"):
         node_features = _rows_by_index(node_features, ids)
-    features = np.array(node_features, order="C")
-    if features.dtype.kind not in "biuf":
-        raise TypeError(f"node_features must hold numbers, got dtype {features.dtype}")
+    if sparse.issparse(node_features):
+        node_features = node_features.toarray()
+    features = np.array(dense_array(node_features, "node_features"), order="C")
     if features.ndim != 2 or len(features) != len(ids):
         raise ValueError(
             f"node_features must have shape (n_nodes, n_features) with {len(ids)} "
             f"nodes, got shape {features.shape}"
         )
-    features = features.astype(np.float64, copy=False)
+    with np.errstate(over="ignore"):  # of long doubles, an error is raised below
+        features = features.astype(np.float64, copy=False)
     n_bad = np.count_nonzero(~(np.isfinite(features) & (features >= 0)))
     if n_bad:
         raise ValueError(
@@ -226,7 +242,7 @@ def _rows_by_index(frame, ids):
             f"{list_names(lacking)}; pass node_features.to_numpy() if the rows are in "
             "the order of the nodes"
         )
-    return frame.to_numpy()[positions]
+    return (frame_values(frame) if is_frame(frame) else frame.to_numpy())[positions]
 
 
 def _canonical_csr(coo, min_weight):
@@ -235,7 +251,8 @@ def _canonical_csr(coo, min_weight):
     rows = coo.row.astype(_index_dtype(n_nodes, coo.nnz), copy=False)
     cols = coo.col.astype(rows.dtype, copy=False)
     # sums of integers are exact in float64, but may overflow int8
-    weights = coo.data.astype(np.float64, copy=False)
+    with np.errstate(over="ignore"):  # of long doubles, an error is raised below
+        weights = coo.data.astype(np.float64, copy=False)
     csr = _csr(weights, rows, cols, n_nodes)
     if csr.nnz < weights.size and np.any(weights != np.rint(weights)):
         # A sum of fractions depends on its order, but the hash must not.

@@ -4,8 +4,11 @@
 # SPDX-License-Identifier: MIT
 
 import numbers
+import re
+from collections.abc import Mapping
 
 import numpy as np
+from scipy import sparse
 
 from celltyping._utils._labels import is_missing
 from celltyping._utils._messages import list_names
@@ -16,16 +19,32 @@ _INT64 = np.iinfo(np.int64)
 # another neuron's. FlyWire's ids have 18 digits.
 _FLOAT_LIMIT = 2.0**53
 
+# Text that was a float: "7.0" is not "7", and "7.2E+17" is one of many ids.
+_FLOAT_TEXT = re.compile(r"[+-]?(\d+\.0*|\d(\.\d*)?[eE]\+\d+)")
+_MISSING_TEXT = {"", "nan", "NaN", "None", "<NA>"}
+
 
 def as_ids(values, name="node_ids"):
     """Convert ids to an int64 or text array, never by way of a float.
+
+    The parameters are as for `as_exact`. Text with blanks at its ends, and text that
+    was a missing value or a float, raise a ValueError.
+    """
+    ids = as_exact(values, name)
+    if ids.dtype.kind == "U":
+        _check_text(ids.tolist(), name)
+    return ids
+
+
+def as_exact(values, name):
+    """Convert ids or types to an int64 or text array, never by way of a float.
 
     Parameters
     ----------
     values : array-like of shape (n_ids,)
         Integers or strings in a list, an array, or a pandas or pyarrow column. Floats
         must be whole and small enough to be exact.
-    name : str, default="node_ids"
+    name : str
         Name of the ids in messages.
 
     Returns
@@ -58,8 +77,12 @@ def as_column(values, name):
     Lists and extension arrays become object arrays: numpy would convert [1, "a"] to
     text, and [1, 2**63] or a column with a missing value to floats.
     """
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+    unordered = (str, bytes, set, frozenset, Mapping)
+    no_column = isinstance(values, unordered) or sparse.issparse(values)
+    if no_column or not hasattr(values, "__len__"):
         raise TypeError(f"{name} must be a sequence, got {type(values).__name__}")
+    if np.ma.isMaskedArray(values):
+        raise TypeError(f"{name} must not be a masked array: leave masked rows out")
     if hasattr(values, "__array__"):
         exact = isinstance(getattr(values, "dtype", None), np.dtype)
         column = np.asarray(values, dtype=None if exact else object)
@@ -101,7 +124,10 @@ def factorize_ids(column, name):
         ids = as_ids(uniques, name)  # may raise, so before the slow part
         return np.searchsorted(uniques, column), ids
     # A dictionary of Python objects is faster than sorting them.
-    code_of = dict.fromkeys(column.tolist())
+    try:
+        code_of = dict.fromkeys(column.tolist())
+    except TypeError:  # not hashable, so neither integers nor strings
+        code_of = column.tolist()
     ids = as_ids(list(code_of), name)
     code_of = {key: code for code, key in enumerate(code_of)}
     codes = np.fromiter(map(code_of.__getitem__, column), np.intp, column.size)
@@ -134,41 +160,90 @@ def find_ids(wanted, ids, order=None):
     return np.where(ids[positions] == wanted, positions, -1)
 
 
-def locate_ids(wanted, name, ids, ids_name, order=None):
+def locate_ids(
+    wanted, name, ids, ids_name, order=None, *, advice="", allow_unknown=False
+):
     """Find the positions of ids; raise an error for unknown ids or another kind.
 
-    `wanted`, `ids` and `order` are as for `find_ids`; the names are for messages.
+    Parameters
+    ----------
+    wanted, ids, order
+        As for `find_ids`.
+    name, ids_name : str
+        Names of `wanted` and `ids` in messages.
+    advice : str, default=""
+        How to leave out unknown ids, for the message.
+    allow_unknown : bool, default=False
+        Whether some ids, but not all of them, may be unknown.
+
+    Returns
+    -------
+    positions : ndarray of shape (n_wanted,), dtype=intp
+        Positions in `ids`; -1 for an unknown id.
     """
     check_same_kind(wanted, name, ids, ids_name)
     positions = find_ids(wanted, ids, order)
     unknown = wanted[positions < 0]
-    if unknown.size:
+    none_known = unknown.size == wanted.size
+    if unknown.size and (none_known or not allow_unknown):
+        if none_known:
+            advice = f", which has {list_names(ids, 3)}"
         raise ValueError(
             f"{unknown.size} of the {wanted.size} ids in {name} are not in {ids_name}: "
-            f"{list_names(unknown)}"
+            f"{list_names(unknown)}{advice}"
         )
     return positions
 
 
-def check_unique(ids, name="node_ids"):
+def check_unique(ids, name="node_ids", advice=""):
     """Raise a ValueError if an id occurs more than once."""
     uniques, counts = np.unique(ids, return_counts=True)
     repeated = uniques[counts > 1]
     if repeated.size:
         raise ValueError(
-            f"{name} must be unique, but repeat the ids {list_names(repeated)}"
+            f"{name} must be unique, but repeat the ids {list_names(repeated)}{advice}"
         )
 
 
-def check_same_kind(ids, name, others, others_name):
+def check_same_kind(ids, name, others, others_name, advice=""):
     """Raise a TypeError if one array holds integers and the other strings."""
     if ids.size and others.size and ids.dtype.kind != others.dtype.kind:
-        kinds = {"U": "strings", "i": "integers"}
         raise TypeError(
-            f"the ids in {name} are {kinds[ids.dtype.kind]} ({ids.tolist()[0]!r}, "
-            f"...), but the ids in {others_name} are {kinds[others.dtype.kind]} "
-            f"({others.tolist()[0]!r}, ...): convert them to the same kind"
+            f"the ids in {name} are {_kind_of(ids)}, but the ids in {others_name} are "
+            f"{_kind_of(others)}: convert them to the same kind, such as "
+            f"ids.astype(str){advice}"
         )
+
+
+def check_option(value, name, options):
+    """Raise a ValueError unless a parameter has one of its values."""
+    if not (isinstance(value, str) and value in options):
+        allowed = " or ".join(map(repr, options))
+        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+
+
+def _kind_of(ids):
+    """Return the kind of ids and an example; of text, one that is no number."""
+    values = ids.tolist()
+    if ids.dtype.kind == "i":
+        return f"integers ({values[0]!r}, ...)"
+    odd = (value for value in values if not re.fullmatch(r"[+-]?\d+", value))
+    return f"strings ({next(odd, values[0])!r}, ...)"
+
+
+def _check_text(ids, name):
+    """Raise a ValueError for text that is no id, or not quite."""
+    for problem, is_bad in {
+        "a missing id": _MISSING_TEXT.__contains__,
+        "blanks at its ends (strip them)": lambda text: text != text.strip(),
+        "a float (read ids as int64 or as text)": _FLOAT_TEXT.fullmatch,
+    }.items():
+        bad = [text for text in ids if is_bad(text)]
+        if bad:
+            raise ValueError(
+                f"{name} must hold exact ids, got {len(bad)} such as {bad[0]!r}, text "
+                f"with or from {problem}"
+            )
 
 
 def _unbox(values, name):

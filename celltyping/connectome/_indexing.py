@@ -16,8 +16,12 @@ def as_rows(key, n_view):
     if isinstance(key, tuple):
         key = _rows_of_pair(key)
     if isinstance(key, slice):
+        _check_slice(key)
         return key
-    rows = np.asarray(key)
+    try:
+        rows = np.asarray(key)
+    except ValueError as exc:  # lists of different lengths
+        raise IndexError(f"a Connectome is indexed by positions, got {key!r}") from exc
     if rows.dtype == bool and rows.ndim == 1:
         if len(rows) != n_view:
             raise IndexError(
@@ -41,6 +45,16 @@ def as_rows(key, n_view):
             "in view"
         )
     return rows.astype(np.intp, copy=False)
+
+
+def _check_slice(key):
+    """Raise a TypeError for a slice by id."""
+    for end in (key.start, key.stop, key.step):
+        if end is not None and not hasattr(end, "__index__"):
+            raise TypeError(
+                f"a Connectome is sliced by positions, got {end!r}; "
+                "con[np.isin(con.node_ids, ids)] finds nodes by id"
+            )
 
 
 def _rows_of_pair(key):

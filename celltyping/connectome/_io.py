@@ -3,16 +3,22 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from pathlib import Path
+from functools import partial
 
+from celltyping._utils._files import check_content, find_file, reading
 from celltyping._utils._optional import import_optional
 from celltyping.connectome._connectome import Connectome
-from celltyping.connectome._edges import check_columns
+from celltyping.connectome._delimited import read_delimited
+from celltyping.connectome._edges import check_columns, check_names
 
-# Ending of the file name -> format. pandas infers the compression.
+# Ending of the file name -> format.
 _FORMATS = {
-    ".csv": "csv",
-    ".csv.gz": "csv",
+    ".csv": "text",
+    ".csv.gz": "text",
+    ".tsv": "text",
+    ".tsv.gz": "text",
+    ".txt": "text",
+    ".txt.gz": "text",
     ".parquet": "parquet",
     ".feather": "feather",
 }
@@ -25,6 +31,7 @@ def read_edges(
     post="post",
     weight="weight",
     nodes=None,
+    other_ids="raise",
     min_weight=None,
     node_features=None,
     text_ids=False,
@@ -35,20 +42,29 @@ def read_edges(
     Only the named columns are read. Integer ids are never converted to floats, so ids
     of 18 digits stay exact.
 
+    Separators of text (comma, tab, semicolon, vertical bar, blanks), decimal commas and
+    the encoding (UTF-8, UTF-16 with a byte-order mark, else Latin-1) are recognised,
+    and comments above the table are skipped, as in the edge lists of SNAP. Without a
+    header, columns are named 0, 1, ...
+
     Parameters
     ----------
     path : str or path-like
-        A local file whose name ends in .csv, .csv.gz, .parquet or .feather.
-    pre : str, default="pre"
+        A local file whose name ends in .csv, .tsv or .txt, possibly followed by .gz, or
+        in .parquet or .feather.
+    pre : str or int, default="pre"
         Name of the column with the ids of the presynaptic neurons.
-    post : str, default="post"
+    post : str or int, default="post"
         Name of the column with the ids of the postsynaptic neurons.
-    weight : str or None, default="weight"
+    weight : str, int or None, default="weight"
         Name of the column with the numbers of synapses. Rows of the same pair are
         summed. None: each row counts 1.
     nodes : array-like of shape (n_nodes,), default=None
         Ids of all neurons, including isolated ones, in the order of the nodes. None:
         the sorted ids of the file.
+    other_ids : {"raise", "drop"}, default="raise"
+        What to do with ids in the file that are not in `nodes`: raise an error, or drop
+        their rows.
     min_weight : float, default=None
         Minimum summed weight of an edge. Lighter edges are dropped, but not their
         neurons.
@@ -66,9 +82,11 @@ def read_edges(
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ValueError
-        If a named column is missing, the ending of the file name is unknown, or
-        `Connectome.from_edges` raises it.
+        If a named column is missing, the ending of the file name is unknown, the
+        content is damaged or of another kind, or `Connectome.from_edges` raises it.
 
     See Also
     --------
@@ -85,78 +103,45 @@ def read_edges(
     ...     read_edges(path, pre="from", post="to", weight="synapses")
     <Connectome of 2 nodes: 2 edges, 6 synapses>
     """
-    path = Path(path)
-    file_format = _format_of(path)
+    path, file_format = find_file(
+        path,
+        _FORMATS,
+        advice="load other formats as a table and pass it to Connectome.from_edges",
+    )
     columns = {"pre": pre, "post": post, "weight": weight}
-    if file_format == "csv":
-        edges = _read_csv(path, columns, text_ids)
+    check_names(**columns)
+    check = partial(check_columns, **columns, table=path.name)
+    if file_format == "text":
+        edges = read_delimited(path, columns, check, text_ids)
     else:
-        edges = _read_columnar(path, file_format, columns, text_ids)
+        edges = _read_columnar(path, file_format, columns, check, text_ids)
+    if edges.empty and nodes is None:
+        raise ValueError(f"{path.name} has no rows: pass nodes= for isolated nodes")
     return Connectome.from_edges(
         edges,
         **columns,
         nodes=nodes,
+        other_ids=other_ids,
         min_weight=min_weight,
         node_features=node_features,
     )
 
 
-def _format_of(path):
-    """Return the format of an existing file by the ending of its name."""
-    name = path.name.lower()
-    endings = [ending for ending in _FORMATS if name.endswith(ending)]
-    if not endings:
-        raise ValueError(
-            f"path must end in {', '.join(_FORMATS)}, got {path.name!r}: load other "
-            "formats as a table and pass it to Connectome.from_edges"
-        )
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {str(path)!r}")
-    return _FORMATS[endings[0]]
-
-
-def _read_csv(path, columns, text_ids):
-    """Read the named columns of a csv file."""
-    pd = import_optional("pandas", extra="io", needed_by="read_edges")
-    header = pd.read_csv(path, nrows=0)
-    check_columns(list(header.columns), **columns, table=path.name)
-    ends = [columns["pre"], columns["post"]]
-    edges = pd.read_csv(
-        path,
-        usecols=[name for name in columns.values() if name is not None],
-        dtype=dict.fromkeys(ends, str) if text_ids else None,
-        low_memory=False,  # avoids a mix of dtypes in one column
-    )
-    if not text_ids:
-        for name in ends:
-            _check_overflow(edges[name])
-    return edges
-
-
-def _check_overflow(column):
-    """Raise a ValueError for integers that pandas read as text for their size."""
-    if column.dtype.kind == "i":
-        return
-    text = column.dropna().drop_duplicates().astype(str)
-    if len(text) and text.str.fullmatch(r"[+-]?\d+").all():
-        raise ValueError(
-            f"column {column.name!r} must hold ids that fit into int64, got ids that "
-            f"overflow it, such as {text.loc[text.str.len().idxmax()]}: pass "
-            "text_ids=True to read ids as text"
-        )
-
-
-def _read_columnar(path, file_format, columns, text_ids):
+def _read_columnar(path, file_format, columns, check, text_ids):
     """Read the named columns of a parquet or feather file."""
     import_optional("pandas", extra="io", needed_by="read_edges")
     dataset = import_optional("pyarrow.dataset", extra="io", needed_by="read_edges")
-    source = dataset.dataset(path, format=file_format)
-    check_columns(source.schema.names, **columns, table=path.name)
+    check_content(path, file_format)
+    with reading(path, file_format):
+        source = dataset.dataset(path, format=file_format)
+    check(source.schema.names)
     wanted = [name for name in columns.values() if name is not None]
-    table = source.to_table(columns=wanted)
-    if text_ids:
-        # in arrow, because pandas may convert a missing value to the text "nan"
-        for name in (columns["pre"], columns["post"]):
-            position = table.column_names.index(name)
-            table = table.set_column(position, name, table[name].cast("string"))
-    return table.to_pandas(ignore_metadata=True)
+    with reading(path, file_format):
+        table = source.to_table(columns=wanted)
+        table.validate(full=True)
+        if text_ids:
+            # in arrow, because pandas may convert a missing value to the text "nan"
+            for name in (columns["pre"], columns["post"]):
+                position = table.column_names.index(name)
+                table = table.set_column(position, name, table[name].cast("string"))
+        return table.to_pandas(ignore_metadata=True)

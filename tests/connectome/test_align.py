@@ -89,11 +89,25 @@ def test_ids_of_18_digits():
 
 
 def test_unknown_ids_are_refused_by_name_and_number(con):
-    message = "4 of the 5 ids in labels are not in the connectome: 1, 2, 3, 4$"
+    message = (
+        "4 of the 5 ids in labels are not in the connectome: 1, 2, 3, 4; "
+        "unknown_ids='ignore' leaves them out$"
+    )
     with pytest.raises(ValueError, match=message):
         con.align(dict.fromkeys([10, 1, 2, 3, 4], "PN"))
     with pytest.raises(ValueError, match="1 of the 1 ids in labels"):
         con.align({99: None})
+
+
+def test_unknown_ids_are_ignored_on_request(con):
+    labels = {99: "LN", 40: "KC", 10: None, 98: 5}
+    assert con.align(labels, unknown_ids="ignore").tolist() == ["?", "?", "?", "KC"]
+    assert con.align({}, unknown_ids="ignore").tolist() == ["?"] * 4
+    message = "2 of the 2 ids in labels are not in .*: 1, 2, which has 10, 20, 30, ..."
+    with pytest.raises(ValueError, match=message):
+        con.align({1: "PN", 2: "KC"}, unknown_ids="ignore")
+    with pytest.raises(ValueError, match="unknown_ids must be 'raise' or 'ignore', go"):
+        con.align({10: "PN"}, unknown_ids="drop")
 
 
 def test_ids_of_another_kind_are_refused(con):
@@ -104,7 +118,8 @@ def test_ids_of_another_kind_are_refused(con):
 
 def test_repeated_ids_are_refused(con):
     labels = pd.Series(["PN", "KC"], index=[10, 10])
-    with pytest.raises(ValueError, match="ids of labels must be unique, but repeat"):
+    message = r"ids of labels must be unique, but repeat the ids 10; .*\.duplicated"
+    with pytest.raises(ValueError, match=message):
         con.align(labels)
 
 
@@ -112,6 +127,22 @@ def test_labels_by_position_are_refused(con):
     for labels in (["PN"] * 4, np.array(["PN"] * 4)):
         with pytest.raises(TypeError, match="labels must be a Series or a dict by id"):
             con.align(labels)
+    table = pd.DataFrame({"id": [10], "type": ["PN"]})
+    with pytest.raises(TypeError, match=r"a DataFrame: .*set_index\('id'\)\['type'\]"):
+        con.align(table)
+    message = "which has 10, 20, 30, ..."  # the ids are not in the index
+    with pytest.raises(ValueError, match=message):
+        con.align(table["type"])
+
+
+@pytest.mark.parametrize("missing", [[1, 2], (1, 2), {}, np.zeros(2)])
+def test_a_missing_value_that_is_no_scalar_is_refused(con, missing):
+    with pytest.raises(TypeError, match="missing must be a scalar, got"):
+        con.align({10: "PN"}, missing=missing)
+
+
+def test_a_missing_value_beyond_int64(con):
+    assert con[:2].align({10: 5}, missing=2**70).tolist() == [5, 2**70]
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,9 @@ def test_concat(con):
 def test_concat_refusals(con):
     with pytest.raises(ValueError, match="at least one item, got none"):
         Connectome.concat([])
+    for other in (None, con):
+        with pytest.raises(TypeError, match="must be a list of Connectomes, got"):
+            Connectome.concat(other)
     with pytest.raises(TypeError, match="must be Connectomes, got ndarray"):
         Connectome.concat([con, DENSE])
     with pytest.raises(ValueError, match="node_ids must be unique, but repeat"):

@@ -45,6 +45,38 @@ def test_every_kind_of_table(make):
     assert con.adjacency.toarray().tolist() == EXPECTED
 
 
+def by_pairs(edges):
+    """Return the summed weights as a Series by pre and post."""
+    return pd.DataFrame(edges).groupby(["pre", "post"])["weight"].sum()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        by_pairs,
+        lambda edges: by_pairs(edges).rename(None),
+        lambda edges: by_pairs(edges).to_frame(),
+        lambda edges: by_pairs(edges).reset_index("post"),
+        lambda edges: pd.DataFrame(edges).astype(pd.SparseDtype(int, 0)),
+    ],
+)
+def test_an_index_of_pairs_counts_as_columns(make):
+    table = make(EDGES)
+    before = table.copy()
+    con = Connectome.from_edges(table)
+    assert con.node_ids.tolist() == [10, 20, 30]
+    assert con.adjacency.toarray().tolist() == EXPECTED
+    assert table.equals(before)
+
+
+def test_the_weight_of_a_series_is_named():
+    counts = pd.DataFrame(EDGES).groupby(["pre", "post"]).size()
+    con = Connectome.from_edges(counts, weight="n")
+    assert con.is_same_graph(Connectome.from_edges(EDGES, weight=None))
+    with pytest.raises(ValueError, match=r"lacks the column 'weight'; .* 'size'"):
+        Connectome.from_edges(counts.rename("size"))
+
+
 @pytest.mark.parametrize("make", [dict, pd.DataFrame])
 def test_text_ids(make):
     edges = EDGES | {"pre": list("caca"), "post": list("abab")}
@@ -116,8 +148,80 @@ def test_the_table_is_not_changed():
     pd.testing.assert_frame_equal(frame, before)
 
 
+def test_other_ids_are_dropped_on_request():
+    con = Connectome.from_edges(EDGES, nodes=[10, 7, 20], other_ids="drop")
+    assert con.node_ids.tolist() == [10, 7, 20]
+    assert con.adjacency.toarray().tolist() == [[0, 0, 5], [0, 0, 0], [0, 0, 1]]
+    whole = Connectome.from_edges(EDGES, other_ids="drop")
+    assert whole.is_same_graph(Connectome.from_edges(EDGES))
+    rows = Connectome.from_edges(EDGES, weight=None, nodes=[10, 20], other_ids="drop")
+    assert rows.n_synapses == 2
+    with pytest.raises(ValueError, match="which has 1, 2, 3"):
+        Connectome.from_edges(EDGES, nodes=[1, 2, 3], other_ids="drop")
+    with pytest.raises(ValueError, match="other_ids='drop' leaves out all rows"):
+        Connectome.from_edges(
+            EDGES | {"post": [7] * 3 + [10]}, nodes=[30, 10, 8], other_ids="drop"
+        )
+    with pytest.raises(ValueError, match="other_ids must be 'raise' or 'drop', got 1"):
+        Connectome.from_edges(EDGES, other_ids=1)
+
+
+ROOT = 720575940612345678
+
+
+@pytest.mark.parametrize(
+    ("pre", "post", "n_rows"),
+    [
+        ([ROOT, 0, ROOT], [0, 0, ROOT + 1], 2),
+        (["0", "10001", "10002"], ["10001"] * 3, 1),
+    ],
+)
+def test_the_background_of_a_segmentation_gives_a_warning(pre, post, n_rows):
+    edges = {"pre": pre, "post": post, "weight": [1, 2, 3]}
+    message = f"^{n_rows} of the 3 rows of edges have the id 0, .*other_ids='drop'"
+    with pytest.warns(UserWarning, match=message) as record:
+        Connectome.from_edges(edges)
+    assert record[0].filename == __file__
+    neurons = [name for name in {*pre, *post} if name not in (0, "0")]
+    con = Connectome.from_edges(edges, nodes=neurons, other_ids="drop")
+    assert len(con) == 2
+
+
+@pytest.mark.parametrize("others", [[1, 2], [17, 5000], ["a", "bcdef"]])
+def test_zero_among_small_ids_is_a_neuron(others):
+    zero = "0" if isinstance(others[0], str) else 0
+    edges = {"pre": [zero, *others], "post": [*others, zero]}
+    assert zero in Connectome.from_edges(edges, weight=None).node_ids
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"pre": EDGES["pre"]},
+        {"post": [10, 20]},
+        {"pre": None},
+        {"weight": np.ones(4)},
+        {"weight": {}},
+    ],
+)
+def test_columns_are_named(columns):
+    message = f"{next(iter(columns))} must be the name of a column, got a "
+    with pytest.raises(TypeError, match=message):
+        Connectome.from_edges(EDGES, **columns)
+    with pytest.raises(ValueError, match="pre, post and weight must be different col"):
+        Connectome.from_edges(EDGES, post="pre")
+
+
+def test_repeated_columns_are_refused():
+    frame = pd.DataFrame([[1, 2, 3, 4]], columns=["pre", "post", "weight", "post"])
+    with pytest.raises(ValueError, match="edges has several columns named 'post'"):
+        Connectome.from_edges(frame)
+
+
 def test_unknown_endpoints_are_refused():
-    message = r"1 of the 3 ids in column 'pre' are not in nodes: 30"
+    message = (
+        r"1 of the 3 ids in column 'pre' are not in nodes: 30; other_ids='drop' leaves"
+    )
     with pytest.raises(ValueError, match=message):
         Connectome.from_edges(EDGES, nodes=[10, 20])
     with pytest.raises(ValueError, match=r"ids in column 'post' are not in nodes: 10"):
@@ -147,7 +251,9 @@ def test_missing_columns_are_named():
         ([1, np.nan, 3, 1], ValueError, "got 1 NaN .* from node 10 to node 20"),
         ([1, np.inf, 3, 1], ValueError, "got 1 infinite .* from node 10 to node 20"),
         (["1", "2", "3", "4"], TypeError, "column 'weight' must hold numbers, got str"),
-        ([1, None, 3, 4], TypeError, "must hold numbers, got NoneType, int"),
+        ([1, None, 3, 4], TypeError, "must hold numbers, got NoneType, int$"),
+        (["1", "2", "x", "y"], TypeError, "must hold numbers, got str such as 'x'"),
+        ([1, 10**400, 3, 1], ValueError, "column 'weight'"),
         (np.array(["1"] * 4), TypeError, "must hold numbers, got dtype <U1"),
         ([1, 2], ValueError, "got 4 values in 'pre' and 2 in 'weight'"),
     ],
@@ -169,8 +275,11 @@ def test_bad_weights_are_refused(column, error, message):
         ([1, 2, 3, 2**63], ValueError, "column 'pre' must fit into int64"),
         ([1.5, 2.0, 3.0, 4.0], ValueError, "column 'pre' must be integers or strings"),
         ([7.2e17, 2.0, 3.0, 4.0], ValueError, "too large to be exact, such as 7.2e"),
+        ([[1], [2], [3], [4]], TypeError, "'pre' must be all .* strings, got list"),
         ([1, 2], ValueError, "got 2 values in 'pre' and 4 in 'post'"),
         (np.ones((4, 2)), ValueError, "column 'pre' must be one-dimensional"),
+        ({1, 2, 3, 4}, TypeError, "column 'pre' must be a sequence, got set"),
+        (np.ma.masked_equal([1, 2, 3, 4], 2), TypeError, "must not be a masked array"),
     ],
 )
 def test_bad_ids_are_refused(column, error, message):
@@ -216,8 +325,10 @@ def test_a_table_without_rows_needs_nodes():
 
 
 def test_other_tables_are_refused():
-    with pytest.raises(TypeError, match=r"edges must be a DataFrame.* got list"):
-        Connectome.from_edges([(1, 2, 3)])
+    for other in ([(1, 2, 3)], np.ones((3, 3)), nx.path_graph(3), "edges.csv", None):
+        message = f"edges must be a DataFrame.* got {type(other).__name__}; Connectome"
+        with pytest.raises(TypeError, match=message):
+            Connectome.from_edges(other)
 
 
 def test_networkx_directed():
@@ -268,6 +379,10 @@ def test_networkx_refusals():
     graph.add_edge(0, 1, weight=-1)
     with pytest.raises(ValueError, match="got 1 negative"):
         Connectome.from_networkx(graph)
+    with pytest.raises(ValueError, match="got 'sise'; they have 'weight'"):
+        Connectome.from_networkx(graph, weight="sise")
+    with pytest.raises(TypeError, match="weight must be a name or None, got list"):
+        Connectome.from_networkx(graph, weight=["weight"])
     graph.add_edge(0, 1, weight="heavy")
     with pytest.raises(TypeError, match="must hold numbers, got str"):
         Connectome.from_networkx(graph)

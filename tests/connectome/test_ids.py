@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pytest
 
 from celltyping.connectome._ids import (
     as_column,
+    as_exact,
     as_ids,
     check_same_kind,
     check_unique,
@@ -121,6 +124,21 @@ def test_missing_ids_are_refused(values):
 def test_other_kinds_are_refused(values, found):
     with pytest.raises(TypeError, match=found):
         as_ids(values)
+
+
+@pytest.mark.parametrize("bad", ["", "nan", "<NA>", "a ", "\t7", "7.0", "7.2E+17"])
+def test_text_that_is_no_exact_id_is_refused(bad):
+    message = rf"pre must hold exact ids, got 1 such as {re.escape(repr(bad))}"
+    with pytest.raises(ValueError, match=message):
+        as_ids(["b", bad], "pre")
+    with pytest.raises(ValueError, match=message):
+        factorize_ids(pd.Series(["b", bad, bad]), "pre")
+    assert as_exact(["b", bad], "types").tolist() == ["b", bad]
+
+
+@pytest.mark.parametrize("name", ["1e5", "1E10", "a.0", "1.2", "None7", "a b", "-"])
+def test_other_names_are_ids(name):
+    assert as_ids([name]).tolist() == [name]
 
 
 def test_column_must_be_a_flat_sequence():

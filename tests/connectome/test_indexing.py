@@ -43,6 +43,22 @@ def test_a_slice_stays(key):
     assert as_rows((key, ...), 4) == key
 
 
+@pytest.mark.parametrize(
+    "key", [slice("n0", None), slice(1.0), slice(None, None, "2"), ("n0", "n3")]
+)
+def test_slices_by_id_are_refused(key):
+    key = key if isinstance(key, slice) else slice(*key)
+    with pytest.raises(TypeError, match=r"sliced by positions, got .*np\.isin"):
+        as_rows(key, 4)
+    with pytest.raises(TypeError, match="sliced by positions"):
+        as_rows((key, ...), 4)
+
+
+def test_lists_of_different_lengths_are_refused():
+    with pytest.raises(IndexError, match=r"indexed by positions, got \[\[0\], \[1, 2"):
+        as_rows([[0], [1, 2]], 4)
+
+
 @pytest.mark.parametrize("key", [4, -5, [0, 4], np.array([7], dtype=np.uint64)])
 def test_out_of_range(key):
     message = r"index -?\d is out of range for a Connectome with 4 nodes in view"
