@@ -134,7 +134,8 @@ def _read_columnar(path, file_format, columns, check, text_ids):
     check_content(path, file_format)
     with reading(path, file_format):
         source = dataset.dataset(path, format=file_format)
-    check(source.schema.names)
+        names = source.schema.names
+    check(names)
     wanted = [name for name in columns.values() if name is not None]
     with reading(path, file_format):
         table = source.to_table(columns=wanted)
