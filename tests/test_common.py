@@ -3,8 +3,10 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import anndata
 import hdbscan
 import joblib
+import networkx
 import numpy as np
 import pandas as pd
 import pytest
@@ -183,3 +185,38 @@ def test_a_fit_that_raises_changes_nothing(kind, failure, monkeypatch):
     assert set(vars(estimator)) == set(before)
     assert all(value is before[name] for name, value in vars(estimator).items())
     assert joblib.hash(vars(estimator)) == content
+
+
+@pytest.mark.parametrize(
+    ("container", "way_on"),
+    [
+        (anndata.AnnData(np.ones((9, 4))), r"adata\.X, .* celltyping\.transfer_labels"),
+        (networkx.path_graph(9), r"celltyping\.Connectome\.from_networkx"),
+    ],
+    ids=["anndata", "networkx"],
+)
+@pytest.mark.parametrize("kind", public_estimators())
+def test_containers_are_refused_at_once(kind, container, way_on):
+    message = rf"X must be an array, .* got {type(container).__name__}: .*{way_on}"
+    method = "fit_resample" if hasattr(kind, "fit_resample") else "fit"
+    with pytest.raises(TypeError, match=message):
+        getattr(kind(), method)(container, np.arange(9) % 3)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(NUMAP, GrEASE, ItClustClassifier, NtacClassifier, NtacClusterer, TypeProfile),
+        *(ExpressionNormalizer, GeneFilter, HighlyVariableGenes),
+    ],
+)
+def test_columns_of_text_are_named(kind):
+    X = pd.DataFrame(np.ones((9, 4)), columns=list("abcd"))
+    X["celltype"] = pd.Categorical(["1", "T", "B"] * 3)
+    X["count"] = ["1", "2", "3"] * 3
+    message = (
+        r"X must hold numbers, but 1 of its 6 columns contain text: 'celltype', such "
+        r"as 'T' in 'celltype'\. Pass the others .* X\.select_dtypes\('number'\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        kind().fit(X, np.arange(9) % 3)

@@ -5,8 +5,11 @@
 
 import numpy as np
 from scipy import sparse
+from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
+from celltyping._utils._containers import refuse_non_numeric
 from celltyping._utils._labels import as_array, is_missing
 from celltyping._utils._validation import validate_samples
 
@@ -40,6 +43,30 @@ class ExpressionInputMixin:
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
         return tags
+
+
+class GeneSelectorMixin(ExpressionInputMixin, SelectorMixin):
+    """Mixin for transformers that select the genes of their mask `support_`."""
+
+    def transform(self, X):
+        """Select the genes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Expression.
+
+        Returns
+        -------
+        X_new : {ndarray, csr_array, csr_matrix} of shape (n_samples, n_selected)
+            Expression of the selected genes.
+        """
+        refuse_non_numeric(X)
+        return super().transform(X)
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.support_
 
 
 def infer_kind(X):

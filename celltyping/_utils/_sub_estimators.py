@@ -8,7 +8,8 @@ from sklearn.utils import InputTags, check_array, check_random_state, get_tags
 from sklearn.utils.validation import validate_data
 
 from celltyping._utils._compat import _num_samples
-from celltyping._utils._tables import is_frame, take_rows
+from celltyping._utils._containers import is_frame, refuse_container
+from celltyping._utils._tables import take_rows
 from celltyping._utils._validation import canonical_sparse, check_magnitude
 from celltyping.connectome import Connectome
 
@@ -59,6 +60,7 @@ def check_rows(estimator, X, *, reset):
     """
     if isinstance(X, Connectome):
         return X
+    refuse_container(X)
     tags = get_tags(estimator).input_tags
     # The tags of a Pipeline are those of its first step, but any step may impute or
     # convert X, and each step validates its input.

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from celltyping._utils._compat import _safe_indexing
+from celltyping._utils._containers import is_frame, is_number, refuse_container
 from celltyping._utils._labels import as_numbers, is_missing
 from celltyping._utils._messages import list_names
 from celltyping._utils._validation import check_magnitude, is_integer
@@ -20,17 +21,13 @@ from celltyping._utils._validation import check_magnitude, is_integer
 MAX_NAMES = 20
 
 
-def is_frame(X):
-    """Return whether X is a pandas DataFrame, without importing pandas."""
-    return hasattr(X, "iloc") and hasattr(X, "columns")
-
-
 def validate_table(estimator, X, *, reset):
     """Validate a table for an estimator, except for the values of its columns.
 
     Return a DataFrame itself, otherwise an array of dtype float64, which may be the
     input. NaN and infinity are allowed here; `column_values` refuses them.
     """
+    refuse_container(X)
     if is_frame(X):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         if 0 in X.shape:
@@ -47,6 +44,7 @@ def validate_table(estimator, X, *, reset):
 
 def check_table(X):
     """Return a table as `validate_table` does, without a comparison with `fit`."""
+    refuse_container(X)
     if is_frame(X):
         return X
     _refuse_text(X)
@@ -59,7 +57,7 @@ def _refuse_text(X):
     if array is None or array.ndim != 2 or array.dtype.kind not in "OUS":
         return
     for value in array.ravel():
-        if isinstance(value, str) and not _is_number(value):
+        if isinstance(value, str) and not is_number(value):
             raise ValueError(
                 f"X is an array that contains text, such as {value!r}: pass a "
                 "DataFrame, whose columns have names"
@@ -268,7 +266,7 @@ def _to_floats(column, name):
     try:
         values[~missing] = column[~missing].astype(np.float64)
     except (TypeError, ValueError) as exc:
-        example = next(value for value in column[~missing] if not _is_number(value))
+        example = next(value for value in column[~missing] if not is_number(value))
         raise ValueError(
             f"column {name!r} of X contains {example!r}, which is not a number"
         ) from exc
@@ -283,12 +281,3 @@ def _check_finite(values, name):
                 f"column {name!r} of X contains {kind} in {found.sum()} of "
                 f"{len(found)} rows"
             )
-
-
-def _is_number(value):
-    """Return whether `float` accepts a value."""
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True

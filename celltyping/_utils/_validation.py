@@ -11,6 +11,8 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from celltyping._utils._containers import refuse_non_numeric
+
 # Largest magnitude of values that are squared in float64 (maximum 1.8e308), such as in
 # distances and variances: fourth powers can still be summed over 1e20 values.
 LARGEST = 1e70
@@ -66,6 +68,7 @@ def validate_array(X, caller, name="X", *, limit=LARGEST, **options):
 
 def _validate(X, check, caller, limit, name):
     """Validate an array by scikit-learn's function `check` and by own checks."""
+    refuse_non_numeric(X, name)
     try:
         X = check(canonical_sparse(X, name))
     except OverflowError as exc:  # an integer of more than 1,024 bits

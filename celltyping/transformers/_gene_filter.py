@@ -9,15 +9,13 @@ from numbers import Integral
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._compat import Interval, _fit_context
-from celltyping._utils._expression import ExpressionInputMixin
+from celltyping._utils._expression import GeneSelectorMixin
 from celltyping._utils._restore import restore_on_error
 
 
-class GeneFilter(ExpressionInputMixin, SelectorMixin, BaseEstimator):
+class GeneFilter(GeneSelectorMixin, BaseEstimator):
     """Select genes that enough cells express and whose name is not excluded.
 
     Spike-ins and mitochondrial genes reflect the handling of cells rather than their
@@ -148,10 +146,6 @@ class GeneFilter(ExpressionInputMixin, SelectorMixin, BaseEstimator):
         return np.array(
             [any(pattern.match(str(name)) for pattern in patterns) for name in names]
         )
-
-    def _get_support_mask(self):
-        check_is_fitted(self)
-        return self.support_
 
 
 def _compile(pattern):

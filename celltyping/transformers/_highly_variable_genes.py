@@ -9,13 +9,11 @@ from numbers import Integral
 import numpy as np
 from scipy import sparse, stats
 from sklearn.base import BaseEstimator
-from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_consistent_length, gen_batches
-from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._expression import (
-    ExpressionInputMixin,
+    GeneSelectorMixin,
     conflicting_evidence,
     encode_batch,
     infer_kind,
@@ -45,7 +43,7 @@ BLOCK = 512
 CHUNK = 1 << 22
 
 
-class HighlyVariableGenes(ExpressionInputMixin, SelectorMixin, BaseEstimator):
+class HighlyVariableGenes(GeneSelectorMixin, BaseEstimator):
     """Select the genes whose variance between cells is largest for their mean.
 
     Most of the variance between cells is chance, and it grows with the mean. The
@@ -231,10 +229,6 @@ class HighlyVariableGenes(ExpressionInputMixin, SelectorMixin, BaseEstimator):
         if self.flavor == "dispersion":
             return standardized_dispersions(X, self.n_bins)
         return dispersions_by_scanpy(X, self.flavor, self.n_bins)
-
-    def _get_support_mask(self):
-        check_is_fitted(self)
-        return self.support_
 
 
 def standardized_dispersions(X, n_bins):

@@ -8,10 +8,11 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from celltyping import ItClustClassifier
+from celltyping import GeneFilter, ItClustClassifier
 from celltyping.datasets import load_blood_transfer
 from celltyping.pipelines import make_single_cell_pipeline
 
@@ -107,3 +108,26 @@ def test_bad_parameters_come_at_fit(blood):
         make_single_cell_pipeline(gene_names=["A", "B"]).fit(
             blood.data[:50], blood.target[:50]
         )
+
+
+# Indexing an AnnData warns where anndata is older than pandas 3.
+@pytest.mark.filterwarnings(
+    "ignore:The 'mode.chained_assignment' option is deprecated:DeprecationWarning"
+)
+def test_an_annotated_experiment_is_refused_by_every_wrapper():
+    adata = load_blood_transfer(as_anndata=True).source[:60]
+    y = adata.obs["celltype_common"].to_numpy()
+    pipeline = make_single_cell_pipeline(LogisticRegression())
+    search = GridSearchCV(pipeline, {"select__n_genes": [10]}, cv=2)
+    message = r"got AnnData: pass its expression, adata\.X, .*transfer_label"
+    for estimator, error in [
+        (pipeline, TypeError),
+        (make_pipeline(GeneFilter(), pipeline), TypeError),
+        (search, ValueError),  # scikit-learn's, with the messages of the fits
+    ]:
+        with pytest.raises(error, match=message):
+            estimator.fit(adata, y)
+    fitted = pipeline.fit(adata.X, y)
+    for method in (fitted.predict, fitted.predict_proba, fitted[0].transform):
+        with pytest.raises(TypeError, match=message):
+            method(adata)
