@@ -3,25 +3,34 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import contextlib
 import warnings
+from numbers import Real
 
 import numpy as np
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from celltyping._utils._compat import HasMethods, StrOptions, validate_params
+from celltyping._utils._compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
 from celltyping._utils._expression import (
     check_not_negative,
     conflicting_evidence,
     infer_kind,
 )
 from celltyping._utils._labels import UNKNOWN, encode_types, is_missing, is_unlabeled
+from celltyping._utils._messages import list_names
 from celltyping._utils._optional import import_optional
 from celltyping._utils._validation import validate_array
 from celltyping._utils._warnings import find_stack_level
+from celltyping.estimators import ItClustClassifier
 from celltyping.pipelines._genes import align_genes
 from celltyping.pipelines._single_cell import make_single_cell_pipeline
 from celltyping.transformers import ExpressionNormalizer, GeneFilter
@@ -29,6 +38,9 @@ from celltyping.transformers import ExpressionNormalizer, GeneFilter
 # Label of cells without a type, if types are strings and if they are numbers.
 NO_TYPE = "unknown"
 NO_TYPE_NUMBER = -1
+
+# Names of kinds of expression in messages.
+KINDS = {"counts": "counts", "log": "logarithms", "tpm": "normalised values"}
 
 
 @validate_params(
@@ -38,7 +50,8 @@ NO_TYPE_NUMBER = -1
         "label_key": [str],
         "estimator": [HasMethods(["fit", "predict"]), None],
         "batch_key": [str, None],
-        "layer": [str, None],
+        "reject_threshold": [Interval(Real, 0, None, closed="neither"), None],
+        "layer": [str, dict, None],
         "kind": [StrOptions({"auto", "counts", "log", "tpm"})],
         "exclude": [list, tuple],
         "return_adata": ["boolean"],
@@ -52,6 +65,7 @@ def transfer_labels(
     label_key="celltype",
     *,
     estimator=None,
+    reject_threshold=None,
     batch_key=None,
     layer=None,
     kind="auto",
@@ -80,12 +94,19 @@ def transfer_labels(
         target together, and the table has its `transduction_` and `label_confidence_`.
         Any other is fitted on the source and predicts the target. None:
         `make_single_cell_pipeline`.
+    reject_threshold : float, default=None
+        Novelty above which the default estimator gives no type to a cell; see
+        `ItClustClassifier`. 1.2 is a good first value for a target with types that the
+        source lacks. None: every cell gets a type. Set it in `estimator` if that is
+        given.
     batch_key : str, default=None
         Column of obs with the batch of each cell, passed to the steps of `estimator`
         whose `fit` has a parameter `batch`: `HighlyVariableGenes` then ranks genes per
         batch. An experiment without this column is one batch.
-    layer : str, default=None
-        Layer of both experiments with the expression. None: `X`.
+    layer : str or dict, default=None
+        Layer of both experiments with the expression, or a dict with that of each, such
+        as ``{"source": "counts", "target": None}``. "raw" is the attribute `raw`, with
+        its genes, unless a layer has this name. None: `X`.
     kind : {"auto", "counts", "log", "tpm"}, default="auto"
         Kind of expression; see `ExpressionNormalizer`. "auto": inferred for source and
         target separately, so that they may differ.
@@ -115,20 +136,20 @@ def transfer_labels(
     Raises
     ------
     TypeError
-        If `target` or `source` is no AnnData.
+        If `target` or `source` is no AnnData, or `estimator` no classifier.
     ValueError
-        If too few genes are shared, see Notes; if source and target are the same
-        object; if `label_key`, `batch_key` or `layer` does not exist; if fewer than two
-        types are known; if expression is negative or not finite; if cells of `target`
-        share a name.
+        If too few genes are shared, see Notes; if gene names are row numbers; if source
+        and target are the same object; if `label_key`, `batch_key` or `layer` does not
+        exist; if fewer than two types are known; if expression is negative or not
+        finite; if cells of `target` share a name.
     ImportError
         If anndata is not installed; the extra "single-cell" installs it.
 
     Warns
     -----
     UserWarning
-        If few genes are shared, the values contradict `kind`, or cells express none of
-        the shared genes.
+        If few genes are shared, the values contradict `kind`, cells express none of the
+        shared genes, or cells of the target are in the source, too.
 
     See Also
     --------
@@ -173,12 +194,13 @@ def transfer_labels(
     0.9
     """
     _check_given(target, source)
-    classes, codes = _read_types(source, label_key)
+    estimator = _choose_estimator(estimator, reject_threshold, random_state)
+    classes, codes = _read_types(source, target, label_key)
     batches = _read_batches(source, target, batch_key)
-    X_source = _expression_of(source, layer, "source")
-    X_target = _expression_of(target, layer, "target")
+    X_source, var_source = _expression_of(source, layer, "source")
+    X_target, var_target = _expression_of(target, layer, "target")
 
-    names, in_source, in_target = align_genes(source.var_names, target.var_names)
+    names, in_source, in_target = align_genes(var_source, var_target)
     genes = GeneFilter(0, exclude=exclude, gene_names=names).fit(X_source[:, in_source])
     in_source, in_target = in_source[genes.support_], in_target[genes.support_]
     X_source = _normalize(X_source, in_source, kind, "source")
@@ -186,10 +208,11 @@ def transfer_labels(
 
     learn = np.flatnonzero((codes >= 0) & _has_expression(X_source, "source"))
     typed = np.flatnonzero(_has_expression(X_target, "target"))
-    if estimator is None:
-        estimator = make_single_cell_pipeline(kind="log", random_state=random_state)
+    _warn_of_common_cells(
+        source.obs_names[learn], target.obs_names, X_source[learn], X_target
+    )
     found = _find_types(
-        clone(estimator),
+        estimator,
         X_source[learn],
         classes[codes[learn]],
         X_target[typed],
@@ -212,7 +235,8 @@ def _check_given(target, source):
         if not isinstance(given, anndata.AnnData):
             raise TypeError(
                 f"{name} must be an AnnData, got {type(given).__name__}: "
-                "read_expression makes one from a file"
+                "read_expression makes one from a file, anndata.AnnData(table) from a "
+                "DataFrame with cells in rows"
             )
     if target is source:
         raise ValueError(
@@ -229,19 +253,51 @@ def _check_given(target, source):
         )
 
 
-def _column(adata, key, parameter, name):
+def _choose_estimator(estimator, reject_threshold, random_state):
+    """Return a clone of the classifier, or the default one."""
+    if estimator is None:
+        classifier = ItClustClassifier(
+            reject_threshold=reject_threshold, random_state=random_state
+        )
+        return make_single_cell_pipeline(classifier, kind="log")
+    if reject_threshold is not None:
+        raise ValueError(
+            f"reject_threshold={reject_threshold} is for the default estimator: set "
+            "it in estimator, such as ItClustClassifier(reject_threshold=1.2)"
+        )
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"estimator must be an instance, got the class {estimator.__name__}: pass "
+            f"{estimator.__name__}()"
+        )
+    if not is_classifier(estimator):
+        raise TypeError(
+            f"estimator must be a classifier, got {estimator!r}, which does not "
+            "predict the types that it was fitted to"
+        )
+    return clone(estimator)
+
+
+def _column(adata, key, parameter, name, hint=""):
     """Return a column of obs as an array of objects."""
     if key not in adata.obs:
-        columns = ", ".join(map(repr, adata.obs.columns)) or "none"
+        columns = list_names(adata.obs.columns, 20) or "none"
         raise ValueError(
             f"{name}.obs has no column {key!r} ({parameter}); its columns: {columns}"
+            f"{hint}"
         )
     return adata.obs[key].astype(object).to_numpy()
 
 
-def _read_types(source, label_key):
+def _read_types(source, target, label_key):
     """Return the known types of the source, and their codes, -1 where unknown."""
-    y = _column(source, label_key, "label_key", "source")
+    hint = ""
+    if label_key in target.obs:
+        hint = (
+            ". target.obs has it: the annotated experiment comes second, "
+            "transfer_labels(target, source)"
+        )
+    y = _column(source, label_key, "label_key", "source", hint)
     if is_unlabeled(y).all():
         raise ValueError(
             f"source has no cell of known type: all {y.size} values of "
@@ -282,13 +338,63 @@ def _read_batches(source, target, batch_key):
 
 
 def _expression_of(adata, layer, name):
-    """Return the validated expression of an experiment."""
-    if layer is not None and layer not in adata.layers:
-        layers = ", ".join(map(repr, adata.layers)) or "none"
-        raise ValueError(f"{name} has no layer {layer!r}; its layers: {layers}")
+    """Return the validated expression of an experiment, and its genes as `var`."""
+    layers = (
+        {"source": layer, "target": layer} if not isinstance(layer, dict) else layer
+    )
+    if not layers.keys() <= {"source", "target"}:
+        raise ValueError(
+            "layer must be a str, None or a dict with the keys 'source' and 'target', "
+            f"got the keys {list_names(layers)}"
+        )
+    layer = layers.get(name)
     if adata.isbacked:
         adata = adata.to_memory()
-    X = adata.X if layer is None else adata.layers[layer]
+    known = _layers_of(adata)
+    if layer not in known:
+        found = ", ".join(map(repr, known[1:])) or "none"
+        raise ValueError(f"{name} has no layer {layer!r}; its layers: {found}")
+    X, var = _take_layer(adata, layer)
+    try:
+        return _check_expression(X, name), var
+    except ValueError as exc:
+        others = [
+            f"{other or 'X'} ({KINDS[kind]})"
+            for other, kind in _usable_layers(adata, name)
+        ]
+        if not others:
+            raise
+        raise ValueError(
+            f"{exc}. {name} has usable expression in {', '.join(others)}: pass "
+            f"layer={{{name!r}: ...}} with its name, and None for X"
+        ) from exc
+
+
+def _layers_of(adata):
+    """Return the possible values of `layer`: None for X, the layers, and "raw"."""
+    known = [None, *adata.layers]
+    return known if adata.raw is None or "raw" in known else [*known, "raw"]
+
+
+def _take_layer(adata, layer):
+    """Return expression and `var` of X (None), of a layer or of `raw`."""
+    if layer is None:
+        return adata.X, adata.var
+    if layer in adata.layers:
+        return adata.layers[layer], adata.var
+    return adata.raw.X, adata.raw.var
+
+
+def _usable_layers(adata, name):
+    """Yield the layers with valid expression, and its kind."""
+    for layer in _layers_of(adata):
+        with contextlib.suppress(ValueError):
+            X = _check_expression(_take_layer(adata, layer)[0], name)
+            yield layer, infer_kind(X)[0]
+
+
+def _check_expression(X, name):
+    """Validate the expression of an experiment."""
     if X is None:
         raise ValueError(f"{name} has no expression: its X is None, see layer")
     options = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
@@ -331,6 +437,24 @@ def _has_expression(X, name):
             stacklevel=find_stack_level(),
         )
     return expressed
+
+
+def _warn_of_common_cells(source_cells, target_cells, X_source, X_target):
+    """Warn if cells of known type are in the target, by name and sum of expression."""
+    in_target = target_cells.get_indexer(source_cells)
+    common = np.flatnonzero(in_target >= 0)
+    totals = [np.asarray(X.sum(axis=1)).ravel() for X in (X_source, X_target)]
+    same = np.isclose(totals[0][common], totals[1][in_target[common]], rtol=1e-6)
+    n_common = len(set(in_target[common][same].tolist()))
+    if n_common:
+        warnings.warn(
+            f"{n_common} of {len(target_cells)} cells of target are also in source, "
+            "with a type, the same name and the same expression: the result for them "
+            "says nothing about other cells. Pass as target the others alone, such as "
+            "target[~target.obs_names.isin(source.obs_names)]",
+            UserWarning,
+            stacklevel=find_stack_level(),
+        )
 
 
 def _find_types(estimator, X_source, y, X_target, batches):

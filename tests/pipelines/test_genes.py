@@ -8,10 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from celltyping.pipelines._genes import align_genes
+from celltyping.pipelines import _genes
 
 MANY = [f"GENE{i}" for i in range(600)]
 IDS = [f"ENSG{i:011d}" for i in range(600)]
+
+
+def as_var(names):
+    """Return the `var` of an AnnData with these gene names."""
+    return pd.DataFrame(index=pd.Index(names, dtype=object))
+
+
+def align_genes(source, target):
+    """Align genes that are given by name or as `var`."""
+    sides = [s if isinstance(s, pd.DataFrame) else as_var(s) for s in (source, target)]
+    return _genes.align_genes(*sides)
 
 
 def test_order_is_that_of_the_source():
@@ -136,9 +147,73 @@ def test_no_genes():
         align_genes([], MANY)
 
 
+@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        range(600),
+        range(1, 601),
+        range(2000, 2600),
+        [*range(0, 1200, 2)],
+        [f"{i}.0" for i in range(600)],
+        [f"V{i + 1}" for i in range(600)],
+        [*range(5, 600), *range(5)],
+    ],
+    ids=["0 to n", "1 to n", "a slice", "some from 0", "floats", "R", "shuffled"],
+)
+def test_row_numbers_are_no_names(side, numbers):
+    numbered = as_var([str(number) for number in numbers])
+    sides = [numbered, MANY] if side == "source" else [MANY, numbered]
+    message = rf"^{side} has no gene names but row numbers, '.*{side}.var has no column"
+    with pytest.raises(ValueError, match=message):
+        align_genes(*sides)
+    with pytest.raises(ValueError, match="source has no gene names but row numbers"):
+        align_genes(numbered, numbered)
+
+
+def test_columns_that_may_hold_names_are_listed():
+    numbered = as_var([str(i) for i in range(600)])
+    numbered["chromosome"] = ["1", "X", "MT"] * 200  # few different values
+    numbered["n_cells"] = range(600)
+    numbered["entrez"] = [str(i) for i in range(5000, 5600)]
+    numbered["symbol"] = pd.Categorical([*MANY[:590], *MANY[:10]])
+    numbered["gene_ids"] = [*IDS[:599], None]
+    message = (
+        r"Names may be in source\.var\['symbol'\] \(columns of different strings: "
+        r"'symbol', 'gene_ids'\): assign them to source\.var_names$"
+    )
+    with pytest.raises(ValueError, match=message):
+        align_genes(numbered, numbered)
+    # Also where names of different kinds do not meet.
+    symbols = as_var(MANY).assign(gene_ids=IDS)
+    with pytest.raises(ValueError, match=r"0 genes .*source\.var\['gene_ids'\]"):
+        align_genes(symbols, IDS)
+    with pytest.raises(ValueError, match=r"0 genes .*target\.var\['gene_ids'\]"):
+        align_genes([f"S{i}" for i in range(600)], symbols)
+
+
+def test_identifiers_of_entrez_are_names():
+    transcriptome = [str(1 + 37 * i**2) for i in range(600)]
+    assert len(align_genes(transcriptome, transcriptome[::-1]).names) == 600
+    panel = ["916", "920", "925", "931", "4069", "4332"]
+    message = r"names of source and target are numbers \('916', .*: identifiers of Ent"
+    with (
+        pytest.warns(UserWarning, match=message),
+        pytest.warns(UserWarning, match="only 6 genes"),
+    ):
+        assert len(align_genes(panel, panel).names) == 6
+
+
+def test_identifiers_of_two_species():
+    mouse = [name.replace("ENSG", "ENSMUSG") for name in IDS]
+    message = r"source begin with ENSG, in target with ENSMUSG: map .* orthologues"
+    with pytest.raises(ValueError, match=message):
+        align_genes(IDS, mouse)
+
+
 def test_nothing_is_changed():
-    source, target = np.array([*MANY, "A", "A"], dtype=object), pd.Index(MANY)
+    source, target = as_var([*MANY, "A", "A"]), as_var(MANY)
     before = source.copy(), target.copy()
     align_genes(source, target)
-    assert np.array_equal(source, before[0])
-    assert target.equals(before[1])
+    pd.testing.assert_frame_equal(source, before[0])
+    pd.testing.assert_frame_equal(target, before[1])

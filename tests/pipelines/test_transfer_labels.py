@@ -13,7 +13,8 @@ import pytest
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
@@ -282,6 +283,31 @@ def test_default_estimator(target, source):
     assert not tables[0]["unknown"].any()
 
 
+def test_reject_threshold_of_the_default_estimator(target, source):
+    others = source[source.obs["celltype"] != "T"].copy()
+    table = transfer_labels(target, others, reject_threshold=1.2, random_state=0)
+    is_new = np.array(truth(30)) == "T"
+    assert table["unknown"][is_new].all()
+    assert not table["unknown"][~is_new].any()
+    with pytest.raises(ValueError, match=r"reject_threshold=1\.2 is for the default"):
+        transfer(target, others, reject_threshold=1.2)
+    with pytest.raises(ValueError, match="'reject_threshold' parameter of transfer_l"):
+        transfer_labels(target, others, reject_threshold=-1)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (LogisticRegression, r"got the class LogisticRegression: .*Regression\(\)$"),
+        (KMeans(), r"must be a classifier, got KMeans\(\), which does not predict"),
+        (make_pipeline(Normalizer(), Ridge()), "must be a classifier, got Pipeline"),
+    ],
+)
+def test_estimators_that_predict_no_types(target, source, estimator, message):
+    with pytest.raises(TypeError, match=message):
+        transfer(target, source, estimator=estimator)
+
+
 def test_default_pipeline_takes_a_classifier(target, source):
     estimator = make_single_cell_pipeline(CLASSIFIER, n_genes=100)
     assert transfer(target, source, estimator=estimator)["type"].tolist() == truth(30)
@@ -366,6 +392,23 @@ def test_no_label_column(target, source):
         transfer(target, source)
 
 
+def test_swapped_experiments(target, source):
+    message = (
+        r"source.obs has no column 'celltype' .*: none\. target.obs has it: the "
+        r"annotated experiment comes second, transfer_labels\(target, source\)$"
+    )
+    with pytest.raises(ValueError, match=message):
+        transfer(source, target)
+
+
+def test_many_columns_are_not_all_listed(target, source):
+    source.obs = source.obs.join(
+        pd.DataFrame(0, index=source.obs_names, columns=[f"c{i}" for i in range(99)])
+    )
+    with pytest.raises(ValueError, match=r"'c18', \.\.\. \(100 in all\)$"):
+        transfer(target, source, "type")
+
+
 def test_no_labelled_cell(target, source):
     source.obs["celltype"] = "?"
     message = r"source has no cell of known type: all 60 values of source.obs\['cellt"
@@ -394,6 +437,41 @@ def test_few_shared_genes(target, source):
     with pytest.warns(UserWarning, match="only 100 genes have") as caught:
         transfer(target[:, :100].copy(), source)
     assert caught[0].filename == __file__
+
+
+def test_genes_without_names(target, source):
+    bare = anndata.AnnData(target.X, obs=target.obs)
+    bare.var["symbol"] = target.var_names
+    message = (
+        r"target has no gene names but row numbers, '0', '1', .* \(600 in all\), and "
+        r".*Names may be in target.var\['symbol'\].* assign them to target.var_names"
+    )
+    with pytest.raises(ValueError, match=message):
+        transfer(bare, source)
+    with pytest.raises(ValueError, match="has no gene names but row numbers"):
+        transfer(bare, anndata.AnnData(source.X, obs=source.obs))
+    bare.var_names = bare.var["symbol"]
+    pd.testing.assert_frame_equal(transfer(bare, source), transfer(target, source))
+
+
+def test_cells_that_are_in_both(target, source):
+    some = source[10:25].copy()
+    some.var_names = some.var_names.str.lower()
+    both = anndata.concat([target[:, some.var_names], some])
+    message = (
+        "15 of 45 cells of target are also in source, with a type, the same name and "
+        "the same expression"
+    )
+    with pytest.warns(UserWarning, match=message) as caught:
+        transfer(both, source)
+    assert caught[0].filename == __file__
+    # Not where their types are unknown, nor where only names are equal.
+    source.obs["celltype"] = source.obs["celltype"].astype(object)
+    source.obs.iloc[10:25, 0] = "?"
+    transfer(both, source)
+    source.obs.iloc[10:25, 0] = truth(60)[10:25]
+    both.obs_names = [*target.obs_names, *source.obs_names[:15]]
+    transfer(both, source)
 
 
 def test_genes_that_come_twice(target, source):
@@ -553,6 +631,71 @@ def test_layer(target, source):
         transfer(target, source, layer="counts")
     with pytest.raises(ValueError, match=r"source has no layer 'raw'; .*: 'counts'"):
         transfer(target, source, layer="raw")
+
+
+def test_layers_may_differ(target, source):
+    expected = transfer(target, source)
+    source.layers["counts"] = source.X.copy()
+    source.X = sparse.csr_matrix(source.shape, dtype=np.float32)
+    table = transfer(target, source, layer={"source": "counts"})
+    pd.testing.assert_frame_equal(table, expected)
+    target.layers["umi"], target.X = target.X, None
+    table = transfer(target, source, layer={"source": "counts", "target": "umi"})
+    pd.testing.assert_frame_equal(table, expected)
+    with pytest.raises(ValueError, match=r"with the keys 'source' and 'target', got"):
+        transfer(target, source, layer={"target": "umi", "reference": "counts"})
+    with pytest.raises(ValueError, match=r"target has no layer 'counts'; .*: 'umi'"):
+        transfer(target, source, layer={"source": "counts", "target": "counts"})
+
+
+def scaled(adata):
+    """Return an experiment with scaled genes, and the counts of all genes in `raw`."""
+    adata = adata.copy()
+    adata.raw = adata
+    adata = adata[:, ::2].copy()
+    adata.X = adata.X.toarray() - adata.X.toarray().mean(axis=0)
+    return adata
+
+
+def test_raw(target, source):
+    expected = transfer(target, source)
+    table = transfer(target, scaled(source), layer={"source": "raw"})
+    pd.testing.assert_frame_equal(table, expected)
+    table = transfer(scaled(target), scaled(source), layer="raw")
+    pd.testing.assert_frame_equal(table, expected)
+    view = scaled(source)[:30]
+    table = transfer(target, view, layer={"source": "raw"})
+    pd.testing.assert_frame_equal(table, transfer(target, source[:30].copy()))
+    # A layer of this name comes first.
+    odd = scaled(target)
+    odd.layers["raw"] = odd.X
+    with pytest.raises(ValueError, match="Negative values"):
+        transfer(odd, scaled(source), layer="raw")
+
+
+def test_other_expression_is_named(target, source):
+    atlas = scaled(source)
+    atlas.layers["log"] = ExpressionNormalizer().fit_transform(source[:, ::2].X)
+    atlas.layers["scaled"] = atlas.X
+    message = (
+        r"Negative values .*transfer_labels \(source\).*\. source has usable "
+        r"expression in log \(logarithms\), raw \(counts\): pass layer="
+        r"\{'source': \.\.\.\} with its name, and None for X$"
+    )
+    with pytest.raises(ValueError, match=message):
+        transfer(target, atlas)
+    with pytest.raises(ValueError, match=r"in log .*, raw"):
+        transfer(target, atlas, layer={"source": "scaled"})
+    atlas.X = None
+    with pytest.raises(ValueError, match=r"its X is None.* in log .*, raw"):
+        transfer(target, atlas)
+    atlas.X, atlas.raw = source[:, ::2].X, None
+    del atlas.layers["log"]
+    with pytest.raises(ValueError, match=r"in X \(counts\): pass layer"):
+        transfer(target, atlas, layer={"source": "scaled"})
+    atlas.X = -source[:, ::2].X
+    with pytest.raises(ValueError, match=r"before genes were centred or scaled$"):
+        transfer(target, atlas)
 
 
 def test_no_expression(target, source):
