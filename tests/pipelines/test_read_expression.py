@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 import gzip
+import re
 import sys
 
 import anndata
@@ -109,9 +110,41 @@ def test_folder_with_two_matrices(tmp_path):
     for prefix in ("a_", "b_"):
         names = [prefix + name for name in FOLDER]
         write_folder(tmp_path, names, [[name] for name in GENES])
-    message = r"must hold one matrix.mtx, got 'a_matrix.mtx', 'b_matrix.mtx'"
+    message = (
+        r"matrices of 2 samples: pass the path of one of the files 'a_matrix.mtx', "
+        r"'b_matrix.mtx'$"
+    )
     with pytest.raises(ValueError, match=message):
         read_expression(tmp_path)
+
+
+@pytest.mark.parametrize("gz", ["", ".gz"])
+def test_series_with_a_prefix_per_sample(tmp_path, gz):
+    for prefix, counts in [("GSM1_a_", COUNTS), ("GSM2_b_", 2 * COUNTS)]:
+        names = [f"{prefix}{name}{gz}" for name in FOLDER]
+        write_folder(tmp_path, names, [[name] for name in GENES], counts)
+    check(read_expression(tmp_path / f"GSM1_a_matrix.mtx{gz}"))
+    check(read_expression(tmp_path / f"GSM2_b_matrix.mtx{gz}"), counts=2 * COUNTS)
+    (tmp_path / "other.mtx").touch()
+    with pytest.raises(ValueError, match=r"named matrix.mtx, after .* got 'other.mtx'"):
+        read_expression(tmp_path / "other.mtx")
+
+
+def test_folder_of_folders(tmp_path):
+    for genome in ("hg19", "mm10"):
+        (tmp_path / genome).mkdir()
+        write_folder(tmp_path / genome, FOLDER, [[name] for name in GENES])
+    message = r"no matrix.mtx or .* in .*, but in its folders 'hg19', 'mm10'$"
+    with pytest.raises(FileNotFoundError, match=message):
+        read_expression(tmp_path)
+    check(read_expression(tmp_path / "mm10"))
+
+
+def test_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write(tmp_path / "x.csv", table(COUNTS, CELLS, GENES, ",", ""))
+    check(read_expression("~/x.csv"))
 
 
 def test_folder_with_the_matrix_gzipped_and_not(tmp_path):
@@ -153,9 +186,10 @@ def test_h5ad_with_a_gene_twice(tmp_path):
     check(read, ["ACTB", "LYZ", "ACTB-1", "CD19"])
 
 
-def test_h5_of_10x(tmp_path):
+def write_10x(path, genomes=("GRCh38",) * 4, kinds=("Gene Expression",) * 4):
+    """Write the counts as a file of 10x, of Cell Ranger 3."""
     columns = sparse.csc_array(COUNTS.T)
-    with h5py.File(tmp_path / "filtered.h5", "w") as file:
+    with h5py.File(path, "w") as file:
         matrix = file.create_group("matrix")
         matrix["barcodes"] = np.array(CELLS, dtype="S")
         matrix["data"] = columns.data.astype(np.int32)
@@ -165,11 +199,86 @@ def test_h5_of_10x(tmp_path):
         features = matrix.create_group("features")
         features["id"] = np.array(IDS, dtype="S")
         features["name"] = np.array(["ACTB", "LYZ", "ACTB", "CD19"], dtype="S")
-        features["feature_type"] = np.array(["Gene Expression"] * 4, dtype="S")
-        features["genome"] = np.array(["GRCh38"] * 4, dtype="S")
-    adata = read_expression(tmp_path / "filtered.h5")
+        features["feature_type"] = np.array(kinds, dtype="S")
+        features["genome"] = np.array(genomes, dtype="S")
+
+
+def write_legacy_10x(path, genomes):
+    """Write the counts as a file of 10x, of Cell Ranger 2."""
+    columns = sparse.csc_array(COUNTS.T)
+    with h5py.File(path, "w") as file:
+        for i, genome in enumerate(genomes, start=1):
+            group = file.create_group(genome)
+            group["barcodes"] = np.array(CELLS, dtype="S")
+            group["data"] = (i * columns.data).astype(np.int32)
+            group["indices"] = columns.indices.astype(np.int64)
+            group["indptr"] = columns.indptr.astype(np.int64)
+            group["shape"] = np.array(columns.shape)
+            group["genes"] = np.array(IDS, dtype="S")
+            group["gene_names"] = np.array(GENES, dtype="S")
+
+
+@pytest.mark.parametrize("name", ["filtered.h5", "filtered.h5ad"])
+def test_h5_of_10x(tmp_path, name):
+    write_10x(tmp_path / name)
+    adata = read_expression(tmp_path / name)
     check(adata, ["ACTB", "LYZ", "ACTB-1", "CD19"])
     assert adata.var["gene_ids"].tolist() == IDS
+
+
+def test_h5_of_10x_with_several_kinds_of_features(tmp_path):
+    kinds = ["Gene Expression", "Gene Expression", "Antibody Capture", "Custom"]
+    write_10x(tmp_path / "x.h5", kinds=kinds)
+    check(read_expression(tmp_path / "x.h5"), ["ACTB", "LYZ"], COUNTS[:, :2])
+
+
+def test_genome_of_10x(tmp_path):
+    path = tmp_path / "x.h5"
+    write_10x(path, genomes=["GRCh38", "mm10", "GRCh38", "mm10"])
+    adata = read_expression(path, genome="mm10")
+    check(adata, ["LYZ", "CD19"], COUNTS[:, [1, 3]])
+    assert read_expression(path).shape == (3, 4)
+    message = r"genome='hg19' is not in x.h5, whose genomes are 'GRCh38', 'mm10'$"
+    with pytest.raises(ValueError, match=message):
+        read_expression(path, genome="hg19")
+
+
+def test_genome_of_10x_of_old_versions(tmp_path):
+    write_legacy_10x(tmp_path / "one.h5", ["hg19"])
+    check(read_expression(tmp_path / "one.h5"))
+    path = tmp_path / "two.h5"
+    write_legacy_10x(path, ["hg19", "mm10"])
+    check(read_expression(path, genome="mm10"), counts=2 * COUNTS)
+    message = r"two.h5 has several genomes, 'hg19', 'mm10': select one by genome"
+    with pytest.raises(ValueError, match=message):
+        read_expression(path)
+    with pytest.raises(ValueError, match=r"genome='GRCh38' is not in two.h5"):
+        read_expression(path, genome="GRCh38")
+    write(tmp_path / "x.csv", table(COUNTS, CELLS, GENES, ",", ""))
+    with pytest.raises(ValueError, match=r"genome='mm10' is for .h5 files, got 'x.csv"):
+        read_expression(tmp_path / "x.csv", genome="mm10")
+
+
+def test_h5_with_content_of_anndata(tmp_path):
+    write_h5ad(tmp_path / "blood.h5", GENES)
+    check(read_expression(tmp_path / "blood.h5"))
+    with pytest.raises(ValueError, match=r"is not in blood.h5, .* are not recorded"):
+        read_expression(tmp_path / "blood.h5", genome="hg19")
+
+
+def test_h5_of_molecules(tmp_path):
+    with h5py.File(tmp_path / "molecule_info.h5", "w") as file:
+        file["umi"], file["count"] = np.arange(5), np.arange(5)
+    message = (
+        r"molecule_info.h5 has 'count', 'umi', but .*: it holds single molecules, read "
+        r"filtered_feature_bc_matrix.h5"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_expression(tmp_path / "molecule_info.h5")
+    with h5py.File(tmp_path / "none.h5", "w"):
+        pass
+    with pytest.raises(ValueError, match=r"none.h5 has no members, but a .* 'obs' and"):
+        read_expression(tmp_path / "none.h5")
 
 
 def table(counts, rows, columns, separator, corner):
@@ -226,10 +335,31 @@ def test_table_with_text_inside(tmp_path):
         read_expression(tmp_path / "x.csv")
 
 
-def test_table_with_other_separators(tmp_path):
-    write(tmp_path / "x.csv", table(COUNTS, CELLS, GENES, ";", ""))
-    with pytest.raises(ValueError, match=r"x.csv has a single column if ',' separates"):
+@pytest.mark.parametrize("separator", [";", "\t", "|", " "])
+def test_table_with_other_separators(tmp_path, separator):
+    write(tmp_path / "x.csv", table(COUNTS, CELLS, GENES, separator, "cell"))
+    message = (
+        r"x.csv has a single column if ',' separates.*first row contains {!r}, see"
+    )
+    with pytest.raises(ValueError, match=message.format(separator).replace("|", r"\|")):
         read_expression(tmp_path / "x.csv")
+    check(read_expression(tmp_path / "x.csv", sep=separator))
+
+
+def test_table_with_decimal_commas(tmp_path):
+    write(tmp_path / "x.csv", "cell;CD3E;LYZ\na;1,5;2\nb;2;0,5\n")
+    with pytest.raises(ValueError, match=r"x.csv .*first row contains ';', see sep"):
+        read_expression(tmp_path / "x.csv")
+
+
+def test_bad_separators(tmp_path):
+    write(tmp_path / "x.csv", table(COUNTS, CELLS, GENES, ",", ""))
+    for sep in ("", ", "):
+        with pytest.raises(ValueError, match="sep must be a single character, such as"):
+            read_expression(tmp_path / "x.csv", sep=sep)
+    write_folder(tmp_path, FOLDER, [[name] for name in GENES])
+    with pytest.raises(ValueError, match="sep=';' is for tables"):
+        read_expression(tmp_path, sep=";")
 
 
 def test_table_whose_first_row_does_not_fit(tmp_path):
@@ -246,19 +376,114 @@ def test_genes_in_is_for_tables(tmp_path):
         read_expression(tmp_path, genes_in="cells")
 
 
-def test_nothing_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"there is no file '.*none.h5ad'"):
-        read_expression(tmp_path / "none.h5ad")
-    message = r"folder of 10x or end in .h5ad, .h5, .csv.*, got 'x.loom'"
+@pytest.mark.parametrize("name", ["none.h5ad", "filtered", "x.loom"])
+def test_nothing_there(tmp_path, name):
+    message = rf"there is no file or folder '.*{name}'"
+    with pytest.raises(FileNotFoundError, match=message):
+        read_expression(tmp_path / name)
+
+
+def test_other_kinds_of_files(tmp_path):
+    (tmp_path / "x.loom").touch()
+    message = r"must end in .h5ad, .h5, .mtx, .*, got 'x.loom': folders of 10x are read"
     with pytest.raises(ValueError, match=message):
         read_expression(tmp_path / "x.loom")
+    for path in (None, 5, b"x.csv"):
+        with pytest.raises(TypeError, match="path must be a str or path-like, got"):
+            read_expression(path)
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [("x.csv", "anndata"), ("x.h5", "scanpy"), ("x.csv", "pandas")]
+    ("name", "content", "found"),
+    [
+        ("x.csv", b"", "nothing"),
+        ("x.csv.gz", b"cell,A,B\n1,2,3\n", "something else"),
+        ("x.csv", gzip.compress(b"cell,A,B\n1,2,3\n"), "gzip"),
+        ("x.tsv", b"PK\x03\x04 as of Excel", "zip"),
+        ("x.h5ad", b"cell,A,B\n1,2,3\n", "something else"),
+        ("x.h5", b"", "nothing"),
+        ("x.txt", b"\n<!DOCTYPE html><html>not found</html>", "a web page"),
+        ("matrix.mtx.gz", b"%%MatrixMarket", "something else"),
+    ],
+)
+def test_content_of_another_kind(tmp_path, name, content, found):
+    write_folder(tmp_path, FOLDER, [[gene] for gene in GENES])
+    (tmp_path / name).write_bytes(content)
+    message = rf"{name} must hold (text|gzip|HDF5) by its name, but holds {found}"
+    with pytest.raises(ValueError, match=message):
+        read_expression(tmp_path / name)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_other_encodings(tmp_path, encoding):
+    text = table(COUNTS, ["Müller", *CELLS[1:]], GENES, ",", "")
+    (tmp_path / "x.csv").write_bytes(text.encode(encoding))
+    message = r"x.csv cannot be read as a table in UTF-8 .*UnicodeDecodeError"
+    with pytest.raises(ValueError, match=message):
+        read_expression(tmp_path / "x.csv")
+
+
+def test_header_of_a_matrix(tmp_path):
+    write_folder(tmp_path, FOLDER, [[name] for name in GENES])
+    file = tmp_path / "matrix.mtx"
+    before = file.read_text()
+    message = "matrix.mtx has 700000000000 entries by its header, but only 4 rows and 3"
+    file.write_text(before.replace("4 3 6", "4 3 700000000000"))
+    with pytest.raises(ValueError, match=message):
+        read_expression(tmp_path)
+    file.write_text(before.replace("4 3 6", "4000000000000 3 6"))
+    with pytest.raises(ValueError, match="has 4000000000000 rows and 3 columns, but"):
+        read_expression(tmp_path)
+    file.write_text(before.replace("\n1 1", "\n5 1"))
+    with pytest.raises(ValueError, match=r"matrix.mtx cannot be read as Matrix Market"):
+        read_expression(tmp_path)
+
+
+@pytest.mark.parametrize("member", ["indices", "indptr"])
+@pytest.mark.parametrize("write_h5", [write_10x, lambda path: write_h5ad(path, GENES)])
+def test_indices_beyond_the_matrix(tmp_path, write_h5, member):
+    path = tmp_path / "x.h5"
+    write_h5(path)
+    with h5py.File(path, "r+") as file:
+        indices = file["matrix" if "matrix" in file else "X"][member]
+        indices[1] = 2**28
+    with pytest.raises(ValueError, match=r"x.h5 "):
+        read_expression(path)
+
+
+def test_damaged_files(tmp_path):
+    names = ["features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx"]
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    write_folder(folder, names, [[gene] for gene in GENES])
+    write_10x(tmp_path / "x.h5")
+    write_h5ad(tmp_path / "x.h5ad", GENES)
+    write(tmp_path / "x.csv.gz", table(COUNTS, CELLS, GENES, ",", ""))
+    files = [path for path in sorted(tmp_path.rglob("*")) if path.is_file()]
+    rng = np.random.default_rng(0)
+    n_refused = 0
+    for path in [file for file in files for _ in range(12)]:
+        content = bytearray(path.read_bytes())
+        damaged, place = content.copy(), rng.integers(len(content))
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged[:place] if rng.random() < 0.3 else damaged)
+        try:
+            read_expression(folder if path.parent == folder else path)
+        except ValueError as exc:  # any other exception fails the test
+            n_refused += re.search(rf"{path.name}|matrix.mtx has", str(exc)) is not None
+        path.write_bytes(content)
+    assert n_refused > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("x.csv", "anndata"), ("x.h5", "scanpy"), ("x.h5", "h5py"), ("x.csv", "pandas")],
 )
 def test_without_the_extra(tmp_path, monkeypatch, name, module):
-    write(tmp_path / name, table(COUNTS, CELLS, GENES, ",", ""))
+    if name == "x.h5":
+        write_10x(tmp_path / name)
+    else:
+        write(tmp_path / name, table(COUNTS, CELLS, GENES, ",", ""))
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=f"read_expression needs {module}, which"):
         read_expression(tmp_path / name)
