@@ -20,6 +20,13 @@ LARGEST_LOG = 20
 # Totals of cells that differ by less than this fraction count as equal.
 SAME_TOTAL = 1e-3
 
+# Counts divided by the total of their cell are multiples of a unit that differs between
+# cells. Of the multiples up to a maximum, this share is whole up to a tolerance; of the
+# logarithms of such values, nearly none is. Rounded values are multiples of one unit.
+WHOLE_SHARE, WHOLE_TOLERANCE, LARGEST_MULTIPLE, UNIT_SHARE = 0.9, 0.02, 30, 0.3
+# Minimum number of multiples, and maximum number of cells that are examined for it.
+FEWEST_MULTIPLES, N_EXAMINED = 20, 200
+
 # With fewer positive values than this, nothing contradicts the kind that is given.
 FEW_VALUES = 10
 
@@ -81,8 +88,9 @@ def infer_kind(X):
     -------
     kind : {"counts", "tpm", "log"}
         "counts": all values are whole numbers. "tpm": they are not, and either the
-        largest is too large for a logarithm or all cells have the same total. "log":
-        otherwise.
+        largest is too large for a logarithm, or all cells have the same total, or none
+        a total above 1 (fractions), or values are multiples of a number per cell
+        (counts divided by a total, also of a subset of the genes). "log": otherwise.
     evidence : str
         Observation in the data that led to it, worded to follow "but" in a message.
     """
@@ -103,10 +111,38 @@ def infer_kind(X):
     totals = totals[totals > 0]
     # Equal values may have equal totals by chance: cells with one gene each.
     least = values.min(where=values > 0, initial=largest)
-    may_differ = totals.size > 1 and least < largest
-    if may_differ and np.ptp(totals) <= SAME_TOTAL * totals.max():
-        return "tpm", f"{evidence} and every cell has the total {totals.mean():.6g}"
+    if totals.size > 1 and least < largest:
+        if np.ptp(totals) <= SAME_TOTAL * totals.max():
+            return "tpm", f"{evidence} and every cell has the total {totals.mean():.6g}"
+        if totals.max() <= 1 + SAME_TOTAL:
+            return "tpm", f"{evidence} and no cell has a total above 1"
+        if _are_multiples(X):
+            return "tpm", f"{evidence} and values are multiples of a number per cell"
     return "log", f"{evidence} and the largest is only {largest:.4g}"
+
+
+def _are_multiples(X):
+    """Return whether the values of each cell are multiples of a unit of the cell."""
+    cells = np.unique(np.linspace(0, X.shape[0] - 1, N_EXAMINED).astype(np.intp))
+    rows = X[cells] if not sparse.issparse(X) else X.tocsr()[cells]
+    if sparse.issparse(rows):
+        rows = np.split(rows.data, rows.indptr[1:-1])
+    units, multiples = [], []
+    for row in rows:
+        levels = np.unique(np.append(row, 0)).astype(np.float64)
+        steps = np.diff(levels)
+        # Levels that differ by rounding are one.
+        steps = steps[steps > 1e-6 * levels[1:]]
+        if steps.size > 1:
+            units.append(steps.min())
+            multiples.append(levels[1:] / steps.min())
+    multiples = np.concatenate([*multiples, []])
+    multiples = multiples[(multiples > 1.5) & (multiples <= LARGEST_MULTIPLE)]
+    if multiples.size < FEWEST_MULTIPLES:
+        return False
+    whole = np.abs(multiples - np.round(multiples)) <= WHOLE_TOLERANCE
+    n_units = np.unique(np.round(np.log(units), 3)).size
+    return whole.mean() >= WHOLE_SHARE and n_units >= UNIT_SHARE * len(units)
 
 
 def conflicting_evidence(X, kind):

@@ -74,10 +74,13 @@ class ExpressionNormalizer(
 
     Notes
     -----
-    ``kind="auto"`` infers counts from whole numbers. Other values are logarithms if the
-    largest is at most 20, which log2(1 + TPM) cannot exceed, and cells differ in
-    their totals; else they are "tpm". A `UserWarning` is issued if the values
-    contradict the kind that is given or was inferred in `fit`.
+    ``kind="auto"`` infers counts from whole numbers. Other values are "tpm" if one
+    exceeds 20, the maximum of log2(1 + TPM); if all cells have the same total, or none
+    a total above 1; or if the values of each cell are multiples of a number that
+    differs between cells, as of counts divided by a total, also for a subset of the
+    genes. Otherwise they are logarithms: pass `kind` for normalised values up to 20
+    that are not made from counts. A `UserWarning` is issued if the values contradict
+    the kind that is given or was inferred in `fit`.
 
     Without `scale`, the result of a cell depends on that cell alone, and a sparse
     matrix stays sparse. A cell without any expression stays zero. The result of a
