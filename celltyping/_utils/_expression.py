@@ -89,8 +89,9 @@ def infer_kind(X):
     kind : {"counts", "tpm", "log"}
         "counts": all values are whole numbers. "tpm": they are not, and either the
         largest is too large for a logarithm, or all cells have the same total, or none
-        a total above 1 (fractions), or values are multiples of a number per cell
-        (counts divided by a total, also of a subset of the genes). "log": otherwise.
+        a total above 1 (fractions of several genes), or values are multiples of a
+        number per cell (counts divided by a total, also of a subset of the genes).
+        "log": otherwise.
     evidence : str
         Observation in the data that led to it, worded to follow "but" in a message.
     """
@@ -114,7 +115,8 @@ def infer_kind(X):
     if totals.size > 1 and least < largest:
         if np.ptp(totals) <= SAME_TOTAL * totals.max():
             return "tpm", f"{evidence} and every cell has the total {totals.mean():.6g}"
-        if totals.max() <= 1 + SAME_TOTAL:
+        is_sparse = np.count_nonzero(values) < 2 * totals.size
+        if totals.max() <= 1 + SAME_TOTAL and not is_sparse:
             return "tpm", f"{evidence} and no cell has a total above 1"
         if _are_multiples(X):
             return "tpm", f"{evidence} and values are multiples of a number per cell"

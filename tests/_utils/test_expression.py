@@ -15,6 +15,7 @@ from celltyping._utils._expression import (
     encode_batch,
     infer_kind,
 )
+from celltyping.datasets import load_blood_transfer
 
 COUNTS = np.random.default_rng(0).poisson(np.geomspace(0.1, 200, 40), size=(30, 40))
 CPM = COUNTS / COUNTS.sum(axis=1, keepdims=True) * 1e6
@@ -30,6 +31,8 @@ KINDS = [
     ("some genes of it", CPM[:, 20:], "tpm"),
     ("fractions of molecules", COUNTS + 0.25, "tpm"),
     ("shares of each cell", SHARES, "tpm"),
+    ("shares of some genes", SHARES[:, :30], "tpm"),
+    ("normalised values of some genes", CPM[:, :14] / 1000, "tpm"),
     ("natural logarithm", np.log1p(CPM / 100), "log"),
     ("binary logarithm", np.log2(1 + CPM), "log"),
     ("some genes of it", np.log1p(CPM)[:, :7], "log"),
@@ -48,6 +51,36 @@ FORMATS = ["csr", "csc", "coo", "lil"]
 @pytest.mark.parametrize(("X", "kind"), [row[1:] for row in KINDS], ids=IDS)
 def test_kind(X, kind):
     assert infer_kind(X)[0] == kind
+
+
+# Transforms of the counts of cells, given their totals over all genes.
+TRANSFORMS = {
+    "counts": (lambda X, totals: X, "counts"),
+    "fractions": (lambda X, totals: X / totals, "tpm"),
+    "percent": (lambda X, totals: X / totals * 100, "tpm"),
+    "counts per 10,000": (lambda X, totals: X / totals * 1e4, "tpm"),
+    "natural logarithm": (lambda X, totals: np.log1p(X / totals * 1e4), "log"),
+    "binary logarithm": (lambda X, totals: np.log2(1 + X / totals * 1e6), "log"),
+    "rounded logarithm": (
+        lambda X, totals: np.round(np.log1p(X / totals * 1e4), 1),
+        "log",
+    ),
+    "logarithm of counts": (lambda X, totals: np.log1p(X), "log"),
+}
+
+
+@pytest.mark.parametrize("genes", [slice(None), slice(300), slice(2400, None)])
+@pytest.mark.parametrize("experiment", ["pbmc3k", "kang"])
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_kind_of_a_subset_of_genes(name, experiment, genes):
+    blood = load_blood_transfer()
+    cells = np.flatnonzero(blood.batch == experiment)[:250]
+    counts = blood.data[cells][:, genes].toarray()
+    transform, kind = TRANSFORMS[name]
+    X = transform(counts, blood.n_counts[cells, None]).astype(np.float32)
+    assert infer_kind(X)[0] == kind
+    assert infer_kind(sparse.csr_array(X))[0] == kind
+    assert conflicting_evidence(X, kind) is None
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -88,6 +121,12 @@ def test_evidence_names_what_was_seen():
     )
     assert infer_kind([[0.25, 0.75], [0.5, 0.5]])[1] == (
         "not all values are whole numbers (one is 0.25) and every cell has the total 1"
+    )
+    assert infer_kind([[0.25, 0.5], [0.5, 0.5]])[1] == (
+        "not all values are whole numbers (one is 0.25) and no cell has a total above 1"
+    )
+    assert infer_kind(CPM[:, :14] / 1000)[1].endswith(
+        " and values are multiples of a number per cell"
     )
     assert infer_kind([[0, 2.5], [1, 0]])[1] == (
         "not all values are whole numbers (one is 2.5) and the largest is only 2.5"

@@ -559,6 +559,15 @@ def test_kinds_are_told_for_each_experiment(target, source):
     np.testing.assert_allclose(found["probability"], expected["probability"], rtol=1e-3)
 
 
+def test_fractions_of_a_subset_of_genes_are_no_logarithms(target, source):
+    expected = transfer(target, source)
+    totals = target.X.sum(axis=1).A1 * np.linspace(1.2, 2, 30)  # over more genes
+    target.X = sparse.csr_matrix(target.X / totals[:, None])
+    for kind in ("auto", "tpm"):  # neither warns
+        found = transfer(target, source, kind=kind)
+        np.testing.assert_allclose(found["probability"], expected["probability"], 1e-3)
+
+
 @pytest.mark.parametrize("kind", ["counts", "log", "tpm"])
 def test_kind_is_what_the_user_says(target, source, kind):
     for adata in (target, source):
