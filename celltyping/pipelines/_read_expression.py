@@ -188,11 +188,11 @@ def _read_hdf5(path, genome):
         adata = _checked(_import("scanpy").read_10x_h5(path, **options), path)
     if legacy:
         return adata
-    keep = (adata.var["feature_types"] == _GENES).to_numpy()
+    keep = adata.var["feature_types"] == _GENES
     if genome is not None:
         _check_genome(path, genome, adata.var["genome"].unique().tolist())
-        keep &= (adata.var["genome"] == genome).to_numpy()
-    return adata[:, keep].copy()
+        keep = keep & (adata.var["genome"] == genome)
+    return adata[:, keep.to_numpy()].copy()
 
 
 def _check_genome(path, genome, found):

@@ -338,10 +338,8 @@ def test_table_with_text_inside(tmp_path):
 @pytest.mark.parametrize("separator", [";", "\t", "|", " "])
 def test_table_with_other_separators(tmp_path, separator):
     write(tmp_path / "x.csv", table(COUNTS, CELLS, GENES, separator, "cell"))
-    message = (
-        r"x.csv has a single column if ',' separates.*first row contains {!r}, see"
-    )
-    with pytest.raises(ValueError, match=message.format(separator).replace("|", r"\|")):
+    message = rf"x.csv has a single column .*contains {re.escape(repr(separator))}, see"
+    with pytest.raises(ValueError, match=message):
         read_expression(tmp_path / "x.csv")
     check(read_expression(tmp_path / "x.csv", sep=separator))
 
