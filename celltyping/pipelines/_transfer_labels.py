@@ -345,7 +345,7 @@ def _expression_of(adata, layer, name):
     if not layers.keys() <= {"source", "target"}:
         raise ValueError(
             "layer must be a str, None or a dict with the keys 'source' and 'target', "
-            f"got the keys {list_names(layers)}"
+            f"got the keys {list_names(list(layers))}"
         )
     layer = layers.get(name)
     if adata.isbacked:

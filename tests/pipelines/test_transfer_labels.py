@@ -23,6 +23,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from celltyping._utils._labels import is_unlabeled
 from celltyping.datasets import load_blood_transfer
+from celltyping.estimators import ItClustClassifier
 from celltyping.pipelines import make_single_cell_pipeline, transfer_labels
 from celltyping.transformers import (
     ExpressionNormalizer,
@@ -284,15 +285,16 @@ def test_default_estimator(target, source):
 
 
 def test_reject_threshold_of_the_default_estimator(target, source):
-    others = source[source.obs["celltype"] != "T"].copy()
-    table = transfer_labels(target, others, reject_threshold=1.2, random_state=0)
-    is_new = np.array(truth(30)) == "T"
-    assert table["unknown"][is_new].all()
-    assert not table["unknown"][~is_new].any()
+    table = transfer_labels(target, source, reject_threshold=1.0, random_state=0)
+    itclust = ItClustClassifier(reject_threshold=1.0, random_state=0)
+    estimator = make_single_cell_pipeline(itclust, kind="log")
+    pd.testing.assert_frame_equal(table, transfer(target, source, estimator=estimator))
+    assert table["unknown"].any()
+    assert not transfer_labels(target, source, random_state=0)["unknown"].any()
     with pytest.raises(ValueError, match=r"reject_threshold=1\.2 is for the default"):
-        transfer(target, others, reject_threshold=1.2)
+        transfer(target, source, reject_threshold=1.2)
     with pytest.raises(ValueError, match="'reject_threshold' parameter of transfer_l"):
-        transfer_labels(target, others, reject_threshold=-1)
+        transfer_labels(target, source, reject_threshold=-1)
 
 
 @pytest.mark.parametrize(
