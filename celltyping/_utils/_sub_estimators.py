@@ -9,7 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from celltyping._utils._compat import _num_samples
 from celltyping._utils._containers import is_frame, refuse_container
-from celltyping._utils._tables import take_rows
+from celltyping._utils._tables import dense_columns, take_rows
 from celltyping._utils._validation import canonical_sparse, check_magnitude
 from celltyping.connectome import Connectome
 
@@ -55,8 +55,9 @@ def sub_estimator_has(method):
 def check_rows(estimator, X, *, reset):
     """Validate X of a meta-estimator as far as its sub-estimators do not.
 
-    Return a DataFrame or Connectome itself, otherwise an array or CSR matrix. The tags
-    of the meta-estimator decide whether X may be sparse or contain NaN.
+    Return a DataFrame (with dense columns) or a Connectome itself, otherwise an array
+    or CSR matrix. The tags of the meta-estimator decide whether X may be sparse or
+    contain NaN.
     """
     if isinstance(X, Connectome):
         return X
@@ -69,7 +70,7 @@ def check_rows(estimator, X, *, reset):
     )
     allow_nan, sparse = tags.allow_nan or has_steps, tags.sparse or has_steps
     if is_frame(X):
-        rows = X
+        rows = X = dense_columns(X)
         is_numeric = X.select_dtypes("number").shape == X.shape
         missing = X.isna().sum()
         if is_numeric and not allow_nan and missing.any():

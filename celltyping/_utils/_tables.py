@@ -21,6 +21,11 @@ from celltyping._utils._validation import check_magnitude, is_integer
 MAX_NAMES = 20
 
 
+def dense_columns(frame):
+    """Return a DataFrame, dense if all columns are sparse: SVMs fail on these."""
+    return frame.sparse.to_dense() if hasattr(frame, "sparse") else frame
+
+
 def validate_table(estimator, X, *, reset):
     """Validate a table for an estimator, except for the values of its columns.
 

@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_non_negative
 
 from celltyping._utils._compat import Interval, StrOptions
-from celltyping._utils._tables import is_frame
+from celltyping._utils._containers import is_frame
 from celltyping._utils._validation import validate_samples
 from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome import Connectome

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Mapping
 
 import numpy as np
 
+from celltyping._utils._containers import is_frame
 from celltyping._utils._labels import UNKNOWN, is_missing
-from celltyping._utils._tables import is_frame
 from celltyping._utils._validation import is_integer
 from celltyping.connectome._ids import (
     as_column,

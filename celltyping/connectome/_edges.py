@@ -10,6 +10,7 @@ from collections.abc import Hashable
 import numpy as np
 from scipy import sparse
 
+from celltyping._utils._containers import is_number
 from celltyping._utils._messages import list_names
 from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome._graph import Graph
@@ -201,21 +202,12 @@ def _as_weights(column, name):
         else:
             found = ", ".join(sorted(kind.__name__ for kind in kinds))
             text = [weight for weight in weights if isinstance(weight, str)]
-            odd = [value for value in text if not _is_number(value)] or text
+            odd = [value for value in text if not is_number(value)] or text
             example = f" such as {odd[0]!r}" if odd else ""
             raise TypeError(f"{name} must hold numbers, got {found}{example}")
     if weights.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, got dtype {weights.dtype}")
     return weights
-
-
-def _is_number(text):
-    """Return whether text is a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_min_weight(min_weight):

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
+from celltyping._utils._containers import is_frame, refuse_container
 from celltyping._utils._messages import list_names
-from celltyping._utils._tables import is_frame
 from celltyping.connectome._ids import as_ids, check_same_kind, check_unique, find_ids
 
 _ADVICE = (
@@ -23,12 +23,10 @@ def check_is_matrix(X, name):
     """Raise a TypeError that names the right call if X is another kind of data."""
     if sparse.issparse(X):  # some of them are mappings
         return
-    if hasattr(X, "is_directed") and hasattr(X, "edges"):
-        problem = "a networkx graph: pass Connectome.from_networkx(graph)"
-    elif hasattr(X, "obs_names"):
+    if hasattr(X, "obsp"):
         problem = (
-            "an AnnData: pass its matrix, adata.X, or Connectome(adata.obsp[key]) for "
-            "a graph of cells"
+            "an AnnData: pass its expression, adata.X, or Connectome(adata.obsp[key]) "
+            "for a graph of cells"
         )
     elif isinstance(X, (str, bytes, os.PathLike)):
         problem = f"{X!r}: pass read_edges(path) for a file of edges"
@@ -40,6 +38,7 @@ def check_is_matrix(X, name):
             "(table) for a table of edges, and ids of rows as the index"
         )
     else:
+        refuse_container(X, name)
         return
     raise TypeError(f"{name} must be a matrix, got {problem}")
 

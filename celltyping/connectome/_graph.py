@@ -26,8 +26,8 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from celltyping._utils._containers import is_frame
 from celltyping._utils._messages import list_names
-from celltyping._utils._tables import is_frame
 from celltyping._utils._validation import check_sparse
 from celltyping.connectome._frames import (
     check_is_matrix,

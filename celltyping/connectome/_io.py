@@ -130,19 +130,36 @@ def read_edges(
 def _read_columnar(path, file_format, columns, check, text_ids):
     """Read the named columns of a parquet or feather file."""
     import_optional("pandas", extra="io", needed_by="read_edges")
-    dataset = import_optional("pyarrow.dataset", extra="io", needed_by="read_edges")
+    pyarrow = import_optional("pyarrow", extra="io", needed_by="read_edges")
+    # Not pyarrow.dataset, which reads ahead in threads that crash on damaged files.
+    module = "pyarrow.parquet" if file_format == "parquet" else "pyarrow.ipc"
+    module = import_optional(module, extra="io", needed_by="read_edges")
     check_content(path, file_format)
-    with reading(path, file_format):
-        source = dataset.dataset(path, format=file_format)
-        names = source.schema.names
-    check(names)
     wanted = [name for name in columns.values() if name is not None]
-    with reading(path, file_format):
-        table = source.to_table(columns=wanted)
-        table.validate(full=True)
-        if text_ids:
-            # in arrow, because pandas may convert a missing value to the text "nan"
-            for name in (columns["pre"], columns["post"]):
-                position = table.column_names.index(name)
-                table = table.set_column(position, name, table[name].cast("string"))
-        return table.to_pandas(ignore_metadata=True)
+    with pyarrow.OSFile(str(path)) as file:
+        with reading(path, file_format):
+            if file_format == "parquet":
+                source = module.ParquetFile(file)
+                names = source.schema_arrow.names
+            else:
+                names = module.open_file(file).schema.names
+        check(names)
+        with reading(path, file_format):
+            if file_format == "parquet":
+                table = source.read(columns=wanted)
+            else:
+                fields = [names.index(name) for name in wanted]
+                options = module.IpcReadOptions(included_fields=fields)
+                table = module.open_file(file, options=options).read_all()
+            return _to_pandas(table, columns, text_ids)
+
+
+def _to_pandas(table, columns, text_ids):
+    """Convert a table of pyarrow to a DataFrame, after a check of all buffers."""
+    table.validate(full=True)
+    if text_ids:
+        # in arrow, because pandas may convert a missing value to the text "nan"
+        for name in (columns["pre"], columns["post"]):
+            position = table.column_names.index(name)
+            table = table.set_column(position, name, table[name].cast("string"))
+    return table.to_pandas(ignore_metadata=True)

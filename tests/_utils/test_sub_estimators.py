@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 from sklearn.utils import get_tags
 
+from celltyping import OutlierFilteredClassifier
 from celltyping._utils._sub_estimators import (
     check_rows,
     index_metadata,
@@ -52,6 +53,19 @@ class Untagged:
 
     def fit(self, X):
         return self
+
+
+@pytest.mark.parametrize("fill_value", [0, np.nan])
+def test_sparse_columns_of_a_frame_become_dense(fill_value):
+    dense = pd.DataFrame(np.arange(20.0).reshape(10, 2), columns=["a", "b"])
+    frame = dense.astype(pd.SparseDtype(float, fill_value))
+    before = frame.copy()
+    pd.testing.assert_frame_equal(check_rows(Meta(), frame, reset=True), dense)
+    y = np.repeat(["x", "y"], 5)
+    model = OutlierFilteredClassifier(SVC()).fit(frame, y)
+    expected = OutlierFilteredClassifier(SVC()).fit(dense, y).predict(dense)
+    assert model.predict(frame).tolist() == expected.tolist()
+    pd.testing.assert_frame_equal(frame, before)
 
 
 # ------------------------------------------------------------------------------ seeds

@@ -129,8 +129,8 @@ def annotated():
 
 
 FOREIGN = [
-    (nx.path_graph(3), r"a networkx graph: pass Connectome\.from_networkx"),
-    (annotated(), r"an AnnData: pass its matrix, adata\.X, or Connectome\(adata\.obsp"),
+    (nx.path_graph(3), r"Graph: celltyping\.Connectome\.from_networkx"),
+    (annotated(), r"an AnnData: pass its expression, .* or Connectome\(adata\.obsp"),
     ("edges.csv", r"'edges\.csv': pass read_edges"),
     (Path("edges.csv"), r"pass read_edges"),
     ({"pre": [1], "post": [2]}, r"a dict: pass Connectome\.from_edges"),
@@ -145,10 +145,10 @@ FOREIGN = [
 
 @pytest.mark.parametrize(("foreign", "message"), FOREIGN)
 def test_other_data_names_the_call_that_takes_it(foreign, message):
-    with pytest.raises(TypeError, match=f"adjacency must be a matrix, got .*{message}"):
+    with pytest.raises(TypeError, match=f"adjacency must be an? .*, got .*{message}"):
         Connectome(foreign)
     for estimator in (NtacClassifier(), NtacClusterer(2), TypeProfile()):
-        with pytest.raises(TypeError, match=f"X must be a matrix, got .*{message}"):
+        with pytest.raises(TypeError, match=f"X must be an? .*, got .*{message}"):
             estimator.fit(foreign, ["a", "b", "c"])
 
 

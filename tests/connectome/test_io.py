@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from celltyping import NtacClassifier
 from celltyping.connectome import Connectome, read_edges
+from celltyping.datasets import make_connectome
 
 LONG = 720575940612345678
 EDGES = pd.DataFrame(
@@ -133,6 +135,59 @@ def test_ids_that_overflow_are_refused(write, ending):
         read_edges(write(frame, ending))
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_damaged_files(write, ending):
+    rng = np.random.default_rng(0)
+    frame = pd.concat([EDGES] * 20, ignore_index=True)
+    path = write(frame, ending)
+    data = path.read_bytes()
+    found = []
+    for trial in range(60):
+        damaged = bytearray(data)
+        if trial % 4 == 0:
+            del damaged[rng.integers(len(data)) :]
+        else:
+            damaged[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            read_edges(path, text_ids=trial % 3 == 0)
+        except (ValueError, TypeError) as exc:
+            found.append(str(exc))
+            words = (path.name, "column", "weights must be")
+            assert any(word in found[-1] for word in words), found[-1]
+    assert len(found) > 20
+
+
+def test_other_ids_are_dropped_on_request(write):
+    path = write(EDGES, ".csv")
+    with pytest.raises(ValueError, match="other_ids='drop' leaves out their rows"):
+        read_edges(path, nodes=[LONG, LONG + 1])
+    con = read_edges(path, nodes=[LONG, LONG + 1], other_ids="drop")
+    assert (len(con), con.n_synapses) == (2, 5)
+
+
+@pytest.mark.parametrize("ids", ["int64", "str"])
+def test_edges_and_types_of_two_downloads(write, ids):
+    """The edges name neurons without a type, the types neurons without an edge."""
+    brain = make_connectome(120, n_types=3, n_edges=3000, random_state=0)
+    edges = brain.data.to_edges()
+    edges[["pre", "post"]] = (edges[["pre", "post"]] + LONG).astype(ids)
+    types = pd.Series(brain.target, index=brain.data.node_ids + LONG, name="type")
+    types = types.iloc[:60]
+    types.loc[7] = "A type without a neuron"
+    types.loc[LONG + 100] = None
+    types.index = types.index.astype(ids)
+    con = read_edges(write(edges, ".csv.gz"), text_ids=ids == "str")
+    with pytest.raises(ValueError, match=r"1 of the 62 ids .* unknown_ids='ignore'"):
+        con.align(types)
+    y = con.align(types, unknown_ids="ignore")
+    assert np.count_nonzero(y != "?") == 60
+    ntac = NtacClassifier().fit(con, y)
+    assert np.mean(ntac.transduction_ == brain.target) > 0.8
+    result = con.to_series(ntac.transduction_, name="type")
+    assert (result[types.index[:60]] == types[:60]).all()
+
+
 def test_bad_weights_are_refused(write):
     with pytest.raises(ValueError, match=rf"1 negative .* from node {LONG + 1} to"):
         read_edges(write(EDGES.assign(weight=[1, -2, 3]), ".csv"))
@@ -152,7 +207,7 @@ def test_path_is_checked_first(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("ending", "module"), [(".csv", "pandas"), (".parquet", "pyarrow.dataset")]
+    ("ending", "module"), [(".csv", "pandas"), (".parquet", "pyarrow.parquet")]
 )
 def test_the_extra_is_named(write, monkeypatch, ending, module):
     path = write(EDGES, ending)
