@@ -15,7 +15,11 @@ from sklearn.base import _fit_context
 from sklearn.utils import _param_validation, _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils.metadata_routing import _raise_for_params, _RoutingNotSupportedMixin
-from sklearn.utils.validation import _check_feature_names_in, _num_samples
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
+    _num_samples,
+)
 
 __all__ = [
     "ANY_N_JOBS",
@@ -24,6 +28,7 @@ __all__ = [
     "StrOptions",
     "_RoutingNotSupportedMixin",
     "_check_feature_names_in",
+    "_check_sample_weight",
     "_fit_context",
     "_num_samples",
     "_raise_for_params",

@@ -13,6 +13,9 @@ from celltyping._utils._tables import dense_columns, take_rows
 from celltyping._utils._validation import canonical_sparse, check_magnitude
 from celltyping.connectome import Connectome
 
+# Parameters of classifiers and samplers that contain classes.
+_CLASS_PARAMS = ("class_weight", "sampling_strategy")
+
 
 def make_generator(random_state):
     """Return a RandomState from which one fit draws all its seeds, or None."""
@@ -119,3 +122,31 @@ def index_metadata(params, rows, n_rows):
         name: take_rows(value, rows) if is_per_row(value, n_rows) else value
         for name, value in params.items()
     }
+
+
+def encode_class_params(estimator, classes):
+    """Replace classes by their indices in the parameters of an estimator.
+
+    It is going to be fitted with the indices. An `outlier_label` that is no class
+    becomes -1, and an `unlabeled_marker` "auto", as all types are known.
+    """
+    code = {key: i for i, key in enumerate(classes.tolist())}
+    coded = {}
+    for name, value in estimator.get_params(deep=True).items():
+        parameter = name.rpartition("__")[2]
+        if parameter == "unlabeled_marker":
+            coded[name] = "auto"
+        elif parameter == "outlier_label" and np.isscalar(value):
+            coded[name] = value if value == "most_frequent" else code.get(value, -1)
+        elif parameter in _CLASS_PARAMS and isinstance(value, dict | list):
+            unknown = [key for key in value if key not in code]
+            if unknown:
+                raise ValueError(
+                    f"{name} contains {unknown}, which are not classes; the classes "
+                    f"are {classes.tolist()}"
+                )
+            if isinstance(value, dict):
+                coded[name] = {code[key]: entry for key, entry in value.items()}
+            else:
+                coded[name] = [code[key] for key in value]
+    return estimator.set_params(**coded) if coded else estimator

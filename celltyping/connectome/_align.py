@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 
 from celltyping._utils._containers import is_frame
-from celltyping._utils._labels import UNKNOWN, is_missing
+from celltyping._utils._labels import UNKNOWN, is_unlabeled
 from celltyping._utils._validation import is_integer
 from celltyping.connectome._ids import (
     as_column,
@@ -50,7 +50,7 @@ def align_labels(labels, graph, indices, missing="auto", unknown_ids="raise"):
         advice="; unknown_ids='ignore' leaves them out",
         allow_unknown=unknown_ids == "ignore",
     )
-    known = ~is_missing(types) & (positions >= 0)
+    known = ~is_unlabeled(types, None) & (positions >= 0)
     types = _as_types(types[known])
     if isinstance(missing, str) and missing == "auto":
         missing = UNKNOWN if types.dtype == object else -1

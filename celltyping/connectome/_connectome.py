@@ -389,9 +389,10 @@ class Connectome:
             Types by id: strings or integers. Ids of nodes that are not in view are
             ignored.
         missing : scalar, default="auto"
-            Value for nodes that are missing in `labels` or have the type None or NaN.
-            "auto": "?" among strings and -1 among integers, the markers of an unknown
-            type that the estimators expect.
+            Value for nodes that are missing in `labels` or have the type None, NaN,
+            "?", a blank string or the text of a missing value such as "nan". "auto":
+            "?" among strings and -1 among integers, the markers of an unknown type that
+            the estimators expect.
         unknown_ids : {"raise", "ignore"}, default="raise"
             What to do with ids in `labels` that are not in the graph: raise an error,
             or ignore them if there are others.

@@ -22,6 +22,7 @@ from celltyping._utils._compat import (
     _num_samples,
     _RoutingNotSupportedMixin,
 )
+from celltyping._utils._labels import check_known
 from celltyping._utils._messages import list_names
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sub_estimators import (
@@ -165,9 +166,10 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the column of groups is missing or contains missing values, groups are
-            too small, or `shared_steps` is not less than the number of steps of a
-            pipeline. An exception of a clone gets a note with the name of its group.
+            If the column of groups is missing or contains missing values, a class in y
+            is unknown and the classifier has no `unlabeled_marker`, groups are too
+            small, or `shared_steps` is not less than the number of steps of a pipeline.
+            An exception of a clone gets a note with the name of its group.
         """
         for name in ("handle_small", "handle_unknown"):
             if getattr(self, name) == "noise" and not _is_type("clusterer")(self):
@@ -178,6 +180,8 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         X = self._validate_X(X, reset=True)
         if y is not None:
             check_consistent_length(X, y)
+            if _is_type("classifier")(self) and not self._takes_unknown():
+                check_known(y)
         remove_attributes(self, "classes_", "clusters_", "labels_", "offsets_")
         X, rows_by_group = self._split(X)
         self.groups_ = list(rows_by_group)
@@ -317,7 +321,10 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         score : float
             Accuracy or R².
         """
-        metric = accuracy_score if _is_type("classifier")(self) else r2_score
+        metric = r2_score
+        if _is_type("classifier")(self):
+            check_known(y)
+            metric = accuracy_score
         return metric(y, self.predict(X), sample_weight=sample_weight)
 
     def split_by_group(self, X):
@@ -427,6 +434,13 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
                     f"(in the groups {list_names(names)} of the column {self.group!r})"
                 )
             raise
+
+    def _takes_unknown(self):
+        """Return whether the estimator knows of unknown classes in y."""
+        params = self._get_estimator().get_params(deep=True)
+        return any(
+            name.endswith(("unlabeled_marker", "outlier_label")) for name in params
+        )
 
     def _fit_shared_steps(self, X, y, merged, random_state):
         """Fit the steps that all clones share; return them as a pipeline, or None."""

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from celltyping._nn._pickling import PicklableNetMixin
 from celltyping._utils._compat import Interval, StrOptions, _fit_context
-from celltyping._utils._labels import encode_types
+from celltyping._utils._labels import encode_types, rejected_label, replace_labels
 from celltyping._utils._optional import import_optional
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._validation import check_magnitude, validate_samples
@@ -104,10 +104,10 @@ class ItClustClassifier(
         Target cells whose `novelty_` exceeds this are labelled "unknown" (-1 if types
         are numbers): they are of a type that the source lacks. 1.2 is a good first
         value. None: every cell gets a type.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value of `y` that means the type is unknown. "auto": "?", None and NaN among
-        strings, -1 among integers, except that y with exactly the values -1 and 1 is
-        a binary problem.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values in `y` that mean unknown, beside "?", None, NaN and blank strings.
+        "auto": -1 among integers, except that y with exactly the values -1 and 1 is a
+        binary problem.
     callbacks : list of skorch callbacks, default=None
         Callbacks of each training.
     device : str, default="auto"
@@ -321,9 +321,9 @@ class ItClustClassifier(
             self.unlabeled_marker,
             caller=type(self).__name__,
             found=f"X has n_samples = {X.shape[0]}, n_features = {X.shape[1]}",
+            rejects="" if self.reject_threshold is None else "reject_threshold",
         )
         check_consistent_length(X, codes)
-        self._check_unknown_label()
         random_state = check_random_state(self.random_state)
         self.device_ = resolve_device(self.device)
 
@@ -434,21 +434,6 @@ class ItClustClassifier(
         """
         X = self._validate_and_scale(X)
         return self._embed(X).astype(X.dtype, copy=False)
-
-    def _check_unknown_label(self):
-        """Raise if the label of rejected cells is a type in y."""
-        if self.reject_threshold is None:
-            return
-        unknown = self._unknown_label()
-        if self.classes_.dtype.kind == "b" or unknown in self.classes_:
-            raise ValueError(
-                f"reject_threshold gives cells the type {unknown!r}, which must not be "
-                f"a type in y, got the types {self.classes_.tolist()}"
-            )
-
-    def _unknown_label(self):
-        """Return the label of rejected cells."""
-        return "unknown" if self.classes_.dtype.kind in "OUS" else -1
 
     def _validate_X(self, X, *, reset):
         """Validate cells."""
@@ -569,11 +554,10 @@ class ItClustClassifier(
         labels = self.classes_[probabilities.argmax(axis=1)]
         if self.reject_threshold is None:
             return labels
-        unknown = self._unknown_label()
-        labels = labels.astype(np.append(self.classes_, unknown).dtype)
+        rejected = np.zeros(len(labels), dtype=bool)
         if novelty is not None:
-            labels[novelty > self.reject_threshold] = unknown
-        return labels
+            rejected = novelty > self.reject_threshold
+        return replace_labels(labels, rejected, rejected_label(self.classes_))
 
     @property
     def _n_features_out(self):

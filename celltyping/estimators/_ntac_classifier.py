@@ -93,10 +93,11 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         X.var()).
     n_graph_neighbors : int, default=15
         Number of neighbours of each row in the nearest-neighbour graph.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value in `y` of an unknown type. "auto": "?", None and NaN among strings, -1
-        among integers, except that y with exactly the values -1 and 1 is a binary
-        problem.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values in `y` that mean unknown. "?", None, NaN, blank strings and the texts
+        "nan", "NaN", "NaT", "None" and "<NA>" always do. "auto": also -1 among
+        integers, except that y with exactly the values -1 and 1 is a binary problem;
+        and a warning of types with a name such as "Unassigned".
     n_jobs : int, default=None
         Number of threads, as in joblib. The result is the same for any number.
     verbose : bool, default=False

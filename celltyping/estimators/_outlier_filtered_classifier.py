@@ -15,10 +15,18 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._compat import HasMethods, _fit_context, _raise_for_params
+from celltyping._utils._labels import (
+    as_array,
+    as_numbers,
+    check_known,
+    encode_types,
+    equals,
+    is_missing,
+    replace_labels,
+)
 from celltyping._utils._messages import list_names
 from celltyping._utils._outlier_detectors import (
     OutlierDetectionMixin,
@@ -28,6 +36,7 @@ from celltyping._utils._outlier_detectors import (
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sub_estimators import (
     check_rows,
+    encode_class_params,
     index_metadata,
     is_per_row,
     join_input_tags,
@@ -47,10 +56,9 @@ _LABEL_KINDS = {
     "i": ("iu", "an integer"),
     "u": ("iu", "an integer"),
     "f": ("iuf", "a number"),
+    "M": ("M", "a numpy.datetime64"),
+    "m": ("m", "a numpy.timedelta64"),
 }
-
-# Parameters of classifiers and samplers that contain classes.
-_CLASS_PARAMS = ("class_weight", "sampling_strategy")
 
 
 class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEstimator):
@@ -167,7 +175,7 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training samples, as the sub-estimators accept them.
         y : array-like of shape (n_samples,)
-            Classes.
+            Classes, none of them unknown ("?", None, NaN or a blank string).
         **params : dict
             Metadata for `fit` of the sub-estimators that request it; requires
             ``sklearn.set_config(enable_metadata_routing=True)``.
@@ -180,20 +188,17 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
         Raises
         ------
         ValueError
-            If the detector rejects all samples, `outlier_label` has another type than
-            the classes or is the label of all samples, or the resampler removes a
-            class.
+            If the detector rejects all samples, a class is unknown, `outlier_label` has
+            another type than the classes or is the label of all samples, or the
+            resampler removes a class.
         TypeError
             If the detector has no `predict`.
         """
         routed = self._route("fit", params)
         X, y = self._validate_fit(X, y)
-        is_labeled = self._has_class(y)
+        self.classes_, all_codes = self._encode(y)
         random_state = make_generator(self.random_state)
         rejected = self._fit_detector(X, random_state, **routed.outlier_detector.fit)
-        self.classes_, codes = np.unique(y[is_labeled], return_inverse=True)
-        all_codes = np.full(len(y), -1)
-        all_codes[is_labeled] = codes
         self.inlier_mask_ = _select_inliers(rejected, all_codes, self.classes_)
         X, codes = take_rows(X, self.inlier_mask_), all_codes[self.inlier_mask_]
         fit_params = index_metadata(routed.estimator.fit, self.inlier_mask_, len(y))
@@ -202,7 +207,7 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
             self.resampler_ = set_random_states(clone(self.resampler), random_state)
             X, codes, fit_params = self._resample(X, codes, fit_params)
         estimator = set_random_states(clone(self._get_estimator()), random_state)
-        self.estimator_ = _encode_class_params(estimator, self.classes_)
+        self.estimator_ = encode_class_params(estimator, self.classes_)
         self.estimator_.fit(X, codes, **fit_params)
         return self
 
@@ -232,8 +237,8 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
         y = self.classes_[codes]
         if self.outlier_label is None:
             return y
-        label = np.asarray(self.outlier_label)
-        return np.where(is_outlier(self.outlier_detector_, X), label, y)
+        rejected = is_outlier(self.outlier_detector_, X)
+        return replace_labels(y, rejected, self.outlier_label)
 
     @available_if(sub_estimator_has("predict_proba"))
     def predict_proba(self, X, **params):
@@ -270,6 +275,32 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
             Decision function; one value per sample for two classes.
         """
         return self._call("decision_function", X, params)[1]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,)
+            True classes, none of them unknown; `outlier_label` for outliers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        accuracy : float
+            Fraction of the samples with a correct prediction.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ or a class is unknown.
+        """
+        y = column_or_1d(as_array(y), warn=True)
+        check_known(y[~self._has_label(y)])
+        return super().score(X, as_numbers(y), sample_weight)
 
     def get_metadata_routing(self):
         """Get the metadata routing of this estimator.
@@ -308,29 +339,41 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
                 "is None"
             )
         X = check_rows(self, X, reset=True)
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(as_array(y), warn=True)
         check_consistent_length(X, y)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
         return X, y
 
-    def _has_class(self, y):
-        """Return a mask of the samples that are not labeled as outliers."""
-        label = self.outlier_label
-        if label is None:
-            return np.ones(len(y), dtype=bool)
-        allowed, in_words = _LABEL_KINDS[y.dtype.kind]
-        if np.ndim(label) or np.asarray(label).dtype.kind not in allowed:
-            raise ValueError(
-                f"outlier_label must be {in_words} like the classes in y, got {label!r}"
-            )
-        has_class = y != label
-        if not has_class.any():
+    def _encode(self, y):
+        """Return the classes, and their codes, -1 for samples labeled as outliers."""
+        label, has_label = self.outlier_label, self._has_label(y)
+        if has_label.all():
             raise ValueError(
                 f"y must contain classes, but all {len(y)} samples have the "
                 f"outlier_label {label!r}"
             )
-        return has_class
+        check_known(y[~has_label])
+        codes = np.full(len(y), -1)
+        classes, codes[~has_label] = encode_types(
+            y[~has_label], None, caller=type(self).__name__, min_types=1
+        )
+        if label is not None:  # refuses a label that fits no dtype with the classes
+            replace_labels(classes, np.zeros(len(classes), dtype=bool), label)
+        return classes, codes
+
+    def _has_label(self, y):
+        """Return a mask of the entries of y that are `outlier_label`, after a check."""
+        label, has_label = self.outlier_label, np.zeros(len(y), dtype=bool)
+        if label is None:
+            return has_label
+        named = ~is_missing(y)
+        kind = as_numbers(y[named]).dtype.kind
+        allowed, in_words = _LABEL_KINDS.get(kind, ("OUSbiufMm", ""))
+        if np.ndim(label) or np.asarray(label).dtype.kind not in allowed:
+            raise ValueError(
+                f"outlier_label must be {in_words} like the classes in y, got {label!r}"
+            )
+        has_label[named] = equals(y[named], label)
+        return has_label
 
     def _route(self, method, params):
         """Return the metadata of each sub-estimator."""
@@ -414,22 +457,3 @@ def _select_inliers(rejected, codes, classes):
         )
         inlier |= np.isin(codes, emptied)
     return inlier
-
-
-def _encode_class_params(estimator, classes):
-    """Replace classes by their indices in `class_weight` and `sampling_strategy`."""
-    code = {key: i for i, key in enumerate(classes.tolist())}
-    coded = {}
-    for name, value in estimator.get_params(deep=True).items():
-        if name.rpartition("__")[2] in _CLASS_PARAMS and isinstance(value, dict | list):
-            unknown = [key for key in value if key not in code]
-            if unknown:
-                raise ValueError(
-                    f"{name} contains {unknown}, which are not classes; the classes "
-                    f"are {classes.tolist()}"
-                )
-            if isinstance(value, dict):
-                coded[name] = {code[key]: entry for key, entry in value.items()}
-            else:
-                coded[name] = [code[key] for key in value]
-    return estimator.set_params(**coded) if coded else estimator

@@ -3,12 +3,12 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._utils._labels import as_array, as_numbers, is_unlabeled
+from celltyping._utils._compat import _check_sample_weight
+from celltyping._utils._labels import encode_types, split_markers
 
 
 class KnownScoreMixin:
@@ -33,23 +33,29 @@ class KnownScoreMixin:
         -------
         accuracy : float
             Fraction of the samples of known type with a correct prediction.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, no type in `y` is known, or `sample_weight` is 0 for all
+            samples of known type.
         """
         check_is_fitted(self)
         check_consistent_length(X, y)
-        y = as_array(y)
-        known = ~is_unlabeled(y, self._marker())
-        if not known.any():
-            raise ValueError("score needs known types, but all types in y are unknown")
+        classes, codes = encode_types(y, self._marker(), caller="score", min_types=1)
+        known = codes >= 0
         if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)[known]
+            sample_weight = _check_sample_weight(sample_weight, codes)[known]
+            if not sample_weight.any():
+                raise ValueError("sample_weight is 0 for all samples of known type")
+        y_pred = self.predict(X)[known]
         return accuracy_score(
-            as_numbers(y[known]), self.predict(X)[known], sample_weight=sample_weight
+            classes[codes[known]], y_pred, sample_weight=sample_weight
         )
 
     def _marker(self):
         """Return the marker of unknown types in a `y` that may lack some types."""
-        marker = self.unlabeled_marker
-        is_auto = isinstance(marker, str) and marker == "auto"
+        is_auto, markers = split_markers(self.unlabeled_marker)
         if is_auto and self.classes_.dtype.kind in "iuf":
-            return None if -1 in self.classes_ else -1
-        return marker
+            return [*markers, None if -1 in self.classes_ else -1]
+        return self.unlabeled_marker

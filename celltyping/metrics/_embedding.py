@@ -48,9 +48,9 @@ def neighbor_accuracy_score(
         Types of the test samples; some of them may be unknown.
     n_neighbors : int, default=5
         Number of neighbours; at most the number of training samples of known type.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown. "auto": "?", None and NaN among strings, -1 among
-        integers.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown, beside "?", None, NaN and blank strings. "auto": -1
+        among integers.
 
     Returns
     -------
@@ -265,9 +265,9 @@ def hierarchy_correlation(
         cophenetic distances.
     correlation : {"pearson", "spearman"}, default="pearson"
         Correlation of the distances ("pearson") or of their ranks ("spearman").
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown. "auto": "?", None and NaN among strings, -1 among
-        integers.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown, beside "?", None, NaN and blank strings. "auto": -1
+        among integers.
 
     Returns
     -------

@@ -7,9 +7,9 @@ import numpy as np
 from scipy.sparse import eye_array, hstack
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
-from celltyping._utils._labels import as_array, encode_types, is_unlabeled
+from celltyping._utils._labels import encode_clusters, encode_types
 
 
 def match_clusters(labels_true, labels_pred, *, unlabeled_marker="auto"):
@@ -24,9 +24,9 @@ def match_clusters(labels_true, labels_pred, *, unlabeled_marker="auto"):
         Types; some of them may be unknown.
     labels_pred : array-like of shape (n_samples,)
         Clusters: integers or strings.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown in `labels_true`. "auto": "?", None and NaN among
-        strings, -1 among integers.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown in `labels_true`, beside "?", None, NaN and blank
+        strings. "auto": -1 among integers.
 
     Returns
     -------
@@ -80,9 +80,9 @@ def matched_accuracy_score(labels_true, labels_pred, *, unlabeled_marker="auto")
         Types; some of them may be unknown.
     labels_pred : array-like of shape (n_samples,)
         Clusters: integers or strings.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown in `labels_true`. "auto": "?", None and NaN among
-        strings, -1 among integers.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown in `labels_true`, beside "?", None, NaN and blank
+        strings. "auto": -1 among integers.
 
     Returns
     -------
@@ -119,13 +119,16 @@ def _match(labels_true, labels_pred, unlabeled_marker, *, caller):
     types, type_codes = encode_types(
         labels_true, unlabeled_marker, caller=caller, min_types=1
     )
-    labels_pred = column_or_1d(as_array(labels_pred))
-    counted = (type_codes >= 0) & ~is_unlabeled(labels_pred)
-    labels, codes = labels_pred[counted], type_codes[counted]
+    clusters, cluster_codes = encode_clusters(labels_pred)
+    counted = (type_codes >= 0) & (cluster_codes >= 0)
+    labels, codes = cluster_codes[counted], type_codes[counted]
     n_shared = contingency_matrix(labels, codes, sparse=True)
     rows, columns = _best_pairs(n_shared)
     n_correct = int(n_shared[rows, columns].sum()) if rows.size else 0
-    clusters, types = np.unique(labels)[rows], types[np.unique(codes)[columns]]
+    clusters, types = (
+        clusters[np.unique(labels)[rows]],
+        types[np.unique(codes)[columns]],
+    )
     return clusters, types, n_correct, int((type_codes >= 0).sum())
 
 

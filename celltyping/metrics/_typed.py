@@ -10,7 +10,7 @@ from sklearn.metrics import make_scorer
 from sklearn.utils import Bunch, check_consistent_length
 
 from celltyping._utils._compat import _safe_indexing
-from celltyping._utils._labels import as_array, as_numbers, encode_pair, is_unlabeled
+from celltyping._utils._labels import encode_pair, encode_types
 from celltyping._utils._messages import list_names
 from celltyping._utils._optional import import_optional
 from celltyping._utils._validation import check_sparse, is_integer
@@ -40,9 +40,9 @@ def make_typed_scorer(
         "decision_function", or a list, of which the first available one is used.
     greater_is_better : bool, default=True
         Whether `score_func` is a score. False for a loss, whose sign is changed.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown in `y`. "auto": "?", None and NaN among strings, -1
-        among integers.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown in `y`, beside "?", None, NaN and blank strings.
+        "auto": -1 among integers.
     **kwargs : dict
         Keyword arguments of `score_func`.
 
@@ -111,16 +111,13 @@ class _TypedScorer:
     def __call__(self, estimator, X, y):
         """Return the score of `estimator` on the samples of known type."""
         check_consistent_length(X, y)
-        y = as_array(y)
-        known = np.flatnonzero(~is_unlabeled(y, self.unlabeled_marker))
-        if known.size == 0:
-            raise ValueError(
-                f"{self!r} needs labelled samples, but all {len(y)} labels in y are "
-                f"unknown (unlabeled_marker={self.unlabeled_marker!r})"
-            )
-        if known.size < len(y):
+        types, codes = encode_types(
+            y, self.unlabeled_marker, caller=repr(self), min_types=1
+        )
+        known = np.flatnonzero(codes >= 0)
+        if known.size < len(codes):
             X = _safe_indexing(check_sparse(X), known)
-        y = as_numbers(y[known])
+        y = types[codes[known]]
         if self.response_method == "predict":
             # Without scikit-learn's scorer, which needs a `pos_label` for two types
             # even if the metric, such as a macro average, does not use it.
@@ -175,9 +172,9 @@ def ranked_accuracy_score(y_true, ranked_types, *, k=None, unlabeled_marker="aut
         Entries that mean unknown are never correct.
     k : int, default=None
         Number of ranks to use. None: all.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown. "auto": "?", None and NaN among strings, -1 among
-        integers.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown, beside "?", None, NaN and blank strings. "auto": -1
+        among integers.
 
     Returns
     -------
@@ -232,9 +229,9 @@ def type_report(y_true, y_pred, *, unlabeled_marker="auto", as_frame=False):
     y_pred : array-like of shape (n_samples,)
         Predicted types. A prediction that means unknown is wrong, but is not counted in
         the `n_pred` of any type.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown. "auto": "?", None and NaN among strings, -1 among
-        integers.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown, beside "?", None, NaN and blank strings. "auto": -1
+        among integers.
     as_frame : bool, default=False
         Whether to return a DataFrame, which needs pandas (extra "io").
 

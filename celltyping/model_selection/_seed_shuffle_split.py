@@ -51,9 +51,9 @@ class SeedShuffleSplit(BaseShuffleSplit):
         Whether to add the samples of unknown type to every training fold, as
         semi-supervised learning on a table needs. Not needed for a `Connectome`, whose
         graph contains these nodes anyway.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown in `y`. "auto": "?", None and NaN among strings, -1
-        among integers.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown in `y`, beside "?", None, NaN and blank strings.
+        "auto": -1 among integers.
     random_state : int, RandomState instance or None, default=None
         Source of randomness. Pass an int for the same splits in every call of `split`.
 

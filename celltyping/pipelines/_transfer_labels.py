@@ -25,19 +25,23 @@ from celltyping._utils._expression import (
     conflicting_evidence,
     infer_kind,
 )
-from celltyping._utils._labels import UNKNOWN, encode_types, is_missing, is_unlabeled
+from celltyping._utils._labels import (
+    REJECTED_NUMBER,
+    UNKNOWN,
+    encode_types,
+    is_missing,
+    rejected_label,
+)
 from celltyping._utils._messages import list_names
 from celltyping._utils._optional import import_optional
+from celltyping._utils._sub_estimators import encode_class_params
+from celltyping._utils._tables import find_groups
 from celltyping._utils._validation import validate_array
 from celltyping._utils._warnings import find_stack_level
 from celltyping.estimators import ItClustClassifier
 from celltyping.pipelines._genes import align_genes
 from celltyping.pipelines._single_cell import make_single_cell_pipeline
 from celltyping.transformers import ExpressionNormalizer, GeneFilter
-
-# Label of cells without a type, if types are strings and if they are numbers.
-NO_TYPE = "unknown"
-NO_TYPE_NUMBER = -1
 
 # Names of kinds of expression in messages.
 KINDS = {"counts": "counts", "log": "logarithms", "tpm": "normalised values"}
@@ -54,6 +58,7 @@ KINDS = {"counts": "counts", "log": "logarithms", "tpm": "normalised values"}
         "layer": [str, dict, None],
         "kind": [StrOptions({"auto", "counts", "log", "tpm"})],
         "exclude": [list, tuple],
+        "unlabeled_marker": "no_validation",
         "return_adata": ["boolean"],
         "random_state": ["random_state"],
     },
@@ -70,6 +75,7 @@ def transfer_labels(
     layer=None,
     kind="auto",
     exclude=("^ERCC-", "^MT-"),
+    unlabeled_marker="auto",
     return_adata=False,
     random_state=None,
 ):
@@ -92,8 +98,9 @@ def transfer_labels(
         A classifier, or a pipeline that ends with one; a clone is fitted on normalised
         expression of the shared genes. An `ItClustClassifier` is fitted on source and
         target together, and the table has its `transduction_` and `label_confidence_`.
-        Any other is fitted on the source and predicts the target. None:
-        `make_single_cell_pipeline`.
+        Any other is fitted on the source and predicts the target; it gets the types as
+        0, 1, ..., so classifiers that require integers work with strings, and a
+        `class_weight` by type is translated. None: `make_single_cell_pipeline`.
     reject_threshold : float, default=None
         Novelty above which the default estimator gives no type to a cell; see
         `ItClustClassifier`. 1.2 is a good first value for a target with types that the
@@ -113,6 +120,10 @@ def transfer_labels(
     exclude : list or tuple of str, default=("^ERCC-", "^MT-")
         Regular expressions of the names of genes to exclude: by default spike-ins and
         mitochondrial genes.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Value or values of the source's types that mean unknown, beside missing ones,
+        "?" and blank strings; such cells are left out. "auto": -1 among integers. Name
+        others, such as ``["Unknown", "unassigned"]``.
     return_adata : bool, default=False
         Whether to return also a copy of `target` with the columns of the table in its
         obs, in place of those with the same name.
@@ -140,7 +151,8 @@ def transfer_labels(
     ValueError
         If too few genes are shared, see Notes; if gene names are row numbers; if source
         and target are the same object; if `label_key`, `batch_key` or `layer` does not
-        exist; if fewer than two types are known; if expression is negative or not
+        exist; if fewer than two types are known, or one of them is "unknown"; if
+        expression is negative or not
         finite; if cells of `target` share a name.
     ImportError
         If anndata is not installed; the extra "single-cell" installs it.
@@ -149,7 +161,8 @@ def transfer_labels(
     -----
     UserWarning
         If few genes are shared, the values contradict `kind`, cells express none of the
-        shared genes, or cells of the target are in the source, too.
+        shared genes, cells of the target are in the source, too, or a type has a name
+        such as "Unassigned".
 
     See Also
     --------
@@ -195,7 +208,7 @@ def transfer_labels(
     """
     _check_given(target, source)
     estimator = _choose_estimator(estimator, reject_threshold, random_state)
-    classes, codes = _read_types(source, target, label_key)
+    classes, codes = _read_types(source, target, label_key, unlabeled_marker)
     batches = _read_batches(source, target, batch_key)
     X_source, var_source = _expression_of(source, layer, "source")
     X_target, var_target = _expression_of(target, layer, "target")
@@ -214,7 +227,8 @@ def transfer_labels(
     found = _find_types(
         estimator,
         X_source[learn],
-        classes[codes[learn]],
+        classes,
+        codes[learn],
         X_target[typed],
         None if batches is None else [batches[0][learn], batches[1][typed]],
     )
@@ -289,7 +303,7 @@ def _column(adata, key, parameter, name, hint=""):
     return adata.obs[key].astype(object).to_numpy()
 
 
-def _read_types(source, target, label_key):
+def _read_types(source, target, label_key, unlabeled_marker):
     """Return the known types of the source, and their codes, -1 where unknown."""
     hint = ""
     if label_key in target.obs:
@@ -297,22 +311,20 @@ def _read_types(source, target, label_key):
             ". target.obs has it: the annotated experiment comes second, "
             "transfer_labels(target, source)"
         )
-    y = _column(source, label_key, "label_key", "source", hint)
-    if is_unlabeled(y).all():
-        raise ValueError(
-            f"source has no cell of known type: all {y.size} values of "
-            f"source.obs[{label_key!r}] are missing or {UNKNOWN!r}"
-        )
-    found = f"y is source.obs[{label_key!r}]"
-    classes, codes = encode_types(y, caller="transfer_labels", found=found)
-    if classes.dtype.kind == "f":
+    y = _column(source, label_key, "label_key", "source", hint).copy()
+    # True and False as strings, beside which there is a label of rejected cells.
+    is_bool = [isinstance(value, (bool, np.bool_)) for value in y]
+    y[is_bool] = y[is_bool].astype(str)
+    classes, codes = encode_types(
+        y,
+        unlabeled_marker,
+        caller="transfer_labels",
+        found=f"y is source.obs[{label_key!r}]",
+        rejects="transfer_labels",
+    )
+    if classes.dtype.kind == "f" and np.abs(classes).max() < 2**53:
         classes = classes.astype(np.int64)  # pandas: floats beside a NaN
-    if classes.dtype.kind == "i" and -1 in classes:
-        raise ValueError(
-            f"source.obs[{label_key!r}] holds -1 as a type, which means unknown: name "
-            "the types with strings"
-        )
-    return classes if classes.dtype.kind == "i" else classes.astype(str), codes
+    return classes if classes.dtype.kind in "iuf" else classes.astype(str), codes
 
 
 def _read_batches(source, target, batch_key):
@@ -457,21 +469,25 @@ def _warn_of_common_cells(source_cells, target_cells, X_source, X_target):
         )
 
 
-def _find_types(estimator, X_source, y, X_target, batches):
+def _find_types(estimator, X_source, classes, codes, X_target, batches):
     """Fit the estimator, and return its predictions for the target.
 
-    X_source, of shape (n_source, n_genes), has types y; `batches` has the batches of
-    source and target, or is None. Returns the types of the target's cells (or the
-    estimator's label of rejected cells), their probabilities (or NaN), and a dict of
-    the cluster confidence by type (empty if the estimator has none).
+    X_source, of shape (n_source, n_genes), has the types with these codes in `classes`;
+    `batches` has the batches of source and target, or is None. Returns the types of the
+    target's cells (anything else for rejected cells), their probabilities (or NaN), and
+    a dict of the cluster confidence by type (empty if the estimator has none).
     """
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     is_transductive = getattr(last, "_is_transductive", False)
-    X, batch = X_source, None if batches is None else batches[0]
+    X, y, batch = X_source, codes, None if batches is None else batches[0]
     if is_transductive:
         X = sparse.vstack([X_source, X_target], format="csr")
-        y = np.concatenate([y, np.full(X_target.shape[0], _marker(last, y))])
+        marker = UNKNOWN if classes.dtype.kind == "U" else REJECTED_NUMBER
+        last.set_params(unlabeled_marker=marker)
+        y = np.concatenate([classes[codes], np.full(X_target.shape[0], marker)])
         batch = None if batches is None else np.concatenate(batches)
+    else:
+        estimator = encode_class_params(estimator, classes)
     parameters = {}
     if batch is not None:
         parameters = dict.fromkeys(_batch_parameters(estimator), batch)
@@ -488,15 +504,21 @@ def _find_types(estimator, X_source, y, X_target, batches):
     probability = np.full(X_target.shape[0], np.nan)
     if hasattr(estimator, "predict_proba"):
         probability = estimator.predict_proba(X_target).max(axis=1)
-    return estimator.predict(X_target), probability, {}
+    return _decode(estimator.predict(X_target), classes), probability, {}
 
 
-def _marker(classifier, y):
-    """Return the marker of unknown types in the `y` of a classifier."""
-    marker = classifier.unlabeled_marker
-    if isinstance(marker, str) and marker == "auto":
-        return UNKNOWN if y.dtype.kind == "U" else -1
-    return marker
+def _decode(codes, classes):
+    """Return types by predicted codes, None for codes of no type."""
+    codes = np.ravel(codes)
+    if codes.dtype.kind not in "iufO":
+        raise ValueError(
+            "estimator must predict the types as it got them, as integers from 0 to "
+            f"{len(classes) - 1}, or -1 for cells that it rejects, got {codes[0]!r}"
+        )
+    types = np.full(len(codes), None)
+    has_type = find_groups(codes, np.arange(len(classes))) >= 0
+    types[has_type] = classes[codes[has_type].astype(np.intp)]
+    return types
 
 
 def _batch_parameters(estimator):
@@ -522,9 +544,8 @@ def _make_table(cells, typed, classes, types, probability, confidence):
     estimator, and `types` and `probability` its predictions for these.
     """
     pd = import_optional("pandas", extra="io", needed_by="transfer_labels")
-    no_type = NO_TYPE if classes.dtype.kind == "U" else NO_TYPE_NUMBER
     has_type = pd.Series(types).isin(classes).to_numpy()
-    of_cells = np.full(len(cells), no_type, dtype=object)
+    of_cells = np.full(len(cells), rejected_label(classes), dtype=object)
     of_cells[typed[has_type]] = types[has_type]
     unknown = np.ones(len(cells), dtype=bool)
     unknown[typed[has_type]] = False

@@ -127,8 +127,8 @@ class _ConnectomeDisplay(_Display):
             The neurons and the synapses between them.
         y : array-like of shape (n_neurons,), default=None
             Types; known ones replace the predictions.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Marker of unknown types; see `from_predictions`.
+        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+            Markers of unknown types; see `from_predictions`.
         **options : dict
             Keyword arguments of `from_predictions` and of `plot`. The default of `name`
             is the estimator's class.

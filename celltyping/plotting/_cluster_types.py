@@ -4,9 +4,9 @@
 # SPDX-License-Identifier: MIT
 
 import numpy as np
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
-from celltyping._utils._labels import as_array, encode_types, is_unlabeled
+from celltyping._utils._labels import encode_clusters, encode_types
 from celltyping.metrics import match_clusters
 from celltyping.plotting._base import (
     ORANGE,
@@ -215,9 +215,10 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
             that are matched with one of them or have more neurons of it than of any
             other type. A row and a column stand for all others, so that the counts add
             up.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Marker of unknown types in `y_true`. By default "?", None and NaN among
-            strings, -1 among integers. None: true noise (-1) is a row of its own.
+        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+            Markers of unknown types in `y_true`, beside "?", None, NaN and blank
+            strings. "auto": -1 among integers. None: true noise (-1) is a row of its
+            own.
         **plot_options : dict
             Keyword arguments of `plot`.
 
@@ -237,15 +238,15 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         types, codes = encode_types(
             y_true, unlabeled_marker, caller=caller, min_types=1
         )
-        labels = column_or_1d(as_array(labels))
-        clustered = (codes >= 0) & ~is_unlabeled(labels)
-        clusters, columns = np.unique(labels[clustered], return_inverse=True)
-        table = count_pairs(codes[clustered], columns, len(types), len(clusters))
+        clusters, columns = encode_clusters(labels)
+        clustered = (codes >= 0) & (columns >= 0)
+        used, columns = np.unique(columns[clustered], return_inverse=True)
+        clusters, codes_in = clusters[used], codes[clustered]
+        table = count_pairs(codes_in, columns, len(types), len(clusters))
         matches = np.full(len(types), -1)
-        matched = match_clusters(y_true, labels, unlabeled_marker=unlabeled_marker)
-        matches[np.searchsorted(types, matched[1])] = np.searchsorted(
-            clusters, matched[0]
-        )
+        if clustered.any():
+            matched = match_clusters(codes_in, columns)
+            matches[matched[1]] = matched[0]
         n_neurons = np.bincount(codes[codes >= 0], minlength=len(types))
         rows = np.argsort(-n_neurons, kind="stable")[:max_types]
         columns = _find_clusters(table, matches, rows)

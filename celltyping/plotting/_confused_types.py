@@ -178,10 +178,10 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
             Predicted types.
         max_types : int, default=15
             Maximum number of types shown, at least 2.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Marker of unknown types. By default "?", None and NaN among strings, -1
-            among integers. None: of clusters, noise (-1) is a row and a column of its
-            own.
+        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+            Markers of unknown types, beside "?", None, NaN and blank strings. "auto":
+            -1 among integers. None: of clusters, noise (-1) is a row and a column of
+            its own.
         **plot_options : dict
             Keyword arguments of `plot`.
 

@@ -52,9 +52,9 @@ class EmbeddingDisplay(_PointsDisplay):
         Kind of the colours: "category", types or clusters; "value", numbers on a scale.
         "auto": strings, booleans and integers of at most 50 distinct values are
         categories, other numbers are values.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown among categories. "auto": "?", None and NaN among
-        strings, -1 among integers. Among values, None and NaN are unknown.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown among categories, beside "?", None, NaN and blank
+        strings. "auto": -1 among integers. Among values, None and NaN are unknown.
     axis_names : array-like of shape (n_components,), default=None
         Names of the components. None: "component 1" and so on.
     loss_curve : array-like of shape (n_epochs,), default=None

@@ -8,7 +8,12 @@ import numbers
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._utils._labels import as_array, encode_together
+from celltyping._utils._labels import (
+    REJECTED,
+    as_array,
+    encode_together,
+    split_markers,
+)
 from celltyping.plotting._base import (
     _Display,
     check_at_least,
@@ -27,9 +32,6 @@ from celltyping.plotting._scatter import (
     type_colors,
 )
 from celltyping.plotting._text import SMALLEST, axes_size
-
-# Label of cells that `reject_threshold` leaves without a type.
-REJECTED = "unknown"
 
 # Width of a bar, and of the space between it and its name: shares of the axes.
 BAR, SPACE = 0.03, 0.03
@@ -335,10 +337,10 @@ class LabelFlowDisplay(_Display):
             Heading of the left side.
         end_name : str, default="Predicted type"
             Heading of the right side.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Value that means unknown, on both sides; such cells have a grey bar, the
-            last one. "auto": "?", "unknown", None and NaN among strings, -1 among
-            integers.
+        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+            Values that mean unknown, on both sides, beside "?", None, NaN and blank
+            strings; such cells have a grey bar, the last one. "auto": "unknown" among
+            strings, -1 among integers.
         max_types : int, default=30
             Maximum number of types with bars of their own, those with most cells at
             both ends together; one grey bar stands for all others.
@@ -360,8 +362,9 @@ class LabelFlowDisplay(_Display):
         check_at_least("max_types", max_types, 1)
         check_consistent_length(y_start, y_end)
         sides = [column_or_1d(as_array(side)) for side in (y_start, y_end)]
-        if str(unlabeled_marker) == "auto":
-            sides = [_mask_rejected(side) for side in sides]
+        is_auto, markers = split_markers(unlabeled_marker)
+        if is_auto:
+            unlabeled_marker = [*markers, "auto", REJECTED]
         types, (start, end) = encode_together(
             *sides, unlabeled_marker=unlabeled_marker, caller=caller
         )
@@ -390,16 +393,6 @@ def _read_trajectory(estimator, caller):
         answers = estimator.transduction_[~np.isnan(novelty)]  # of the target alone
         end[~np.isin(answers, estimator.classes_)] = -1
     return labels[0], end
-
-
-def _mask_rejected(types):
-    """Return types with None in place of `REJECTED`."""
-    if types.dtype.kind not in "OU":
-        return types
-    rejected = [isinstance(value, str) and value == REJECTED for value in types]
-    types = types.astype(object)
-    types[rejected] = None
-    return types
 
 
 def _count_flows(types, start, end, max_types):

@@ -69,8 +69,8 @@ class PairPlotDisplay(_PointsDisplay):
         Types, clusters or values of the new points.
     kind : {"auto", "category", "value"}, default="auto"
         Kind of the colours, see `EmbeddingDisplay`.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value that means unknown, or noise, among categories; see `EmbeddingDisplay`.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values that mean unknown, or noise, among categories; see `EmbeddingDisplay`.
     feature_names : array-like of shape (n_features,), default=None
         Names of the columns. None: "feature 1" and so on.
 

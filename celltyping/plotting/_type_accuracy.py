@@ -180,9 +180,9 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
             True types; neurons of unknown type are left out.
         y_pred : array-like of shape (n_samples,)
             Predicted types.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Marker of unknown types. By default "?", None and NaN among strings, -1
-            among integers.
+        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+            Markers of unknown types, beside "?", None, NaN and blank strings. "auto":
+            -1 among integers.
         **plot_options : dict
             Keyword arguments of `plot`.
 

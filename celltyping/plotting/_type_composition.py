@@ -150,9 +150,9 @@ class TypeCompositionDisplay(_PredictionsDisplay):
             Predicted types, or clusters.
         predicted_type : str or int
             The predicted type, or the cluster.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Marker of unknown types in `y_true`. By default "?", None and NaN among
-            strings, -1 among integers.
+        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+            Markers of unknown types in `y_true`, beside "?", None, NaN and blank
+            strings. "auto": -1 among integers.
         **plot_options : dict
             Keyword arguments of `plot`.
 

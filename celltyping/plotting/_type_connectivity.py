@@ -164,9 +164,9 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
         order : {"similarity", "size", "name"}, default="similarity"
             Order of the types: "similarity", by seriation of their inputs and outputs;
             "size", by number of neurons, the largest first; "name", sorted.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Marker of unknown types. By default "?", None and NaN among strings, -1
-            among integers.
+        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+            Markers of unknown types, beside "?", None, NaN and blank strings. "auto":
+            -1 among integers.
         **plot_options : dict
             Keyword arguments of `plot`.
 

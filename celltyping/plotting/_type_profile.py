@@ -176,9 +176,9 @@ class TypeProfileDisplay(_ConnectomeDisplay):
         max_partners : int, default=10
             Maximum number of partner types among the inputs, and among the outputs:
             those with the largest mean for either type.
-        unlabeled_marker : "auto" or scalar, default="auto"
-            Marker of unknown types. By default "?", None and NaN among strings, -1
-            among integers.
+        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+            Markers of unknown types, beside "?", None, NaN and blank strings. "auto":
+            -1 among integers.
         **plot_options : dict
             Keyword arguments of `plot`.
 

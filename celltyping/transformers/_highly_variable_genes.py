@@ -63,8 +63,8 @@ class HighlyVariableGenes(GeneSelectorMixin, BaseEstimator):
         counts, all others log(1 + x) of normalised expression.
     n_bins : int, default=20
         Number of groups of genes of a similar mean, for "dispersion" and "seurat".
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value of `y` that means the type is unknown; see `celltyping.NtacClassifier`.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values in `y` that mean unknown; see `celltyping.NtacClassifier`.
 
     Attributes
     ----------

@@ -119,8 +119,8 @@ class NUMAP(
     target_weight : float, default=0.5
         Weight of the types beside the distances, if there are types. 0: types are
         ignored; 1: samples of different types are never neighbours.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value of `y` that marks unknown types; see `celltyping.NtacClassifier`.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values in `y` that mean unknown; see `celltyping.NtacClassifier`.
     warm_start : bool, default=False
         Whether `fit` continues from the fit before: samples start at the positions that
         it gives them, and the networks with its weights. Parameters that define the

@@ -42,8 +42,11 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
         X.var()).
     n_graph_neighbors : int, default=15
         Number of neighbours of each row in the nearest-neighbour graph.
-    unlabeled_marker : "auto" or scalar, default="auto"
-        Value in `y` of an unknown type; see `celltyping.NtacClassifier`.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Values in `y` that mean unknown; see `celltyping.NtacClassifier`.
+    sparse_output : bool, default=True
+        Whether `transform` returns a sparse array. False: a dense one, which
+        `set_output` requires.
     n_jobs : int, default=None
         Number of threads, as in joblib. The result is the same for any number.
 
@@ -67,6 +70,13 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
 
     A neuron with a synapse onto itself counts itself if its type is known in `fit`.
 
+    **In a pipeline, fit only neurons of known type.** A classifier of scikit-learn
+    takes "?" in `y` for one more type. A view of a connectome keeps the whole graph, so
+    the counts are the same without the neurons of unknown type, see the example. For a
+    plain matrix, whose rows are the graph, fit the two steps one by one:
+    ``profile.fit(X, y)``, then ``classifier.fit(profile.transform(X[known]),
+    y[known])``.
+
     Examples
     --------
     >>> from celltyping import Connectome, TypeProfile
@@ -78,11 +88,25 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
            [0., 3., 0., 0.]], dtype=float32)
     >>> profile.get_feature_names_out().tolist()
     ['in_KC', 'in_PN', 'out_KC', 'out_PN']
+
+    Train a classifier on the neurons of known type, and predict the types of all:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from celltyping.datasets import make_connectome
+    >>> brain = make_connectome(300, n_types=4, n_edges=12000, random_state=0)
+    >>> y = brain.target.copy()
+    >>> y[100:] = "?"
+    >>> known = y != "?"
+    >>> model = make_pipeline(TypeProfile(), LogisticRegression())
+    >>> model.fit(brain.data[known], y[known]).score(brain.data, brain.target) > 0.9
+    True
     """
 
     _parameter_constraints = {
         **GraphInputMixin._graph_constraints,
         "unlabeled_marker": "no_validation",
+        "sparse_output": ["boolean"],
         "n_jobs": ANY_N_JOBS,
     }
 
@@ -94,6 +118,7 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
         gamma=None,
         n_graph_neighbors=15,
         unlabeled_marker="auto",
+        sparse_output=True,
         n_jobs=None,
     ):
         self.edge_weighting = edge_weighting
@@ -101,6 +126,7 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
         self.gamma = gamma
         self.n_graph_neighbors = n_graph_neighbors
         self.unlabeled_marker = unlabeled_marker
+        self.sparse_output = sparse_output
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -148,9 +174,10 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        counts : csr_array of shape (n_samples, 2 * n_types) or (n_samples, n_types)
+        counts : {csr_array, ndarray} of shape (n_samples, 2 * n_types) or \
+                (n_samples, n_types)
             For a Connectome, summed edge weights from each type, then to each type;
-            otherwise to each type. ``dtype=float32``.
+            otherwise to each type. ``dtype=float32``; dense if not `sparse_output`.
 
         Raises
         ------
@@ -158,6 +185,11 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
             If X is a view of another graph.
         """
         check_is_fitted(self)
+        counts = self._count(X)
+        return counts if self.sparse_output else counts.toarray()
+
+    def _count(self, X):
+        """Return the counts of `transform`, sparse."""
         n_types = len(self.classes_)
         if not isinstance(X, Connectome):
             edges = self._out_edges(self._validate_X(X, reset=False))

@@ -12,13 +12,21 @@ from sklearn.exceptions import DataConversionWarning
 
 from celltyping._utils._labels import (
     UNKNOWN,
+    as_numbers,
+    encode_clusters,
     encode_pair,
     encode_together,
     encode_types,
+    is_missing,
     is_unlabeled,
+    replace_labels,
 )
 
 NAN = float("nan")
+DAYS = np.array(["2020-01-01", "NaT", "2021-01-01"], dtype="datetime64[D]")
+
+# What missing values and empty cells of a table become as text.
+TEXTS = ["?", "", " ", "\t\n", "\u3000", "nan", "NaN", "NaT", "None", "<NA>"]
 
 # (what it is, y, what "auto" takes for unknown)
 AUTO = [
@@ -31,7 +39,13 @@ AUTO = [
     ("a Series", pd.Series(["PN", None, "?"]), [False, True, True]),
     ("a string Series", pd.Series(["PN", pd.NA], dtype="string"), [False, True]),
     ("a categorical", pd.Series(["PN", None], dtype="category"), [False, True]),
-    ("the text nan is a name", ["PN", "nan"], [False, False]),
+    ("blank and missing texts", ["PN", *TEXTS], [False] + [True] * 10),
+    ("an array of them", np.array(["PN", *TEXTS]), [False] + [True] * 10),
+    ("names like them", ["PN ", "NAN", "none?", "??", "0"], [False] * 5),
+    ("numbers and texts", [3, "?", "nan", -1], [False, True, True, True]),
+    ("dates", DAYS, [False, True, False]),
+    ("dates as objects", pd.Series(DAYS.astype("M8[ns]")).astype(object), [0, 1, 0]),
+    ("durations", DAYS - DAYS[0], [False, True, False]),
     ("integers", np.array([0, -1, 3]), [False, True, False]),
     ("unsigned integers", np.array([0, 3], dtype=np.uint8), [False, False]),
     ("two integers", np.array([-1, 5]), [True, False]),
@@ -71,8 +85,17 @@ def test_strings_of_any_length(missing):
 @pytest.mark.parametrize(
     ("y", "marker", "expected"),
     [
-        (["PN", "?", "none"], "none", [False, False, True]),
-        (np.array(["PN", "?", None], object), "PN", [True, False, True]),
+        (["PN", "?", "none"], "none", [False, True, True]),
+        (np.array(["PN", "?", None], object), "PN", [True, True, True]),
+        (["PN", *TEXTS], None, [False] + [True] * 10),
+        (["PN", "x", "y"], ["x", "y"], [False, True, True]),
+        (["PN", "x", "y", "auto"], np.array(["x", "y"]), [False, True, True, False]),
+        (np.array([0, -1, 9]), [9, "?"], [False, False, True]),
+        (np.array([0, -1, 9]), {"auto", 9}, [False, True, True]),
+        (np.array([0, -1, 9]), ("auto", pd.NA), [False, True, False]),
+        (DAYS, np.datetime64("2020-01-01T00"), [True, True, False]),
+        (DAYS, 5, [False, True, False]),
+        (DAYS, "2020-01-01", [False, True, False]),
         (np.array([0, -1, 9]), 9, [False, False, True]),
         (np.array([0, -1, 9]), np.int64(0), [True, False, False]),
         (np.array([0, -1]), None, [False, False]),
@@ -87,9 +110,36 @@ def test_marker_that_is_given_wins(y, marker, expected):
     assert is_unlabeled(y, marker).tolist() == expected
 
 
-def test_marker_must_be_scalar():
-    with pytest.raises(ValueError, match=r"'auto', None or a scalar, got \[0\]"):
-        is_unlabeled(np.array([0, 1]), [0])
+@pytest.mark.parametrize(
+    "marker", [[], (), {}, {"x": 1}, [["x"]], b"x", ["x", b"y"], np.array([]), object]
+)
+def test_markers_must_be_scalars(marker):
+    message = "unlabeled_marker must be 'auto', None, a scalar .* or a list of at least"
+    with pytest.raises(ValueError, match=message):
+        is_unlabeled(np.array([0, 1]), marker)
+
+
+def test_mask_has_the_shape_of_y():
+    assert is_unlabeled([["KC", "?"], [None, "PN"]]).tolist() == [[0, 1], [1, 0]]
+    assert is_missing(np.array([["KC", None]], dtype=object)).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("y", "found"),
+    [
+        (np.array([b"KC", b"PN"]), "bytes such as b'KC'"),
+        (["KC", b"PN"], "bytes such as b'PN'"),
+        ([1 + 1j, "a"], "complex such as"),
+        (np.array([(1, 2)], dtype="i4,i4"), "the dtype .* such as"),
+        (pd.Series([("a", 1), ("b", 2)]), r"tuple such as \('a', 1\)"),
+        (pd.Series([["a"], ["b"]]), r"objects that are no types \(.*unhashable"),
+    ],
+)
+def test_what_is_no_type(y, found):
+    message = f"types must be strings, numbers or dates, got {found}.*convert them"
+    for function in (is_unlabeled, encode_types):
+        with pytest.raises(ValueError, match=message):
+            function(y)
 
 
 def test_input_is_not_changed():
@@ -113,6 +163,62 @@ def test_encode_numbers_beside_none():
     assert classes.tolist() == [3, 2**60 + 1]  # not through a float
     assert codes.tolist() == [0, -1, 1, -1]
     assert encode_types([True, None, False]).classes.tolist() == [False, True]
+    assert encode_types([1, "?", 2, "nan", -1]).classes.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("y", [[2**63 + 1, -1], [2**64, None, 1], [2**60 + 1, 1.0]])
+def test_integers_that_would_be_rounded(y):
+    with pytest.raises(ValueError, match=r"the integer .* is too large to be exact in"):
+        encode_types(y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["KC", "PN", "nan"]),
+        np.array([3, 1, 2**63 + 2], dtype=np.uint64),
+        np.array([3, 1], dtype=np.int8),
+        np.array([1.0, 2.0], dtype=np.float32),
+        DAYS,
+    ],
+    ids=lambda y: str(y.dtype),
+)
+def test_dtype_of_the_classes(y):
+    classes, codes = encode_types(y)
+    assert classes.dtype == y.dtype
+    np.testing.assert_array_equal(classes[codes[codes >= 0]], y[codes >= 0])
+
+
+AMBIGUOUS = ["Unknown", "UNASSIGNED", "unlabelled", "NA", "n/a", "None ", "null"]
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_a_type_that_may_be_unknown_warns_once(name):
+    y = ["KC", name, "PN", name]
+    message = rf"An estimator takes .* as types .*: {name!r} \(2\)\. If .*=\[{name!r}\]"
+    with pytest.warns(UserWarning, match=message) as record:
+        classes = encode_types(y, caller="An estimator").classes
+    assert [each.filename for each in record] == [__file__]
+    assert classes.tolist() == sorted({*y})
+    # Both ways on are silent.
+    assert name in encode_types(y, "?").classes
+    assert encode_types(y, [name]).classes.tolist() == ["KC", "PN"]
+    assert encode_types(y, ["auto", name]).codes.tolist() == [0, -1, 1, -1]
+    assert is_unlabeled(y).sum() == 0
+
+
+def test_a_warning_counts_all_names():
+    with pytest.warns(UserWarning, match=r"'NA' \(1\), 'unknown' \(2\)\. If") as record:
+        encode_types(["unknown", "KC", "NA", "unknown"])
+    assert len(record) == 1
+
+
+def test_predicted_names_do_not_warn():
+    # "unknown" is what classifiers with a reject_threshold predict.
+    types, _, pred = encode_pair(["a", "b"], ["unknown", "b"], "auto", caller="a test")
+    assert types[pred].tolist() == ["unknown", "b"]
+    with pytest.warns(UserWarning, match=r"a test takes .*: 'unknown' \(1\)"):
+        encode_pair(["a", "unknown"], ["unknown", "b"], "auto", caller="a test")
 
 
 @given(
@@ -148,7 +254,7 @@ def test_encode_column_vector_warns():
         ([], "all 0 labels in y are unknown"),
         ([1, "a", None], "one kind, got a mix of int, str"),
         (["a", 1], "one kind, got a mix of int, str"),
-        ([0.5, 1.2, 2.0], "Unknown label type: continuous"),
+        ([0.5, 1.2, 2.0], "Unknown label type: continuous. NtacClassifier takes types"),
         ([0.0, np.inf], "Input y contains infinity"),
         ("KC", "1d array"),
     ],
@@ -200,9 +306,69 @@ def test_encode_pair_refuses(y_true, y_pred, message):
         encode_pair(y_true, y_pred, "auto", caller="a test")
 
 
+def test_encode_pair_does_not_round_integers():
+    y_true = np.array([2**60, 2**60 + 1])
+    found = encode_pair(y_true, y_true.astype(np.uint64), "auto", caller="a test")
+    assert [array.tolist() for array in found] == [y_true.tolist(), [0, 1], [0, 1]]
+
+
 def test_encode_together():
     ys = [["b", "?"], [["a", None], ["b", "c"]], []]
     types, codes = encode_together(*ys, caller="a test")
     assert types.tolist() == ["a", "b", "c"]
     assert [part.tolist() for part in codes] == [[1, -1], [[0, -1], [1, 2]], []]
     assert all(part.dtype == np.intp for part in codes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "clusters", "codes"),
+    [
+        ([3, -1, 7, 3], [3, 7], [0, -1, 1, 0]),
+        ([1, -1, 1], [1], [0, -1, 0]),  # no binary problem
+        (["a", "?", "nan", None], ["a"], [0, -1, -1, -1]),
+        (["unknown", "a"], ["a", "unknown"], [1, 0]),
+        ([-1, -1], [], [-1, -1]),
+    ],
+)
+def test_encode_clusters(labels, clusters, codes):
+    found = encode_clusters(labels)
+    assert [array.tolist() for array in found] == [clusters, codes]
+
+
+@pytest.mark.parametrize(
+    ("labels", "label", "dtype"),
+    [
+        (np.array(["KC", "PN"]), "unknown", "<U7"),
+        (np.array(["KC", "PN"]), "?", "<U2"),
+        (np.array(["KC", "PN"], dtype=object), "unknown", "O"),
+        (np.array([0, 1], dtype=np.int8), -1, "int8"),
+        (np.array([0, 1], dtype=np.int8), 1000, "int64"),
+        (np.array([0, 1], dtype=np.uint8), 200, "uint8"),
+        (np.array([0, 1], dtype=np.uint8), -1, "int64"),
+        (np.array([0, 2**60 + 1], dtype=np.uint64), -1, "int64"),
+        (np.array([0, 1], dtype=np.float32), -1, "float32"),
+        (np.array([False, False]), True, "bool"),
+        (DAYS[[0, 2]], np.datetime64("1970-01-01"), "<M8[D]"),
+        (DAYS[[0, 2]], np.datetime64("1970-01-01T12"), "<M8[h]"),
+    ],
+)
+def test_replace_labels(labels, label, dtype):
+    before = labels.copy()
+    found = replace_labels(labels, np.array([False, True]), label)
+    assert found.dtype == dtype
+    assert found[0] == labels[0]
+    assert found[1] == label
+    assert replace_labels(labels, np.array([False, False]), label).dtype == dtype
+    np.testing.assert_array_equal(labels, before)
+
+
+def test_replace_labels_that_do_not_fit():
+    labels = np.array([0, 2**63], dtype=np.uint64)
+    with pytest.raises(ValueError, match="label -1 needs signed integers, but 92233"):
+        replace_labels(labels, np.array([True, False]), -1)
+
+
+def test_as_numbers_keeps_other_objects():
+    for values in (["a", "b"], [1, "a"], []):
+        known = np.array(values, dtype=object)
+        assert as_numbers(known) is known

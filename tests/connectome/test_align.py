@@ -47,6 +47,17 @@ def test_dtypes_of_pandas(con, dtype):
     assert con.align(labels).tolist() == ["?", "PN", "?", "?"]
 
 
+def test_texts_of_missing_types(con):
+    types = pd.Series(["PN", None, np.nan, "KC"], index=con.node_ids)
+    expected = ["PN", "?", "?", "KC"]
+    assert con.align(types.fillna("")).tolist() == expected
+    assert con.align(types.fillna("?")).tolist() == expected
+    assert con.align(types.astype(object).map(str)).tolist() == expected
+    expected = ["PN", "none", "none", "KC"]
+    assert con.align(types.fillna(" "), missing="none").tolist() == expected
+    assert con.align({10: 3, 20: "?"}).tolist() == [3, -1, -1, -1]
+
+
 def test_nothing_known(con):
     assert con.align({}).tolist() == ["?"] * 4
     assert con.align({10: None}).tolist() == ["?"] * 4
@@ -150,7 +161,7 @@ def test_a_missing_value_beyond_int64(con):
     [
         ([1, "PN"], TypeError, "labels must be all integers or all strings, got int"),
         ([True, False], TypeError, "got bool"),
-        ([("a",), ("b",)], TypeError, "got tuple"),
+        ([("a",), ("b",)], ValueError, "got tuple such as"),
         ([0.5, 1.0], ValueError, "labels must be integers or strings, got floats"),
     ],
 )

@@ -23,7 +23,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from celltyping import ColumnSelector, GroupedEstimator, InductiveClusterer
+from celltyping import (
+    ColumnSelector,
+    GroupedEstimator,
+    InductiveClusterer,
+    NtacClassifier,
+)
 from tests._persistence import through_pickle, through_skops
 
 KINDS = np.array(["ss", "as", "ns"])
@@ -134,7 +139,7 @@ def test_classifiers_of_different_classes(table, form):
     assert model.classes_.tolist() == sorted(set(y))
     assert_array_equal(model.predict(X), y)
     assert model.score(X, y) == 1
-    assert model.score(X[:1], ["?"]) == 0
+    assert model.score(X[:1], ["c0"]) == 0
     proba = model.predict_proba(X)
     assert proba.shape == (66, 6)
     assert_array_equal(model.classes_[proba.argmax(axis=1)], y)
@@ -419,6 +424,25 @@ def test_refit_leaves_nothing_behind(table):
     assert model.split_by_group(frame)[2][3] == 0
     model.set_params(estimator=StandardScaler()).fit(frame)
     assert not hasattr(model, "classes_")
+
+
+@pytest.mark.parametrize("unknown", ["?", None, "", "nan"])
+def test_unknown_classes(table, unknown):
+    frame, half = table
+    y = np.where(np.arange(66) < 5, unknown, np.array(list("abcdef"), object)[half])
+    message = "5 of 66 entries mean unknown .*: leave these samples out"
+    model = GroupedEstimator(KNeighborsClassifier(1), "kind")
+    with pytest.raises(ValueError, match=message):
+        model.fit(frame, y)
+    model.fit(frame[5:], y[5:])
+    with pytest.raises(ValueError, match=message):
+        model.score(frame, y)
+    # A classifier that takes them.
+    model = GroupedEstimator(NtacClassifier(), "kind").fit(frame, y)
+    assert model.classes_.tolist() == list("abcdef")
+    assert model.score(frame[5:], y[5:]) == 1
+    # For clusterers, y means nothing.
+    GroupedEstimator(KMeans(2, random_state=0), "kind").fit(frame, y)
 
 
 def test_bad_input(table):

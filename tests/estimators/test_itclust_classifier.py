@@ -308,6 +308,7 @@ def test_a_type_that_the_source_lacks(layout):
         (np.array(["B", "T"], dtype=object), "unknown"),
         (np.array([3, 8]), -1),
         (np.array([3, 8], dtype=np.uint8), -1),
+        (np.array([3, 8], dtype=np.uint64), -1),
         (np.array([3.0, 8.0]), -1.0),
     ],
 )
@@ -323,14 +324,38 @@ def test_the_type_of_rejected_cells(names, unknown):
 
 @pytest.mark.parametrize(
     ("names", "unknown"),
-    [(["B", "unknown"], "'unknown'"), ([-1, 1], "-1"), ([False, True], "-1")],
+    [
+        (["B", "unknown"], "'unknown'"),
+        ([-1, 1], "-1"),
+        ([False, True], "-1"),
+        (np.array(["2020", "2021"], dtype="datetime64[Y]"), "-1"),
+    ],
 )
 def test_the_type_of_rejected_cells_is_no_type(names, unknown):
     y = np.array(names)[np.arange(len(X)) % 2]
-    message = rf"gives cells the type {unknown}, which must not be a type in y, got"
+    message = (
+        rf"gives cells the type {unknown}, which must not be a type in y, got .* pass "
+        rf"unlabeled_marker={unknown} if it means unknown"
+    )
     with pytest.raises(ValueError, match=message):
         quick(reject_threshold=1.2).fit(X, y)
-    quick().fit(X, y)
+    quick(unlabeled_marker=None).fit(X, y)
+
+
+def test_integers_beside_which_there_is_no_label_of_rejected_cells():
+    y = np.array([3, 2**63], dtype=np.uint64)[np.arange(len(X)) % 2]
+    with pytest.raises(ValueError, match="9223372036854775808 in y does not fit"):
+        quick(reject_threshold=1.2).fit(X, y)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "uint8", "uint64", "float32"])
+def test_the_dtype_of_integer_types(dtype):
+    y = (3 + np.arange(len(X)) % 2).astype(dtype)
+    fitted = quick(reject_threshold=1e-6).fit(X, y)
+    assert fitted.classes_.dtype == dtype
+    kept = {"uint8": "int64", "uint64": "int64"}.get(dtype, dtype)
+    assert fitted.transduction_.dtype == fitted.predict(NEW).dtype == kept
+    assert quick().fit(X, y).predict(NEW).dtype == dtype
 
 
 def test_no_target_and_nothing_to_reject():

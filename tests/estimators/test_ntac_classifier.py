@@ -10,7 +10,11 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import (
+    ConvergenceWarning,
+    DataConversionWarning,
+    NotFittedError,
+)
 from sklearn.metrics import accuracy_score
 
 from celltyping import Connectome, NtacClassifier
@@ -159,11 +163,18 @@ STRINGS = np.array(["T0", "T1", "T2", "T3"], dtype=object)
         (STRINGS, np.nan, "auto"),
         (STRINGS, pd.NA, "auto"),
         (STRINGS, "", ""),
+        (STRINGS, "", "auto"),
+        (STRINGS, "nan", "auto"),
+        (STRINGS, "?", "unclear"),
+        (STRINGS, None, ["unclear", "Unknown"]),
+        (STRINGS, "Unknown", ["unclear", "Unknown"]),
         (STRINGS, "none", "none"),
         (np.array([0, 1, 2, 3]), -1, "auto"),
         (np.array([5, 7, 9, 11], dtype=object), None, "auto"),
         (np.array([0.0, 1.0, 2.0, 3.0]), np.nan, "auto"),
         (np.array([-1, 1, 2, 3]), 0, 0),
+        (np.array([1, 2, 3, 2**63 + 1], dtype=np.uint64), 0, 0),
+        (np.arange(4).astype("M8[D]"), np.datetime64("NaT"), "auto"),
     ],
 )
 def test_unknown_types_may_be_written_in_many_ways(brain, known_as, unknown, marker):
@@ -290,10 +301,36 @@ def test_a_fold_of_integers_may_hold_minus_1_and_1_alone(brain):
 def test_score_needs_known_types(brain):
     con, y, _ = brain
     ntac = NtacClassifier().fit(con, y)
-    with pytest.raises(ValueError, match="all types in y are unknown"):
+    with pytest.raises(ValueError, match="all 3 labels in y are unknown"):
         ntac.score(con[:3], ["?", "?", "?"])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ntac.score(con, y[:10])
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(149), r"sample_weight.shape == \(149,\), expected \(150,\)"),
+        (np.ones((150, 1)), "Sample weights must be 1D array or scalar, got 2D"),
+        (np.full(150, np.nan), "sample_weight contains NaN"),
+        (np.zeros(150), "sample_weight is 0 for all samples of known type"),
+    ],
+)
+def test_score_with_bad_weights(brain, weights, message):
+    con, y, _ = brain
+    ntac = NtacClassifier().fit(con, y)
+    with pytest.raises(ValueError, match=message):
+        ntac.score(con, y, sample_weight=weights)
+
+
+def test_score_of_a_column(brain):
+    con, y, target = brain
+    ntac = NtacClassifier().fit(con, y)
+    with pytest.warns(DataConversionWarning, match="column-vector y was passed"):
+        score = ntac.score(con, target[:, np.newaxis])
+    assert score == ntac.score(con, target) < 1
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        ntac.score(con, np.column_stack([target, target]))
 
 
 def test_any_view_has_the_joint_answer(brain, settings):
@@ -400,10 +437,37 @@ def test_bad_types(y, message):
         NtacClassifier().fit(Connectome(np.ones((4, 4))), y)
 
 
-def test_a_marker_is_a_scalar(brain):
+@pytest.mark.parametrize("marker", [[], [["?"]], {"?": 1}, b"?"])
+def test_bad_markers(brain, marker):
     con, y, _ = brain
-    with pytest.raises(ValueError, match=r"must be 'auto', None or a scalar, got \["):
-        NtacClassifier(unlabeled_marker=["?"]).fit(con, y)
+    with pytest.raises(ValueError, match=r"unlabeled_marker must be 'auto', None, a"):
+        NtacClassifier(unlabeled_marker=marker).fit(con, y)
+
+
+def test_types_that_may_mean_unknown_warn_once(brain):
+    con, y, _ = brain
+    expected = NtacClassifier().fit(con, y).transduction_
+    own_y = np.where(y == "?", "Unassigned", y)
+    message = r"NtacClassifier takes .*: 'Unassigned' \(\d+\)\. .*=\['Unassigned'\];"
+    with pytest.warns(UserWarning, match=message) as record:
+        ntac = NtacClassifier().fit(con, own_y)
+    assert [warning.filename for warning in record] == [__file__]
+    assert "Unassigned" in ntac.classes_
+    ntac = NtacClassifier(unlabeled_marker=["Unassigned"]).fit(con, own_y)
+    np.testing.assert_array_equal(ntac.transduction_, expected)
+    assert "Unassigned" in NtacClassifier(unlabeled_marker="?").fit(con, own_y).classes_
+
+
+def test_types_that_were_missing_in_a_table(brain):
+    # What a table has in place of a missing type, after align or before.
+    con, y, _ = brain
+    expected = NtacClassifier().fit(con, y).transduction_
+    types = pd.Series(np.where(y == "?", None, y), index=con.node_ids)
+    for column in (types, types.fillna(""), types.map(str), types.fillna(" ")):
+        for own_y in (con.align(column), column, column.to_numpy()):
+            ntac = NtacClassifier(unlabeled_marker="unclear").fit(con, own_y)
+            assert ntac.classes_.tolist() == sorted({*y} - {"?"})
+            np.testing.assert_array_equal(ntac.transduction_, expected)
 
 
 Y = ["A", "B", "?", "?"]

@@ -16,7 +16,11 @@ from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    LocalOutlierFactor,
+    RadiusNeighborsClassifier,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, OneClassSVM
@@ -52,6 +56,10 @@ LABELS = {
     "float": (lambda codes: codes.astype(float), -1),
     "float32": (lambda codes: codes.astype(np.float32), np.nan),
     "bool": (lambda codes: codes > 0, None),
+    "uint64": (lambda codes: codes.astype(np.uint64) + 2**60, -1),
+    "number objects": (lambda codes: codes.astype(object), -1),
+    "dates": (lambda codes: codes.astype("M8[D]"), np.datetime64("2020-01-01")),
+    "days": (lambda codes: codes.astype("m8[D]"), np.timedelta64(-1, "D")),
 }
 
 FAR = np.full((2, 3), 100.0)
@@ -118,6 +126,8 @@ def test_any_labels_with_any_classifier(blobs, classifier, labels):
     assert everything.score(X, y) > 0.95
     assert everything.predict(X).dtype == model.classes_.dtype
     assert found.dtype.kind in (model.classes_.dtype.kind, "i")
+    if np.array(outlier).astype(model.classes_.dtype) == outlier:
+        assert found.dtype == model.classes_.dtype
 
 
 @pytest.mark.parametrize("name", ["knn", "forest", "logistic", "pipeline"])
@@ -189,16 +199,20 @@ def test_class_weight_of_an_unknown_class(blobs):
         (None, "requires y to be passed, but the target y is None"),
         (np.arange(119) % 3, r"inconsistent numbers of samples: \[120, 119\]"),
         (np.linspace(0, 1, 120), "Unknown label type: continuous"),
-        (np.where(np.arange(120) < 3, np.nan, 1), "Input y contains NaN"),
-        (np.array([np.nan, "as"] * 60, dtype=object), "contains NaN"),
-        (np.array([None, "as"] * 60, dtype=object), "Unknown label type: unknown"),
+        (np.where(np.arange(120) < 3, np.nan, 1), "3 of 120 .*y contains NaN"),
+        (np.array([np.nan, "as"] * 60, dtype=object), "60 of 120 .*as nan does: leave"),
+        (np.array([None, "as"] * 60, dtype=object), "60 of 120 .*as None does: leave"),
+        (["?", "as"] * 60, r"60 of 120 entries mean unknown .*as '\?' does: leave"),
+        (["as", "pv", ""] * 40, r"40 of 120 entries mean unknown .*as '' does: leave"),
+        (["as", "pv", "nan"] * 40, "40 of 120 .*as 'nan' does: leave these samples"),
+        (np.array([b"as", b"pv"] * 60), "numbers or dates, got bytes such as b'as'"),
         (
             np.ones((120, 2)),
             r"y should be a 1d array, got an array of shape \(120, 2\)",
         ),
-        (np.array([1, "as"] * 60, dtype=object), "Unknown label type: unknown"),
+        (np.array([1, "as"] * 60, dtype=object), "one kind, got a mix of int, str"),
     ],
-    ids=range(8),
+    ids=range(12),
 )
 def test_bad_labels(blobs, y, message):
     with pytest.raises(ValueError, match=message):
@@ -375,6 +389,8 @@ def test_all_rows_have_the_label(blobs, y):
         ("float", "?", "a number"),
         ("float", True, "a number"),
         ("bool", -1, "a bool"),
+        ("dates", "2020-01-01", "a numpy.datetime64"),
+        ("days", 5, "a numpy.timedelta64"),
     ],
 )
 def test_label_of_another_kind(blobs, name, outlier, needed):
@@ -383,6 +399,59 @@ def test_label_of_another_kind(blobs, name, outlier, needed):
     message = f"outlier_label must be {needed} like the classes in y, got "
     with pytest.raises(ValueError, match=message):
         model.fit(X, LABELS[name][0](codes))
+
+
+def test_unknown_classes_may_be_the_label_of_outliers(blobs):
+    X, codes = blobs
+    y = np.where(np.arange(120) % 7 == 0, "?", NAMES[codes])
+    model = OutlierFilteredClassifier(KNeighborsClassifier(1), outlier_label="?")
+    assert model.fit(X, y).classes_.tolist() == sorted(NAMES)
+    y = y.astype(object)
+    y[:3] = "nan"
+    with pytest.raises(ValueError, match="3 of 120 entries mean unknown"):
+        model.fit(X, y)
+    y = np.where(np.arange(120) % 7 == 0, None, NAMES[codes].astype(object))
+    with pytest.raises(ValueError, match="18 of 120 entries mean unknown"):
+        model.fit(X, y)
+
+
+def test_score_refuses_unknown_classes(blobs):
+    X, codes = blobs
+    model = OutlierFilteredClassifier(KNeighborsClassifier(1)).fit(X, NAMES[codes])
+    assert model.score(X, NAMES[codes].tolist()) == 1
+    for unknown in (None, "?", ""):
+        y = np.where(np.arange(120) < 7, unknown, NAMES[codes].astype(object))
+        with pytest.raises(ValueError, match="7 of 120 entries mean unknown"):
+            model.score(X, y)
+    y = np.where(np.arange(120) < 30, "?", NAMES[codes])
+    assert model.set_params(outlier_label="?").fit(X, y).score(X, y) <= 0.75
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, NAMES[codes], sample_weight=np.ones(7))
+
+
+def test_a_label_that_does_not_fit_the_classes(blobs):
+    X, codes = blobs
+    model = OutlierFilteredClassifier(outlier_label=-1)
+    with pytest.raises(ValueError, match="needs signed integers, but 9223372036854775"):
+        model.fit(X, codes.astype(np.uint64) + 2**63)
+
+
+def test_parameters_of_the_classifier_that_name_classes(blobs):
+    # The outer classifier has encoded the classes.
+    X, codes = blobs
+    inner = OutlierFilteredClassifier(
+        KNeighborsClassifier(1), outlier_detector=Band(20), outlier_label="pv"
+    )
+    model = OutlierFilteredClassifier(inner, outlier_detector=Band()).fit(
+        X, NAMES[codes]
+    )
+    assert model.predict(FAR).tolist() == ["pv", "pv"]
+    assert model.estimator_.outlier_label == 1
+    assert inner.outlier_label == "pv"
+    radius = RadiusNeighborsClassifier(1e-9, outlier_label="most_frequent")
+    model = OutlierFilteredClassifier(radius, outlier_detector=Band())
+    assert set(model.fit(X, NAMES[codes]).predict(FAR)) <= set(NAMES)
+    assert model.estimator_.outlier_label == "most_frequent"
 
 
 def test_classifier_that_refuses(blobs):

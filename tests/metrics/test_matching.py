@@ -75,6 +75,11 @@ def test_noise_is_not_matched_and_counts_as_wrong(noise):
     assert match_clusters(y, clusters)[1].tolist() == ["KC"]
 
 
+def test_noise_beside_one_cluster_is_noise():
+    # In `y`, -1 and 1 would be a binary problem.
+    assert match_clusters(["KC", "PN", "KC"], [1, -1, 1])[0].tolist() == [1]
+
+
 def test_all_noise_scores_zero():
     assert matched_accuracy_score(["KC", "PN"], [-1, -1]) == 0
     clusters, types = match_clusters(["KC", "PN"], [-1, -1])
@@ -93,11 +98,14 @@ def test_more_clusters_than_types_and_fewer():
 
 
 def test_unlabeled_marker():
-    y, clusters = ["KC", "none", "none", "PN"], [0, 1, 1, 1]
+    y, clusters = ["KC", "no", "no", "PN"], [0, 1, 1, 1]
     assert matched_accuracy_score(y, clusters) == 0.75
-    assert matched_accuracy_score(y, clusters, unlabeled_marker="none") == 1
-    types = match_clusters(y, clusters, unlabeled_marker="none")[1]
+    assert matched_accuracy_score(y, clusters, unlabeled_marker="no") == 1
+    types = match_clusters(y, clusters, unlabeled_marker="no")[1]
     assert types.tolist() == ["KC", "PN"]
+    y = ["KC", "", "nan", "PN"]
+    assert matched_accuracy_score(y, clusters) == 1
+    assert matched_accuracy_score(y, clusters, unlabeled_marker=["x", "KC"]) == 1
 
 
 @pytest.mark.parametrize(

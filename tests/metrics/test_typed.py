@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
@@ -99,9 +100,31 @@ def test_scorer_of_numbers_and_none(table):
 def test_scorer_marker(table):
     X, y = table
     model = Recorder()
-    y = np.where(y == "?", "KC", "none")
+    y = np.where(y == "?", "KC", "no")
     assert make_typed_scorer(accuracy_score)(model, X, y) == 1 / 3
-    assert make_typed_scorer(accuracy_score, unlabeled_marker="none")(model, X, y) == 1
+    assert make_typed_scorer(accuracy_score, unlabeled_marker="no")(model, X, y) == 1
+
+
+def test_scorer_of_a_column(table):
+    X, y = table
+    scorer = make_typed_scorer(accuracy_score)
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        score = scorer(Recorder(), X, y[:, np.newaxis])
+    assert score == scorer(Recorder(), X, y)
+
+
+def test_names_that_may_be_unknown_warn_once(table):
+    X, y = table
+    y = np.where(y == "?", "unassigned", y)
+    message = r"takes these labels in y as types .*: 'unassigned' \(\d+\)"
+    for call in (
+        lambda: make_typed_scorer(accuracy_score)(Recorder(), X, y),
+        lambda: type_report(y, y),
+        lambda: ranked_accuracy_score(y, y[:, np.newaxis]),
+    ):
+        with pytest.warns(UserWarning, match=message) as record:
+            call()
+        assert len(record) == 1
 
 
 def test_scorer_of_a_loss(table):

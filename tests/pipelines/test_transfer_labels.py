@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, OutlierMixin
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
@@ -20,10 +20,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.svm import LinearSVC
 from sklearn.utils.multiclass import unique_labels
+from xgboost import XGBClassifier
 
 from celltyping._utils._labels import is_unlabeled
 from celltyping.datasets import load_blood_transfer
-from celltyping.estimators import ItClustClassifier
+from celltyping.estimators import ItClustClassifier, OutlierFilteredClassifier
 from celltyping.pipelines import make_single_cell_pipeline, transfer_labels
 from celltyping.transformers import (
     ExpressionNormalizer,
@@ -206,7 +207,7 @@ def test_what_the_estimator_gets(target, source, together):
         estimator = Recorder()
         transfer(target, source, estimator=estimator)
         X, y = Recorder.given
-        assert y.tolist() == truth(60)
+        assert y.tolist() == list(range(3)) * 20
     assert isinstance(X, sparse.csr_array)
     aligned = target[:, [name.lower() for name in source.var_names]]
     counts = sparse.vstack([source.X, aligned.X])
@@ -256,8 +257,15 @@ def test_rejected_cells(target, source):
 
 
 def test_estimator_with_a_marker_of_its_own(target, source):
-    transfer(target, source, estimator=Together(unlabeled_marker="new"))
-    assert Together.given[1][60:].tolist() == ["new"] * 30
+    estimator = Together(unlabeled_marker="new")
+    table = transfer(target, source, estimator=estimator)
+    assert Together.given[1][60:].tolist() == ["?"] * 30
+    assert table["type"].tolist() == truth(30)
+    assert estimator.unlabeled_marker == "new"
+    source.obs["cluster"] = np.arange(60) % 3
+    table = transfer(target, source, "cluster", estimator=estimator)
+    assert Together.given[1][60:].tolist() == [-1] * 30
+    assert table["type"].tolist() == [0, 1, 2] * 10
 
 
 def test_estimator_without_probabilities(target, source):
@@ -327,13 +335,108 @@ def test_metadata_routing_does_not_matter(target, source, routing):
 # -- Types ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("missing", [np.nan, None, "?"])
+@pytest.mark.parametrize("missing", [np.nan, None, "?", "", " ", "nan", "None", "<NA>"])
 def test_unlabelled_cells_of_the_source_are_ignored(target, source, missing):
     names = source.obs["celltype"].astype(object)
     names.iloc[30:] = missing
     source.obs["celltype"] = names
     table = transfer(target, source)
     pd.testing.assert_frame_equal(table, transfer(target, source[:30].copy()))
+
+
+@pytest.mark.parametrize("estimator", [CLASSIFIER, Together()])
+@pytest.mark.parametrize("name", ["Unknown", "unassigned", "NA", "N/A", "unlabeled"])
+def test_types_that_may_mean_unknown(target, source, name, estimator):
+    names = source.obs["celltype"].astype(object)
+    names.iloc[30:] = name
+    source.obs["celltype"] = names
+    message = rf"transfer_labels takes .*: '{name}' \(30\)\. .*=\['{name}'\];"
+    with pytest.warns(UserWarning, match=message) as record:
+        table = transfer(target, source, estimator=estimator)
+    assert [warning.filename for warning in record] == [__file__]
+    assert name in set(table["type"])
+    silent = transfer(target, source, estimator=estimator, unlabeled_marker="?")
+    pd.testing.assert_frame_equal(silent, table)
+    table = transfer(
+        target, source, estimator=estimator, unlabeled_marker=[name, "other"]
+    )
+    expected = transfer(target, source[:30].copy(), estimator=estimator)
+    pd.testing.assert_frame_equal(table, expected)
+
+
+@pytest.mark.parametrize("marker", ["auto", "?", ["other"]])
+def test_a_type_that_is_also_the_answer_for_unknown_cells(target, source, marker):
+    names = source.obs["celltype"].astype(object)
+    names.iloc[30:] = "unknown"
+    source.obs["celltype"] = names
+    message = (
+        r"transfer_labels gives cells the type 'unknown', which must not be .*: use "
+        "other names, .* pass unlabeled_marker='unknown' if it means unknown"
+    )
+    with pytest.raises(ValueError, match=message):
+        transfer(target, source, unlabeled_marker=marker)
+    table = transfer(target, source, unlabeled_marker="unknown")
+    pd.testing.assert_frame_equal(table, transfer(target, source[:30].copy()))
+
+
+def test_a_classifier_that_needs_integers(target, source):
+    table = transfer(target, source, estimator=XGBClassifier(n_estimators=5, n_jobs=1))
+    assert set(table["type"]) == set(TYPES)
+    assert (table["type"] == truth(30)).mean() > 0.9
+    source.obs["cluster"] = 10 * (np.arange(60) % 3)
+    numbers = transfer(
+        target, source, "cluster", estimator=XGBClassifier(n_estimators=5, n_jobs=1)
+    )
+    assert numbers["type"].dtype == np.int64
+    assert numbers["type"].tolist() == [
+        10 * TYPES.tolist().index(n) for n in table["type"]
+    ]
+
+
+def test_parameters_that_name_types(target, source):
+    weights = {"B": 1e-9, "Mono": 1, "T": 1e-9}
+    classifier = LogisticRegression(class_weight=weights)
+    estimator = make_pipeline(Normalizer(), classifier)
+    table = transfer(target, source, estimator=estimator)
+    assert set(table["type"]) == {"Mono"}
+    assert classifier.class_weight == weights
+    classifier.set_params(class_weight={"NK": 1})
+    with pytest.raises(ValueError, match=r"contains \['NK'\], which are not classes"):
+        transfer(target, source, estimator=estimator)
+
+
+@pytest.mark.parametrize("label", ["unknown", "outlier", -1, "T"])
+def test_classifier_that_rejects_cells(target, source, label):
+    estimator = OutlierFilteredClassifier(
+        CLASSIFIER, outlier_detector=RejectsAll(), outlier_label=label
+    )
+    table = transfer(target, source, estimator=estimator)
+    rejects = "T" if label == "T" else "unknown"
+    assert table["type"].tolist() == [rejects] * 30
+    assert (table["unknown"] == (rejects == "unknown")).all()
+
+
+class RejectsAll(OutlierMixin, BaseEstimator):
+    """Outlier detector that rejects the cells it has not seen in fit."""
+
+    def fit(self, X, y=None):
+        self.n_rows_ = X.shape[0]
+        return self
+
+    def predict(self, X):
+        return np.full(X.shape[0], 1 if X.shape[0] == self.n_rows_ else -1)
+
+
+class Names(KNeighborsClassifier):
+    """Classifier that predicts something else than the classes it got."""
+
+    def predict(self, X):
+        return super().predict(X).astype(str)
+
+
+def test_predictions_of_names(target, source):
+    with pytest.raises(ValueError, match=r"as integers from 0 to 2, .* got np\.str_"):
+        transfer(target, source, estimator=Names())
 
 
 def test_unused_categories_are_no_types(target, source):
@@ -379,7 +482,7 @@ def test_a_type_with_one_cell(target, source):
 
 def test_minus_one_and_one(target, source):
     source.obs["sign"] = np.where(np.arange(60) % 2, 1, -1)
-    with pytest.raises(ValueError, match=r"source.obs\['sign'\] holds -1 as a type"):
+    with pytest.raises(ValueError, match=r"the type -1, .* y is source.obs\['sign'\]"):
         transfer(target, source, "sign")
 
 
@@ -413,7 +516,7 @@ def test_many_columns_are_not_all_listed(target, source):
 
 def test_no_labelled_cell(target, source):
     source.obs["celltype"] = "?"
-    message = r"source has no cell of known type: all 60 values of source.obs\['cellt"
+    message = r"needs labelled samples, but all 60 labels .*source.obs\['celltype'\]"
     with pytest.raises(ValueError, match=message):
         transfer(target, source)
 

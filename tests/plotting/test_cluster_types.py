@@ -149,11 +149,9 @@ def test_shows_the_largest_types_and_adds_up():
 
 def test_a_type_without_a_match_brings_its_cluster():
     # KC is the largest type, but the main type of no cluster.
-    y_true = ["KC", "KC", *["PN"] * 5, "KC", "KC", *["CN"] * 5, "KC", "KC", *["?"] * 5]
+    y_true = ["KC", "KC", *["PN"] * 5, "KC", "KC", *["CN"] * 5, "KC", "KC", *["LN"] * 5]
     labels = [0] * 7 + [1] * 7 + [2] * 7
-    display = ClusterTypesDisplay.from_predictions(
-        y_true, labels, max_types=1, unlabeled_marker="none"
-    )
+    display = ClusterTypesDisplay.from_predictions(y_true, labels, max_types=1)
     assert display.types.tolist() == ["KC"]
     assert display.clusters.tolist() == [0]
     assert display.counts.tolist() == [[2]]

@@ -308,8 +308,11 @@ def test_numbers_as_types():
 
 def test_unlabeled_marker(cells):
     display = LabelFlowDisplay.from_predictions(*cells, unlabeled_marker="T")
-    assert sorted(display.types) == ["?", "B", "NK", "unknown"]
+    assert sorted(display.types) == ["B", "NK", "unknown"]
     assert flow(display, None, "unknown") == 8
+    for marker in (["T", "unknown"], ["T", "auto"]):
+        display = LabelFlowDisplay.from_predictions(*cells, unlabeled_marker=marker)
+        assert sorted(display.types) == ["B", "NK"]
 
 
 def test_all_cells_of_one_type_or_unknown():

@@ -406,7 +406,11 @@ def with_value(value):
         (X, TYPES[:50], r"inconsistent numbers of samples: \[120, 50\]"),
         (X, np.full(120, -1), "NUMAP needs labelled samples, but all 120 labels in"),
         (X, np.full(120, "?"), "NUMAP needs labelled samples, but all 120 labels in"),
-        (X, X[:, 0], "Unknown label type: continuous"),
+        (
+            X,
+            X[:, 0],
+            r"label type: continuous\. NUMAP takes types .* NUMAP\(target_weight=0\) i",
+        ),
         (X, X[:, :2], r"y should be a 1d array"),
         (X * 1e30, None, "gives distances that are not finite.* numbers that are too"),
     ],

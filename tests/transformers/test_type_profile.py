@@ -162,7 +162,7 @@ def test_every_parameter_does_something(name, one, other):
 
 def test_every_parameter_is_tested():
     tested = {"edge_weighting", "affinity", "gamma", "n_graph_neighbors"}
-    apart = {"unlabeled_marker", "n_jobs"}
+    apart = {"unlabeled_marker", "sparse_output", "n_jobs"}
     assert tested | apart == TypeProfile().get_params().keys()
 
 
@@ -174,7 +174,11 @@ def test_every_parameter_is_tested():
         (["A", "B"], np.nan, "auto"),
         ([0, 1], -1, "auto"),
         ([-1, 1], 0, 0),
-        (["?", "A"], "none", "none"),
+        (["A", "B"], "none", "none"),
+        (["A", "B"], "?", "none"),
+        (["A", "B"], "", "auto"),
+        (["A", "B"], "nan", "auto"),
+        (["A", "B"], "x", ["y", "x"]),
     ],
 )
 def test_unknown_types(known_as, unknown, marker):
@@ -187,6 +191,35 @@ def test_unknown_types(known_as, unknown, marker):
         [1, 6, 3, 4],
         [2, 0, 5, 0],
     ]
+
+
+def test_dense_output(brain):
+    con, y, _ = brain
+    expected = TypeProfile().fit_transform(con, y)
+    profile = TypeProfile(sparse_output=False).fit(con, y)
+    counts = profile.transform(con)
+    assert type(counts) is np.ndarray
+    assert counts.dtype == np.float32
+    np.testing.assert_array_equal(counts, expected.toarray())
+    frame = profile.set_output(transform="pandas").transform(con[:5])
+    assert frame.columns.tolist() == profile.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(frame, expected[:5].toarray())
+    with pytest.raises(ValueError, match="sparse_output=False"):
+        TypeProfile().set_output(transform="pandas").fit_transform(con, y)
+
+
+def test_a_pipeline_of_known_nodes_loses_nothing(brain):
+    con, y, target = brain
+    known = y != "?"
+    pipeline = make_pipeline(TypeProfile(), LogisticRegression())
+    pipeline.fit(con[known], y[known])
+    profile = TypeProfile().fit(con, y)
+    classifier = LogisticRegression().fit(profile.transform(con[known]), y[known])
+    assert "?" not in pipeline.classes_
+    np.testing.assert_array_equal(
+        pipeline.predict_proba(con), classifier.predict_proba(profile.transform(con))
+    )
+    assert pipeline.score(con[~known], target[~known]) > 0.8
 
 
 def test_a_single_type_will_do():

@@ -114,7 +114,10 @@ def encode_target(X, y, unlabeled_marker, target_weight):
     check_consistent_length(X, y)
     if target_weight == 0:
         return None
-    return encode_types(y, unlabeled_marker, caller="NUMAP", min_types=1)[1]
+    try:
+        return encode_types(y, unlabeled_marker, caller="NUMAP", min_types=1)[1]
+    except ValueError as exc:
+        raise ValueError(f"{exc}; NUMAP(target_weight=0) ignores y") from exc
 
 
 def limit_n_neighbors(n_neighbors, n_samples):
