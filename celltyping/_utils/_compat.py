@@ -14,6 +14,7 @@ from sklearn.base import _fit_context
 # rows, metadata and feature names in meta-estimators
 from sklearn.utils import _param_validation, _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metadata_routing import _raise_for_params, _RoutingNotSupportedMixin
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -30,6 +31,7 @@ __all__ = [
     "_check_feature_names_in",
     "_check_sample_weight",
     "_fit_context",
+    "_get_output_config",
     "_num_samples",
     "_raise_for_params",
     "_safe_indexing",

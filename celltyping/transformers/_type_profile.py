@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from celltyping._kernels._csr import CSRGraph
 from celltyping._kernels._profiles import Memberships, count_partners
-from celltyping._utils._compat import ANY_N_JOBS, _fit_context
+from celltyping._utils._compat import ANY_N_JOBS, _fit_context, _get_output_config
 from celltyping._utils._labels import encode_types
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._sparse import one_hot
@@ -91,15 +91,16 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
 
     Train a classifier on the neurons of known type, and predict the types of all:
 
-    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.neighbors import KNeighborsClassifier
     >>> from sklearn.pipeline import make_pipeline
     >>> from celltyping.datasets import make_connectome
     >>> brain = make_connectome(300, n_types=4, n_edges=12000, random_state=0)
     >>> y = brain.target.copy()
     >>> y[100:] = "?"
     >>> known = y != "?"
-    >>> model = make_pipeline(TypeProfile(), LogisticRegression())
-    >>> model.fit(brain.data[known], y[known]).score(brain.data, brain.target) > 0.9
+    >>> knn = KNeighborsClassifier(metric="cosine")
+    >>> model = make_pipeline(TypeProfile(), knn).fit(brain.data[known], y[known])
+    >>> model.score(brain.data, brain.target) > 0.8
     True
     """
 
@@ -182,9 +183,16 @@ class TypeProfile(GraphInputMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is a view of another graph.
+            If X is a view of another graph, or `set_output` asks for a table and
+            `sparse_output` is true.
         """
         check_is_fitted(self)
+        wanted = _get_output_config("transform", self)["dense"]
+        if self.sparse_output and wanted != "default":
+            raise ValueError(
+                f"set_output(transform={wanted!r}) needs dense counts: pass "
+                f"{type(self).__name__}(sparse_output=False)"
+            )
         counts = self._count(X)
         return counts if self.sparse_output else counts.toarray()
 
