@@ -174,7 +174,6 @@ STRINGS = np.array(["T0", "T1", "T2", "T3"], dtype=object)
         (np.array([0.0, 1.0, 2.0, 3.0]), np.nan, "auto"),
         (np.array([-1, 1, 2, 3]), 0, 0),
         (np.array([1, 2, 3, 2**63 + 1], dtype=np.uint64), 0, 0),
-        (np.arange(4).astype("M8[D]"), np.datetime64("NaT"), "auto"),
     ],
 )
 def test_unknown_types_may_be_written_in_many_ways(brain, known_as, unknown, marker):
@@ -199,6 +198,18 @@ def test_a_binary_problem_with_the_types_minus_1_and_1(brain):
     assert ntac.classes_.tolist() == [-1, 1]
     assert (ntac.transduction_ == y[:100]).all()
     assert accuracy_score(y[100:], ntac.predict(con[100:])) > 0.8
+
+
+def test_types_may_be_dates(brain):
+    con, y, target = brain
+    expected = NtacClassifier().fit(con, y)
+    days = np.unique(target, return_inverse=True)[1].astype("M8[D]")
+    known = days.copy()
+    known[y == "?"] = "NaT"
+    ntac = NtacClassifier().fit(con, known)
+    assert ntac.classes_.dtype == ntac.predict(con).dtype == "M8[D]"
+    assert ntac.classes_.tolist() == np.unique(days).tolist()
+    assert ntac.score(con, days) == expected.score(con, target)
 
 
 def test_types_may_be_categories(brain):
@@ -313,7 +324,6 @@ def test_score_needs_known_types(brain):
         (np.ones(149), r"sample_weight.shape == \(149,\), expected \(150,\)"),
         (np.ones((150, 1)), "Sample weights must be 1D array or scalar, got 2D"),
         (np.full(150, np.nan), "sample_weight contains NaN"),
-        (np.zeros(150), "sample_weight is 0 for all samples of known type"),
     ],
 )
 def test_score_with_bad_weights(brain, weights, message):
@@ -321,6 +331,13 @@ def test_score_with_bad_weights(brain, weights, message):
     ntac = NtacClassifier().fit(con, y)
     with pytest.raises(ValueError, match=message):
         ntac.score(con, y, sample_weight=weights)
+
+
+def test_score_with_weights_of_unknown_types_alone(brain):
+    con, y, _ = brain
+    ntac = NtacClassifier().fit(con, y)
+    with pytest.raises(ValueError, match="sample_weight is 0 for all samples of known"):
+        ntac.score(con, y, sample_weight=y == "?")
 
 
 def test_score_of_a_column(brain):
