@@ -403,7 +403,9 @@ def test_types_that_are_refused(y, message):
 
 
 def test_a_marker_is_a_scalar():
-    with pytest.raises(ValueError, match=r"must be 'auto', None, a scalar .*, got \[\]"):
+    with pytest.raises(
+        ValueError, match=r"must be 'auto', None, a scalar .*, got \[\]"
+    ):
         quick(unlabeled_marker=[]).fit(X, Y)
 
 
