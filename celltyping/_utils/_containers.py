@@ -25,6 +25,13 @@ def is_frame(X):
     return hasattr(X, "iloc") and hasattr(X, "columns")
 
 
+def is_sparse_frame(X):
+    """Return whether X is a pandas DataFrame in which every column is sparse."""
+    # Not X.sparse, which may be a column of that name.
+    kinds = {type(dtype).__name__ for dtype in X.dtypes} if is_frame(X) else set()
+    return kinds == {"SparseDtype"}
+
+
 def is_number(value):
     """Return whether `float` accepts a value."""
     try:

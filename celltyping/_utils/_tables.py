@@ -12,7 +12,12 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from celltyping._utils._compat import _safe_indexing
-from celltyping._utils._containers import is_frame, is_number, refuse_container
+from celltyping._utils._containers import (
+    is_frame,
+    is_number,
+    is_sparse_frame,
+    refuse_container,
+)
 from celltyping._utils._labels import as_numbers, is_missing
 from celltyping._utils._messages import list_names
 from celltyping._utils._validation import check_magnitude, is_integer
@@ -23,7 +28,7 @@ MAX_NAMES = 20
 
 def dense_columns(frame):
     """Return a DataFrame, dense if all columns are sparse: SVMs fail on these."""
-    return frame.sparse.to_dense() if hasattr(frame, "sparse") else frame
+    return frame.sparse.to_dense() if is_sparse_frame(frame) else frame
 
 
 def validate_table(estimator, X, *, reset):

@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_non_negative
 
 from celltyping._utils._compat import Interval, StrOptions
-from celltyping._utils._containers import is_frame
+from celltyping._utils._containers import is_frame, is_sparse_frame
 from celltyping._utils._validation import validate_samples
 from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome import Connectome
@@ -120,7 +120,7 @@ class GraphInputMixin:
     def _validate_X(self, X, *, reset):
         """Validate a plain matrix of the kind `affinity`; `reset` is true in `fit`."""
         check_is_matrix(X, "X")
-        is_sparse = sparse.issparse(X) or (is_frame(X) and hasattr(X, "sparse"))
+        is_sparse = sparse.issparse(X) or is_sparse_frame(X)
         if self.affinity == "auto" and is_sparse and not self._is_rows(reset):
             raise TypeError(
                 "X is a sparse matrix, and affinity='auto' does not guess what it "

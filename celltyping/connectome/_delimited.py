@@ -64,8 +64,9 @@ def read_delimited(path, columns, check_columns, text_ids):
     check_content(path, "gzip" if is_gzipped else "text")
     layout = _find_layout(path, gzip.open if is_gzipped else open, wanted)
     check_columns(layout.names)
+    layout = _with_unnamed(path, layout)
     ends = [columns["pre"], columns["post"]]
-    options = _options(path, layout, wanted)
+    options = _options(layout, wanted)
     options["dtype"] = dict.fromkeys(ends, str) if text_ids else None
     with reading(path, "delimited text"):
         try:
@@ -136,22 +137,27 @@ def _split(line, separator):
     return [field.strip() for field in fields]
 
 
-def _options(path, layout, wanted):
+def _with_unnamed(path, layout):
+    """Return a Layout that names the field of each row that the header lacks."""
+    names = layout.names
+    first = _split(layout.rows[0], layout.separator) if layout.rows else names
+    if len(first) > len(names) + 1:
+        raise ValueError(
+            f"{path.name} has {len(first)} fields in its first row, but "
+            f"{len(names)} columns: {', '.join(map(repr, names))}"
+        )
+    if len(first) == len(names) + 1:
+        # the names of rows, as R writes them, or nothing behind a last separator
+        names = ["", *names] if first[-1] else [*names, ""]
+    return layout._replace(names=names)
+
+
+def _options(layout, wanted):
     """Return the parameters of pandas.read_csv."""
     names = [
         name if name in wanted else f"unused {position}"
         for position, name in enumerate(layout.names)
     ]
-    first = _split(layout.rows[0], layout.separator) if layout.rows else names
-    n_extra = len(first) - len(names)
-    if n_extra > 1:
-        raise ValueError(
-            f"{path.name} has {len(first)} fields in its first row, but "
-            f"{len(names)} columns: {', '.join(map(repr, layout.names))}"
-        )
-    if n_extra == 1:
-        # a separator at the end of rows, or names of rows, as R writes them
-        names.insert(0 if first[-1] else len(names), "unused")
     separator = re.escape(layout.separator)
     blanks = re.compile(rf" {separator}|{separator} ")
     return {
@@ -170,9 +176,9 @@ def _options(path, layout, wanted):
 def _check_ids(column, layout, table):
     """Raise or warn if ids changed or could not be read as integers."""
     if column.dtype.kind in "iu":
-        offset = layout.names.index(column.name) - len(layout.names)
+        position = layout.names.index(column.name)
         rows = [_split(row, layout.separator) for row in layout.rows]
-        ids = [row[offset] for row in rows if len(row) >= len(layout.names)]
+        ids = ["".join(row[position : position + 1]) for row in rows]
         zeros = [text for text in ids if re.fullmatch(r"[+-]?0\d+", text)]
         if zeros:
             warnings.warn(

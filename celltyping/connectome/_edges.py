@@ -10,7 +10,7 @@ from collections.abc import Hashable
 import numpy as np
 from scipy import sparse
 
-from celltyping._utils._containers import is_number
+from celltyping._utils._containers import is_frame, is_number
 from celltyping._utils._messages import list_names
 from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome._graph import Graph
@@ -165,7 +165,8 @@ def _with_index(edges, weight):
 
 def _column_names(edges):
     """Return the names of the columns of any supported table."""
-    for attribute in ("column_names", "columns"):  # pyarrow; pandas and polars
+    attributes = ("column_names", "columns")  # pyarrow; pandas and polars
+    for attribute in attributes[is_frame(edges) :]:
         if hasattr(edges, attribute):
             return list(getattr(edges, attribute))
     if hasattr(edges, "keys"):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
-from celltyping._utils._containers import is_frame, refuse_container
+from celltyping._utils._containers import is_frame, is_sparse_frame, refuse_container
 from celltyping._utils._messages import list_names
 from celltyping.connectome._ids import as_ids, check_same_kind, check_unique, find_ids
 
@@ -23,7 +23,14 @@ def check_is_matrix(X, name):
     """Raise a TypeError that names the right call if X is another kind of data."""
     if sparse.issparse(X):  # some of them are mappings
         return
-    if hasattr(X, "obsp"):
+    if is_frame(X):  # whose columns are attributes, too
+        if not (text := _text_columns(X)):
+            return
+        problem = (
+            f"a DataFrame with text in {list_names(text)}: pass Connectome.from_edges"
+            "(table) for a table of edges, and ids of rows as the index"
+        )
+    elif hasattr(X, "obsp"):
         problem = (
             "an AnnData: pass its expression, adata.X, or Connectome(adata.obsp[key]) "
             "for a graph of cells"
@@ -32,11 +39,6 @@ def check_is_matrix(X, name):
         problem = f"{X!r}: pass read_edges(path) for a file of edges"
     elif isinstance(X, Mapping) or hasattr(X, "column_names") or _has_fields(X):
         problem = f"a {type(X).__name__}: pass Connectome.from_edges(table)"
-    elif text := _text_columns(X) if is_frame(X) else []:
-        problem = (
-            f"a DataFrame with text in {list_names(text)}: pass Connectome.from_edges"
-            "(table) for a table of edges, and ids of rows as the index"
-        )
     else:
         refuse_container(X, name)
         return
@@ -69,10 +71,11 @@ def split_frame(frame, node_ids, name="adjacency"):
     rows = as_ids(frame.index, f"the index of {name}")
     columns = _as_kind_of(as_ids(frame.columns, f"the columns of {name}"), rows)
     ids = rows if node_ids is None else as_ids(node_ids)
-    order = _match(rows, f"the index of {name}", ids, "node_ids", name)
-    matrix = matrix[order]
+    row_order = _match(rows, f"the index of {name}", ids, "node_ids", name)
     order = _match(columns, f"the columns of {name}", ids, "its index", name)
-    return matrix[:, order], ids
+    if not np.array_equal(row_order, order) or np.any(np.diff(order) < 0):
+        matrix = matrix[row_order][:, order]
+    return matrix, ids
 
 
 def check_order(frame, name):
@@ -108,13 +111,8 @@ def frame_values(frame):
 
     Missing values are NaN.
     """
-    accessor = getattr(frame, "sparse", None)  # an AttributeError if not all are sparse
-    if (
-        frame.size
-        and accessor is not None
-        and not any(dtype.fill_value for dtype in frame.dtypes)
-    ):
-        return sparse.csr_array(accessor.to_coo())
+    if is_sparse_frame(frame) and not any(dtype.fill_value for dtype in frame.dtypes):
+        return sparse.csr_array(frame.sparse.to_coo())
     if all(isinstance(dtype, np.dtype) for dtype in frame.dtypes):
         return frame.to_numpy()
     if all(dtype.kind in "biuf" for dtype in frame.dtypes):

@@ -5,6 +5,7 @@
 
 from functools import partial
 
+from celltyping._utils._compat import validate_params
 from celltyping._utils._files import check_content, find_file, reading
 from celltyping._utils._optional import import_optional
 from celltyping.connectome._connectome import Connectome
@@ -24,6 +25,16 @@ _FORMATS = {
 }
 
 
+@validate_params(
+    # The others are checked in `find_file` and `from_edges`.
+    dict.fromkeys(
+        ["path", "pre", "post", "weight", "nodes", "other_ids", "min_weight"]
+        + ["node_features"],
+        "no_validation",
+    )
+    | {"text_ids": ["boolean"]},
+    prefer_skip_nested_validation=True,
+)
 def read_edges(
     path,
     *,

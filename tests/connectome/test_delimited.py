@@ -151,6 +151,8 @@ def test_plain_text_named_gz(tmp_path):
 
 
 def test_leading_zeros(read):
+    with pytest.warns(UserWarning, match="ids such as '09' in column 'post'"):
+        read("pre,post,weight\n12,09,01,\n007,12,1,\n".replace("007", "7"))
     text = "pre,post,weight\n12,7,1\n007,12,1\n"
     with pytest.warns(UserWarning, match="ids such as '007' in column 'pre' of edges"):
         assert read(text).node_ids.tolist() == [7, 12]

@@ -39,6 +39,16 @@ def test_columns_are_matched_by_name_to_the_index(frame):
     pd.testing.assert_frame_equal(frame, before)
 
 
+@pytest.mark.parametrize("name", ["sparse", "obsp", "column_names", "index"])
+def test_ids_that_are_attributes_of_frames(name):
+    ids = [name, "a", "b"]
+    frame = pd.DataFrame(DENSE, index=ids, columns=ids)
+    assert Connectome(frame).is_same_graph(Connectome(DENSE, ids))
+    edges = pd.DataFrame({"pre": [1], "post": [2], name: [3]})
+    assert Connectome.from_edges(edges, weight=name).n_synapses == 3
+    NtacClassifier(affinity="precomputed").fit(frame, ["x", "y", "?"])
+
+
 def test_a_sparse_frame_stays_sparse(monkeypatch):
     frame = FRAME.astype(pd.SparseDtype(int, 0))
     monkeypatch.setattr(pd.DataFrame, "to_numpy", None)

@@ -197,6 +197,11 @@ def test_bad_weights_are_refused(write):
         read_edges(write(EDGES.assign(weight=["1", "many", "3"]), ".csv"))
 
 
+def test_text_ids_is_a_bool(write):
+    with pytest.raises(ValueError, match="'text_ids' parameter of read_edges must be"):
+        read_edges(write(EDGES, ".csv"), text_ids="no")
+
+
 def test_path_is_checked_first(tmp_path):
     with pytest.raises(
         ValueError, match=r"path must end in \.csv, .* got 'edges\.xlsx'"
