@@ -5,22 +5,25 @@
 
 import importlib
 import inspect
+import re
+import textwrap
 
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import pdist
-from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from celltyping._utils._labels import as_array, is_unlabeled
-from celltyping._utils._messages import list_names
-from celltyping._utils._optional import import_optional
-from celltyping._utils._validation import is_integer
+from celltyping._utils._compat import _num_samples
+from celltyping._utils._labels import is_unlabeled
 from celltyping.connectome import Connectome
+from celltyping.plotting._checks import check_options, check_vectors
 from celltyping.plotting._text import title_that_fits
 
 # Okabe and Ito's palette: these differ for every kind of colour vision, and in grey.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7F7F7F"
+
+# Markers of matplotlib that have no edge beside their face.
+UNFILLED = tuple("1234+x|_,")
 
 # Longer names would leave no room for the plot.
 LONGEST_NAME = 28
@@ -29,34 +32,103 @@ LONGEST_NAME = 28
 MOST_LEAVES = 1000
 
 
+def complete(docstring):
+    """Return a docstring with the parts in `_Display` in place of their names."""
+    # A part begins with a name at the margin; the last one is a section.
+    parts = re.split(r"\n(?=[*\w])(?!display)", inspect.cleandoc(_Display.__doc__))
+    parts = {part.split()[0].strip(","): part for part in parts}
+    parts["Returns"] = "\n" + parts["Returns"]
+    return re.sub(
+        r"^( *)\|([\w*]+)\|$",
+        lambda match: textwrap.indent(parts[match[2]], match[1]),
+        docstring,
+        flags=re.MULTILINE,
+    )
+
+
 class _Display:
-    """Base class of the displays."""
+    """Base class of the displays.
 
-    @classmethod
-    def _check_options(cls, method, options, estimator=None, *others):
-        """Return the full name of a method, after a check of its options.
+    Parts of docstrings that several displays share stand here, once: in their place,
+    the displays write |ax| for the part that begins with `ax`.
 
-        Each option must be a parameter of `plot` or of one of the other callables. The
-        option `name` becomes the name of the estimator's class if it is missing.
-        """
-        caller = f"{cls.__name__}.{method}"
-        import_optional("matplotlib", extra="plot", needed_by=caller)
-        known = list(inspect.signature(cls.plot).parameters)[1:]
-        unknown = set(options).difference(
-            known, *(inspect.signature(other).parameters for other in others)
-        )
-        if unknown:
-            raise TypeError(
-                f"{caller} got unexpected keyword arguments "
-                f"{list_names(sorted(unknown))}; those of plot are {', '.join(known)}"
-            )
-        if estimator is not None and options.get("name") is None:
-            options["name"] = type(estimator).__name__
-        return caller
+    ax : matplotlib.axes.Axes, default=None
+        Axes to draw on. None: a new figure.
+    name : str, default=None
+        Name of the method, for the title.
+    colorbar : bool, default=True
+        Whether to draw a colour bar.
+    im_kw : dict, default=None
+        Properties of the coloured cells, see `matplotlib.axes.Axes.imshow`.
+    include_values : bool, default=True
+        Whether to write the numbers of neurons into the cells where they can be
+        read.
+    text_kw : dict, default=None
+        Properties of the numbers, see `matplotlib.text.Text`. With a font size,
+        all of them are written, in that size.
+    color : array-like of shape (n_points,), default=None
+        Types, clusters or values of the training points.
+    color_name : str, default=None
+        Meaning of the colours, for the legend or the colour bar.
+    new_color : array-like of shape (n_new_points,), default=None
+        Types, clusters or values of the new points.
+    kind : {"auto", "category", "value"}, default="auto"
+        Kind of the colours: "category", types or clusters; "value", numbers on
+        a scale. "auto": strings, booleans and integers of at most 50 distinct
+        values are categories, other numbers are values.
+    cmap : str, matplotlib.colors.Colormap or dict, default=None
+        Colours of the types or of the values. None: 20 colours that are easy to
+        distinguish, repeated beyond the 20th type; "viridis" for values. A dict
+        holds the colour of each type, such as the `colors_` of another display;
+        types that it lacks get colours that are not in it.
+    point_size : float, default=None
+        Area of a training point in square points of print, at most 10,000; new
+        points are larger. None: the more points (and features, in a pair plot),
+        the smaller.
+    alpha : float, default=None
+        Opacity of the training points. None: 0.8, or 0.45 with new points.
+    max_legend : int, default=20
+        Maximum number of types with a colour of their own and an entry in the
+        legend, the largest types; all others are grey.
+    legend : bool, default=True
+        Whether to draw the legend or the colour bar.
+    y_true : array-like of shape (n_samples,)
+        True types; neurons of unknown type are left out.
+    y_pred : array-like of shape (n_samples,)
+        Predicted types.
+    unlabeled_marker : "auto", scalar or list of scalars, default="auto"
+        Markers of unknown types, beside "?", None, NaN and blank strings. "auto":
+        -1 among integers.
+    **options : dict
+        Further parameters, of the method without an estimator and of `plot`. The
+        default of `name` is the class of the estimator, or of the step that is drawn.
+    **plot_options : dict
+        Keyword arguments of `plot`. With an estimator, the default of `name` is its
+        class, or that of the step that is drawn.
+    Returns
+    -------
+    display : display instance
+        The display, drawn.
+    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
+        Axes with the plot, and the figure that holds them.
+    colorbar_ : matplotlib.colorbar.Colorbar or None
+        The colour bar, if drawn.
+    texts_ : list of matplotlib.text.Text
+        The numbers in the cells.
+    legends_ : list of matplotlib.legend.Legend
+        Legend of the types, then that of training and new points, if drawn.
+    """
+
+    def __init_subclass__(cls):
+        """Complete the docstrings of the class."""
+        for one in (cls, *vars(cls).values()):
+            method = getattr(one, "__func__", one)
+            if "|" in (getattr(method, "__doc__", None) or ""):
+                method.__doc__ = complete(method.__doc__)
 
     def _start(self, ax, figsize, projection=None):
         """Set `ax_` (the axes given, or new ones) and `figure_`; return `ax_`."""
-        self.ax_ = get_axes(ax, figsize, type(self).__name__, projection)
+        self.ax_ = get_axes(ax, figsize, projection)
         self.figure_ = self.ax_.figure
         return self.ax_
 
@@ -71,6 +143,7 @@ class _PredictionsDisplay(_Display):
     """Base class of the displays of true types against predictions."""
 
     @classmethod
+    @check_options("from_predictions", "plot")
     def from_estimator(cls, estimator, X, y, **options):
         """Draw what a fitted estimator predicts.
 
@@ -84,14 +157,8 @@ class _PredictionsDisplay(_Display):
             trained on.
         y : array-like of shape (n_samples,)
             True types; some may be unknown.
-        **options : dict
-            Keyword arguments of `from_predictions` and of `plot`. The default of `name`
-            is the estimator's class.
-
-        Returns
-        -------
-        display : display instance
-            The display, drawn.
+        |**options|
+        |Returns|
 
         Examples
         --------
@@ -103,17 +170,15 @@ class _PredictionsDisplay(_Display):
         array([[2, 0],
                [0, 1]])
         """
-        caller = cls._check_options(
-            "from_estimator", options, estimator, cls.from_predictions
-        )
-        y_pred = predict_types(estimator, X, y, caller)
-        return cls.from_predictions(y, y_pred, **options)
+        y_pred = predict_types(estimator, X, y, f"{cls.__name__}.from_estimator")
+        return cls.from_predictions(y, y_pred, **name_after(options, estimator))
 
 
 class _ConnectomeDisplay(_Display):
     """Base class of the displays of a connectome and the types of its neurons."""
 
     @classmethod
+    @check_options("from_predictions", "plot")
     def from_estimator(
         cls, estimator, X, y=None, *, unlabeled_marker="auto", **options
     ):
@@ -129,14 +194,8 @@ class _ConnectomeDisplay(_Display):
             Types; known ones replace the predictions.
         unlabeled_marker : "auto", scalar or list of scalars, default="auto"
             Markers of unknown types; see `from_predictions`.
-        **options : dict
-            Keyword arguments of `from_predictions` and of `plot`. The default of `name`
-            is the estimator's class.
-
-        Returns
-        -------
-        display : display instance
-            The display, drawn.
+        |**options|
+        |Returns|
 
         Examples
         --------
@@ -148,23 +207,21 @@ class _ConnectomeDisplay(_Display):
         >>> display.types.tolist()
         ['KC', 'PN']
         """
-        caller = cls._check_options(
-            "from_estimator", options, estimator, cls.from_predictions
-        )
+        caller = f"{cls.__name__}.from_estimator"
         check_connectome(X, caller)
         y_pred = predict_types(estimator, X, y, caller)
         types = with_known(y_pred, y, unlabeled_marker)
-        return cls.from_predictions(
-            X, types, unlabeled_marker=unlabeled_marker, **options
-        )
+        options["unlabeled_marker"] = unlabeled_marker
+        return cls.from_predictions(X, types, **name_after(options, estimator))
 
 
-def get_axes(ax, figsize, needed_by, projection=None):
+def get_axes(ax, figsize, projection=None):
     """Return `ax`, or the axes of a new figure whose layout clips nothing."""
-    plt = import_optional("matplotlib.pyplot", extra="plot", needed_by=needed_by)
+    from matplotlib import pyplot
+
     if ax is None:
         look = {"projection": projection}
-        _, ax = plt.subplots(figsize=figsize, layout="compressed", subplot_kw=look)
+        _, ax = pyplot.subplots(figsize=figsize, layout="compressed", subplot_kw=look)
     return ax
 
 
@@ -174,17 +231,23 @@ def style(defaults, given, artist):
 
     module, _, name = artist.rpartition(".")
     kind = getattr(importlib.import_module(module), name)
-    merged = defaults | cbook.normalize_kwargs(given or {}, kind)
-    if "c" in merged:  # of a scatter plot, which refuses the two together
-        del merged["color"]
-    return merged
+    given = cbook.normalize_kwargs(given or {}, kind)
+    # matplotlib refuses, or ignores, some properties together.
+    dropped = set()
+    if given.keys() & {"c", "facecolor"}:
+        dropped.add("color")
+    if "color" in given and "facecolor" in defaults:
+        dropped |= {"edgecolor", "facecolor"}
+    if given.get("marker") in UNFILLED:
+        dropped.add("edgecolor")
+    return {key: defaults[key] for key in defaults if key not in dropped} | given
 
 
 def type_names(types):
     """Return types as text, long names without their middle, "$" not as a formula."""
     names = []
     for value in np.asarray(types, dtype=object):
-        name = str(value)
+        name = "".join(char if char.isprintable() else " " for char in str(value))
         if len(name) > LONGEST_NAME:
             name = f"{name[: LONGEST_NAME // 2]}…{name[-(LONGEST_NAME // 3 + 1) :]}"
         names.append(name.replace("$", r"\$"))
@@ -206,20 +269,9 @@ def percent(share):
     return f"{whole} %"
 
 
-def check_at_least(name, value, least):
-    """Refuse a parameter that is not an integer of at least `least`."""
-    if not is_integer(value) or value < least:
-        raise ValueError(
-            f"{name} must be an integer of at least {least}, got {value!r}"
-        )
-
-
-def check_option(name, value, allowed):
-    """Refuse a parameter that is not one of the values allowed."""
-    if value not in allowed:
-        raise ValueError(
-            f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}"
-        )
+def name_after(options, estimator):
+    """Return options whose `name`, if missing, is that of the estimator's class."""
+    return options | {"name": options.get("name") or type(estimator).__name__}
 
 
 def last_step(estimator):
@@ -249,27 +301,29 @@ def predict_types(estimator, X, y, caller):
     """Return predictions, after checks of the estimator and of the length of `y`."""
     predict = get_fitted(estimator, "predict", caller)
     if y is not None:
-        check_consistent_length(X, y)
+        check_vectors({"y": y}, ("samples in X", _num_samples(X)))
     return predict(X)
 
 
 def with_known(types, y, unlabeled_marker):
     """Return predictions with the known types of `y` in their place."""
-    types = np.array(types, dtype=object)
-    if y is not None:
-        y = column_or_1d(as_array(y))
-        known = ~is_unlabeled(y, unlabeled_marker)
-        types[known] = y[known]
-    return types
+    if y is None:
+        return types
+    types, y = check_vectors({"the prediction": types, "y": y})
+    return np.where(is_unlabeled(y, unlabeled_marker), types.astype(object), y)
 
 
-def check_connectome(connectome, caller):
-    """Refuse anything but a connectome."""
+def check_connectome(connectome, caller, **types):
+    """Refuse anything but a connectome; return arrays of types of its neurons.
+
+    `caller` is the full name of the calling method, for the messages.
+    """
     if not isinstance(connectome, Connectome):
         raise TypeError(
             f"{caller} needs a Connectome, got {type(connectome).__name__}: make one "
             "of an adjacency matrix by Connectome(adjacency)"
         )
+    return check_vectors(types, ("neurons", len(connectome)))
 
 
 def seriate(profiles):

@@ -4,19 +4,19 @@
 # SPDX-License-Identifier: MIT
 
 import numpy as np
-from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._utils._labels import as_array, as_numbers, is_unlabeled
+from celltyping._utils._labels import as_numbers, encode_types, is_unlabeled
 from celltyping.plotting._base import (
     BLUE,
     _Display,
-    check_at_least,
     counted,
     get_fitted,
     last_step,
+    name_after,
     type_names,
 )
-from celltyping.plotting._scatter import check_cmap, type_colors
+from celltyping.plotting._checks import as_floats, check_options, check_vectors
+from celltyping.plotting._scatter import type_colors
 from celltyping.plotting._text import (
     LARGEST,
     SMALLEST,
@@ -138,6 +138,7 @@ class ClusterPersistenceDisplay(_Display):
         self.n_points = n_points
         self.n_clusters_in_all = n_clusters_in_all
 
+    @check_options()
     def plot(self, *, ax=None, cmap=None, name=None):
         """Draw the clusters.
 
@@ -148,15 +149,9 @@ class ClusterPersistenceDisplay(_Display):
         cmap : str, matplotlib.colors.Colormap or dict, default=None
             Colours of the clusters. None: one colour for all. A dict holds the colour
             of each cluster; see `EmbeddingDisplay.plot`.
-        name : str, default=None
-            Name of the method, for the title.
-
-        Returns
-        -------
-        display : ClusterPersistenceDisplay
-            The display itself.
+        |name|
+        |Returns|
         """
-        check_cmap(cmap)
         clusters = np.asarray(self.clusters)
         n_clusters = len(clusters)
         known = {"persistence": self.persistence, "strength": self.strength}
@@ -198,6 +193,7 @@ class ClusterPersistenceDisplay(_Display):
         return f"{largest}{clusters} of {points}, {noise} noise"
 
     @classmethod
+    @check_options("from_predictions", "plot")
     def from_estimator(cls, estimator, **options):
         """Draw the clusters of a fitted clusterer.
 
@@ -208,23 +204,8 @@ class ClusterPersistenceDisplay(_Display):
             or an `InductiveClusterer` of one, or a pipeline that ends in one. Its
             `probabilities_` are used if it has them, and so is the
             `cluster_persistence_` of the clusterer or of its `clusterer_`.
-        **options : dict
-            `max_clusters` as in `from_predictions`, and keyword arguments of `plot`.
-            The default of `name` is the name of the (last step's) class.
-
-        Returns
-        -------
-        display : ClusterPersistenceDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If the estimator has no `labels_`.
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
-        ValueError
-            If it found no cluster.
+        |**options|
+        |Returns|
 
         Examples
         --------
@@ -238,11 +219,11 @@ class ClusterPersistenceDisplay(_Display):
         ['size', 'strength']
         """
         last = last_step(estimator)
-        caller = cls._check_options(
-            "from_estimator", options, last, cls.from_predictions
-        )
         labels = get_fitted(
-            last, "labels_", caller, "of another, pass labels to from_predictions"
+            last,
+            "labels_",
+            f"{cls.__name__}.from_estimator",
+            "of another, pass labels to from_predictions",
         )
         owner = last
         if not hasattr(owner, "cluster_persistence_"):
@@ -251,10 +232,11 @@ class ClusterPersistenceDisplay(_Display):
             labels,
             getattr(last, "probabilities_", None),
             getattr(owner, "cluster_persistence_", None),
-            **options,
+            **name_after(options, last),
         )
 
     @classmethod
+    @check_options("plot")
     def from_predictions(
         cls,
         labels,
@@ -278,43 +260,28 @@ class ClusterPersistenceDisplay(_Display):
             clusters.
         max_clusters : int, default=40
             Maximum number of clusters shown, the largest ones.
-        **plot_options : dict
-            Keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : ClusterPersistenceDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If `max_clusters` is under 1, all points are noise, lengths differ, or
-            numbers are not between 0 and 1.
+        |**plot_options|
+        |Returns|
         """
-        cls._check_options("from_predictions", plot_options)
-        check_at_least("max_clusters", max_clusters, 1)
-        labels = column_or_1d(as_array(labels))
+        (labels,) = check_vectors({"labels": labels})
         member = ~_is_noise(labels)
         if not member.any():
             raise ValueError(
                 f"labels must hold a cluster, but all {len(labels)} points are noise"
             )
-        clusters, codes = np.unique(as_numbers(labels[member]), return_inverse=True)
+        clusters, codes = encode_types(
+            labels[member], None, caller=f"{cls.__name__}.from_predictions", min_types=1
+        )
         n_members = np.bincount(codes)
         shown = np.argsort(-n_members, kind="stable")[:max_clusters]
         if persistence is not None:
-            persistence = _check_shares(
-                persistence, len(clusters), "persistence", "clusters"
-            )[shown]
+            samples = ("clusters", len(clusters))
+            persistence = _check_shares("persistence", persistence, samples, shown)
         strength = None
         if probabilities is not None:
-            check_consistent_length(labels, probabilities)
-            probabilities = column_or_1d(as_array(probabilities))[member]
-            probabilities = _check_shares(
-                probabilities, len(codes), "probabilities", "points in a cluster"
-            )
-            members = [probabilities[codes == code] for code in shown]
+            samples = ("points", len(labels))
+            shares = _check_shares("probabilities", probabilities, samples, member)
+            members = [shares[codes == code] for code in shown]
             strength = np.array([np.percentile(one, PERCENTS) for one in members])
         return cls(
             clusters=clusters[shown],
@@ -336,19 +303,16 @@ def _is_noise(labels):
     return noise
 
 
-def _check_shares(values, length, name, things):
-    """Return `length` numbers between 0 and 1 as a new array."""
-    values = np.array(values, dtype=float)
-    fit = values.shape == (length,)
-    if fit and ((values >= -ROUNDING) & (values <= 1 + ROUNDING)).all():
-        return values.clip(0, 1)
-    found = f"an array of shape {values.shape}"
-    if fit:
-        found = f"numbers from {values.min():.4g} to {values.max():.4g}"
-    raise ValueError(
-        f"{name} must hold a number between 0 and 1 for each of the {length:,} "
-        f"{things}, got {found}"
-    )
+def _check_shares(name, shares, samples, chosen):
+    """Return the chosen shares, of one for each sample, if they are from 0 to 1."""
+    (shares,) = check_vectors({name: shares}, samples)
+    shares = as_floats(shares, name, "as shares")[chosen]
+    if not ((shares >= -ROUNDING) & (shares <= 1 + ROUNDING)).all():
+        raise ValueError(
+            f"{name} must be numbers from 0 to 1, got {shares.min():.4g} to "
+            f"{shares.max():.4g}"
+        )
+    return shares.clip(0, 1)
 
 
 def _panels(ax, shown):

@@ -4,18 +4,17 @@
 # SPDX-License-Identifier: MIT
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 
 from celltyping._utils._labels import encode_clusters, encode_types
 from celltyping.metrics import match_clusters
 from celltyping.plotting._base import (
     ORANGE,
     _PredictionsDisplay,
-    check_at_least,
     counted,
     seriate,
     type_names,
 )
+from celltyping.plotting._checks import check_options, check_vectors
 from celltyping.plotting._matrix import (
     OTHERS,
     _MatrixDisplay,
@@ -63,12 +62,9 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         The coloured cells.
     frames_ : list of matplotlib.patches.Rectangle
         The frames around the cells of matched types and clusters.
-    colorbar_ : matplotlib.colorbar.Colorbar or None
-        The colour bar.
-    texts_ : list of matplotlib.text.Text
-        The numbers in the cells.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes with the plot, and the figure that holds them.
+    |colorbar_|
+    |texts_|
+    |ax_|
 
     See Also
     --------
@@ -122,6 +118,7 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         self.n_types_in_all = n_types_in_all
         self.n_clusters_in_all = n_clusters_in_all
 
+    @check_options()
     def plot(
         self,
         *,
@@ -137,27 +134,15 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
-        include_values : bool, default=True
-            Whether to write the numbers of neurons into the cells where they can be
-            read.
+        |ax|
+        |include_values|
         cmap : str or matplotlib.colors.Colormap, default="Blues"
             Colour map of the cells.
-        colorbar : bool, default=True
-            Whether to draw a colour bar.
-        name : str, default=None
-            Name of the method, for the title.
-        im_kw : dict, default=None
-            Properties of the coloured cells, see `matplotlib.axes.Axes.imshow`.
-        text_kw : dict, default=None
-            Properties of the numbers, see `matplotlib.text.Text`. With a font size,
-            all of them are written, in that size.
-
-        Returns
-        -------
-        display : ClusterTypesDisplay
-            The display itself.
+        |colorbar|
+        |name|
+        |im_kw|
+        |text_kw|
+        |Returns|
         """
         counts, rows, columns = add_others(
             self.counts,
@@ -198,6 +183,7 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         return f"{title}, {shown}{counted(n_in_all, 'cluster')}"
 
     @classmethod
+    @check_options("plot")
     def from_predictions(
         cls, y_true, labels, *, max_types=30, unlabeled_marker="auto", **plot_options
     ):
@@ -205,8 +191,7 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True types; neurons of unknown type are left out.
+        |y_true|
         labels : array-like of shape (n_samples,)
             Cluster of each neuron, of any kind. Noise (-1, "?", None or NaN) has a
             column of its own, the last one.
@@ -219,22 +204,11 @@ class ClusterTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
             Markers of unknown types in `y_true`, beside "?", None, NaN and blank
             strings. "auto": -1 among integers. None: true noise (-1) is a row of its
             own.
-        **plot_options : dict
-            Keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : ClusterTypesDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If `max_types` is under 1, the lengths differ, or no type is known.
+        |**plot_options|
+        |Returns|
         """
-        caller = cls._check_options("from_predictions", plot_options)
-        check_at_least("max_types", max_types, 1)
-        check_consistent_length(y_true, labels)
+        caller = f"{cls.__name__}.from_predictions"
+        y_true, labels = check_vectors({"y_true": y_true, "labels": labels})
         types, codes = encode_types(
             y_true, unlabeled_marker, caller=caller, min_types=1
         )

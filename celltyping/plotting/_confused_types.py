@@ -6,13 +6,8 @@
 import numpy as np
 
 from celltyping._utils._labels import encode_pair
-from celltyping.plotting._base import (
-    _PredictionsDisplay,
-    check_at_least,
-    check_option,
-    seriate,
-    type_names,
-)
+from celltyping.plotting._base import _PredictionsDisplay, seriate, type_names
+from celltyping.plotting._checks import check_options, check_vectors, integer, one_of
 from celltyping.plotting._matrix import (
     OTHERS,
     _MatrixDisplay,
@@ -51,12 +46,9 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
     ----------
     image_ : matplotlib.image.AxesImage
         The coloured cells.
-    colorbar_ : matplotlib.colorbar.Colorbar or None
-        The colour bar.
-    texts_ : list of matplotlib.text.Text
-        The numbers in the cells.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes with the plot, and the figure that holds them.
+    |colorbar_|
+    |texts_|
+    |ax_|
 
     See Also
     --------
@@ -78,6 +70,11 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
     array([0, 1])
     """
 
+    _rules = {
+        "max_types": integer(2),
+        "normalize": one_of("true", "pred"),
+    }
+
     def __init__(
         self,
         *,
@@ -93,6 +90,7 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         self.n_from_others = n_from_others
         self.n_types_in_all = n_types_in_all
 
+    @check_options()
     def plot(
         self,
         *,
@@ -109,32 +107,19 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
+        |ax|
         normalize : {"true", "pred"}, default="true"
             Whole of the shares that the colours show: the neurons of the row's true
             type, or those of the column's predicted type.
-        include_values : bool, default=True
-            Whether to write the numbers of neurons into the cells where they can be
-            read.
+        |include_values|
         cmap : str or matplotlib.colors.Colormap, default="Blues"
             Colour map of the cells.
-        colorbar : bool, default=True
-            Whether to draw a colour bar.
-        name : str, default=None
-            Name of the method, for the title.
-        im_kw : dict, default=None
-            Properties of the coloured cells, see `matplotlib.axes.Axes.imshow`.
-        text_kw : dict, default=None
-            Properties of the numbers, see `matplotlib.text.Text`. With a font size,
-            all of them are written, in that size.
-
-        Returns
-        -------
-        display : ConfusedTypesDisplay
-            The display itself.
+        |colorbar|
+        |name|
+        |im_kw|
+        |text_kw|
+        |Returns|
         """
-        check_option("normalize", normalize, ("true", "pred"))
         names, n_types = type_names(self.types), len(self.types)
         counts, rows, columns = add_others(
             self.confusion_matrix,
@@ -165,6 +150,7 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
         return self
 
     @classmethod
+    @check_options("plot")
     def from_predictions(
         cls, y_true, y_pred, *, max_types=15, unlabeled_marker="auto", **plot_options
     ):
@@ -172,33 +158,19 @@ class ConfusedTypesDisplay(_MatrixDisplay, _PredictionsDisplay):
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True types; neurons of unknown type are left out.
-        y_pred : array-like of shape (n_samples,)
-            Predicted types.
+        |y_true|
+        |y_pred|
         max_types : int, default=15
             Maximum number of types shown, at least 2.
         unlabeled_marker : "auto", scalar or list of scalars, default="auto"
             Markers of unknown types, beside "?", None, NaN and blank strings. "auto":
             -1 among integers. None: of clusters, noise (-1) is a row and a column of
             its own.
-        **plot_options : dict
-            Keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : ConfusedTypesDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If `max_types` is under 2, or the types cannot be compared.
+        |**plot_options|
+        |Returns|
         """
-        caller = cls._check_options("from_predictions", plot_options)
-        check_at_least("max_types", max_types, 2)
-        if np.ndim(y_pred) != 1:
-            raise ValueError(f"y_pred must be one-dimensional, got {np.ndim(y_pred)}-D")
+        caller = f"{cls.__name__}.from_predictions"
+        y_true, y_pred = check_vectors({"y_true": y_true, "y_pred": y_pred})
         types, true, pred = encode_pair(y_true, y_pred, unlabeled_marker, caller=caller)
         table = count_pairs(true, pred, len(types), len(types))
         n_true = np.bincount(true, minlength=len(types))

@@ -11,15 +11,25 @@ from celltyping.plotting._base import (
     GREY,
     ORANGE,
     _Display,
-    check_at_least,
     counted,
     get_fitted,
+    name_after,
     style,
+)
+from celltyping.plotting._checks import (
+    FLAG,
+    as_floats,
+    check_options,
+    check_vectors,
+    short,
 )
 from celltyping.plotting._text import legend_below, plain_log_ticks
 
 # Number of pieces of the chord, which is a curve on a logarithmic axis.
 CHORD_PIECES = 200
+
+# Larger integers are not exact in float64.
+MOST_CLUSTERS = 2**53
 
 
 class ElbowDisplay(_Display):
@@ -52,8 +62,7 @@ class ElbowDisplay(_Display):
         number lies outside the path.
     point_ : matplotlib.collections.PathCollection or None
         The cost of the number chosen. None if this number lies outside the path.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes with the plot, and the figure that holds them.
+    |ax_|
 
     See Also
     --------
@@ -72,33 +81,30 @@ class ElbowDisplay(_Display):
     3
     """
 
+    _rules = {"log": FLAG}
+
     def __init__(self, *, n_clusters, cost, chosen):
         self.n_clusters = n_clusters
         self.cost = cost
         self.chosen = chosen
 
+    @check_options()
     def plot(self, *, ax=None, log=False, name=None, line_kw=None, point_kw=None):
         """Draw the display.
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
+        |ax|
         log : bool, default=False
             Whether the axis of the number of clusters is logarithmic. The chord, which
             is straight on a linear axis, is a curve there.
-        name : str, default=None
-            Name of the method, for the title.
+        |name|
         line_kw : dict, default=None
             Properties of the line of the cost, see `matplotlib.lines.Line2D`.
         point_kw : dict, default=None
             Properties of the point of the number chosen, see
             `matplotlib.axes.Axes.scatter`.
-
-        Returns
-        -------
-        display : ElbowDisplay
-            The display itself.
+        |Returns|
         """
         ax = self._start(ax, (6.5, 4.2))
         n_clusters = np.asarray(self.n_clusters)
@@ -143,6 +149,7 @@ class ElbowDisplay(_Display):
         return self
 
     @classmethod
+    @check_options("plot")
     def from_estimator(cls, estimator, **plot_options):
         """Draw the cost path of a fitted clusterer.
 
@@ -151,42 +158,17 @@ class ElbowDisplay(_Display):
         estimator : estimator instance
             Fitted clusterer with `cost_path_`, which holds the arrays `n_clusters` and
             `cost`, and with `n_clusters_`.
-        **plot_options : dict
-            Keyword arguments of `plot`. The default of `name` is the estimator's class.
-
-        Returns
-        -------
-        display : ElbowDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If the estimator has no cost path.
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
-
-        Examples
-        --------
-        >>> from sklearn.base import BaseEstimator
-        >>> from sklearn.utils import Bunch
-        >>> from celltyping.plotting import ElbowDisplay
-        >>> class Clusterer(BaseEstimator):
-        ...     def fit(self, X):
-        ...         self.cost_path_ = Bunch(n_clusters=[1, 2, 3], cost=[0.9, 0.4, 0.3])
-        ...         self.n_clusters_ = 2
-        ...         return self
-        >>> display = ElbowDisplay.from_estimator(Clusterer().fit([[0.0]]))
-        >>> display.chosen, display.cost.tolist()
-        (2, [0.9, 0.4, 0.3])
+        |**plot_options|
+        |Returns|
         """
-        caller = cls._check_options("from_estimator", plot_options, estimator)
-        path = get_fitted(estimator, "cost_path_", caller)
+        path = get_fitted(estimator, "cost_path_", f"{cls.__name__}.from_estimator")
+        options = name_after(plot_options, estimator)
         return cls.from_path(
-            path.n_clusters, path.cost, chosen=estimator.n_clusters_, **plot_options
+            path.n_clusters, path.cost, chosen=estimator.n_clusters_, **options
         )
 
     @classmethod
+    @check_options("plot")
     def from_path(cls, n_clusters, cost, *, chosen=None, **plot_options):
         """Draw the cost of several numbers of clusters.
 
@@ -200,46 +182,24 @@ class ElbowDisplay(_Display):
             The number to mark. None: the elbow, the point farthest below the chord
             from the first point to the last one on linear axes; of fewer than 3 points,
             the last one.
-        **plot_options : dict
-            Keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : ElbowDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If the numbers of clusters are no ascending integers, the costs are not as
-            many finite numbers, or `chosen` is under 1.
+        |**plot_options|
+        |Returns|
         """
-        cls._check_options("from_path", plot_options)
         n_clusters, cost = _check_path(n_clusters, cost)
-        if chosen is None:
-            chosen = find_elbow(n_clusters, cost)
-        check_at_least("chosen", chosen, 1)
-        chosen = int(chosen)
+        chosen = int(chosen or find_elbow(n_clusters, cost))
         return cls(n_clusters=n_clusters, cost=cost, chosen=chosen).plot(**plot_options)
 
 
 def _check_path(n_clusters, cost):
     """Return copies of both as arrays, if they are a path."""
-    n_clusters, cost = np.array(n_clusters), np.array(cost, dtype=float)
-    if n_clusters.ndim != 1 or n_clusters.dtype.kind not in "iu":
+    numbers, cost = check_vectors({"n_clusters": n_clusters, "cost": cost})
+    ascending = numbers.dtype.kind in "iu" and (numbers[1:] > numbers[:-1]).all()
+    if not ascending or numbers[0] < 1 or numbers[-1] > MOST_CLUSTERS:
         raise ValueError(
-            "n_clusters must be a one-dimensional array of integers, got "
-            f"{n_clusters.ndim}-D, {n_clusters.dtype}"
+            f"n_clusters must be ascending integers from 1 to {MOST_CLUSTERS:,}, got "
+            f"{short(n_clusters)}"
         )
-    n_clusters = n_clusters.astype(np.int64)
-    if len(n_clusters) == 0 or n_clusters[0] < 1 or (np.diff(n_clusters) <= 0).any():
-        raise ValueError(
-            "n_clusters must hold at least one integer, be ascending and start at 1 or "
-            f"more, got {n_clusters.tolist()}"
-        )
-    if cost.shape != n_clusters.shape or not np.isfinite(cost).all():
-        raise ValueError(
-            f"cost must hold {len(n_clusters)} finite numbers, one per entry of "
-            f"n_clusters, got {cost.tolist()}"
-        )
-    return n_clusters, cost
+    cost = as_floats(cost, "cost", "as a path")
+    if np.isnan(cost).any():
+        raise ValueError("cost holds NaN: pass a number for each entry of n_clusters")
+    return numbers.astype(np.int64), cost

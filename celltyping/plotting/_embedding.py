@@ -11,7 +11,15 @@ from celltyping.plotting._base import (
     get_axes,
     get_fitted,
     last_step,
+    name_after,
     type_names,
+)
+from celltyping.plotting._checks import (
+    as_floats,
+    axes,
+    check_options,
+    check_vectors,
+    optional,
 )
 from celltyping.plotting._scatter import _PointsDisplay, scatter_points
 from celltyping.plotting._text import (
@@ -40,18 +48,12 @@ class EmbeddingDisplay(_PointsDisplay):
         The training points. Of more than three components, the first two are drawn. A
         row that holds NaN has no position and is not drawn; the title has the number of
         such rows.
-    color : array-like of shape (n_points,), default=None
-        Types, clusters or values of the training points.
-    color_name : str, default=None
-        Meaning of the colours, for the legend or the colour bar.
+    |color|
+    |color_name|
     new_embedding : array-like of shape (n_new_points, n_components), default=None
         The new points; NaN as in `embedding`.
-    new_color : array-like of shape (n_new_points,), default=None
-        Types, clusters or values of the new points.
-    kind : {"auto", "category", "value"}, default="auto"
-        Kind of the colours: "category", types or clusters; "value", numbers on a scale.
-        "auto": strings, booleans and integers of at most 50 distinct values are
-        categories, other numbers are values.
+    |new_color|
+    |kind|
     unlabeled_marker : "auto", scalar or list of scalars, default="auto"
         Values that mean unknown among categories, beside "?", None, NaN and blank
         strings. "auto": -1 among integers. Among values, None and NaN are unknown.
@@ -71,12 +73,9 @@ class EmbeddingDisplay(_PointsDisplay):
         display, it gives the same types the same colours there.
     names_ : list of matplotlib.text.Text
         Names of types beside their points.
-    legends_ : list of matplotlib.legend.Legend
-        Legend of the types, then that of training and new points, if drawn.
-    colorbar_ : matplotlib.colorbar.Colorbar or None
-        Colour bar of values.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes with the points, and the figure that holds them.
+    |legends_|
+    |colorbar_|
+    |ax_|
     loss_line_ : matplotlib.lines.Line2D
         Curve of the loss; only after `plot_loss`.
     loss_ax_ : matplotlib.axes.Axes
@@ -116,6 +115,7 @@ class EmbeddingDisplay(_PointsDisplay):
 
     _names, _columns = ("embedding", "new_embedding"), "components"
     _lacking = "without a position"
+    _rules = {"ax": optional(axes("rectilinear", "3d"))}
 
     def __init__(
         self,
@@ -140,6 +140,7 @@ class EmbeddingDisplay(_PointsDisplay):
         self.axis_names = axis_names
         self.loss_curve = loss_curve
 
+    @check_options()
     def plot(
         self,
         *,
@@ -158,42 +159,23 @@ class EmbeddingDisplay(_PointsDisplay):
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on, 3-d ones for three components. None: a new figure.
-        cmap : str, matplotlib.colors.Colormap or dict, default=None
-            Colours of the types or of the values. None: 20 colours that are easy to
-            distinguish, repeated beyond the 20th type; "viridis" for values. A dict
-            holds the colour of each type, such as the `colors_` of another display;
-            types that it lacks get colours that are not in it.
-        point_size : float, default=None
-            Area of a training point in square points of print; new points are larger.
-            None: the more points, the smaller.
-        alpha : float, default=None
-            Opacity of the training points. None: 0.8, or 0.45 with new points.
-        max_legend : int, default=20
-            Maximum number of types with a colour of their own and an entry in the
-            legend, the largest types; all others are grey.
-        legend : bool, default=True
-            Whether to draw the legend or the colour bar.
+        |cmap|
+        |point_size|
+        |alpha|
+        |max_legend|
+        |legend|
         label_types : bool, default=False
             Whether to write the name of each type at the median of its points instead
             of in the legend: of the largest types, as many as there is room for.
-        name : str, default=None
-            Name of the method, for the title.
-
-        Returns
-        -------
-        display : EmbeddingDisplay
-            The display itself.
-
-        Raises
-        ------
-        ValueError
-            If the embedding has one component, infinity, or NaN in all rows, lengths
-            or kinds of colours differ, the axes have other dimensions, `cmap` is a
-            dict where values are drawn, or an option is not allowed.
+        |name|
+        |Returns|
         """
-        points, colors, title = self._check_points(cmap, max_legend, point_size)
+        points, colors, title = self._check_points(cmap)
         n_components = points.shape[1]
-        names = _check_axis_names(self.axis_names, n_components)
+        names = [f"component {i + 1}" for i in range(n_components)]
+        if self.axis_names is not None:
+            given = {"axis_names": self.axis_names}
+            (names,) = check_vectors(given, ("components", n_components))
         n_drawn = 3 if n_components == 3 else 2
         if ax is not None and (ax.name == "3d") != (n_drawn == 3):
             raise ValueError(
@@ -213,7 +195,7 @@ class EmbeddingDisplay(_PointsDisplay):
         self.points_, self.new_points_ = scatter_points(
             ax, drawn, colors, point_size, alpha
         )
-        name_equal_axes(ax, names)
+        name_equal_axes(ax, type_names(names))
         self.colors_ = colors.by_type
         self.legends_, self.colorbar_ = [], None
         if legend:
@@ -228,6 +210,7 @@ class EmbeddingDisplay(_PointsDisplay):
             self.names_ = write_names(ax, np.array(medians), [text for text, *_ in own])
         return self
 
+    @check_options()
     def plot_loss(self, *, ax=None):
         """Draw the loss of each epoch.
 
@@ -235,16 +218,7 @@ class EmbeddingDisplay(_PointsDisplay):
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on, such as those beside the embedding. None: a new figure.
-
-        Returns
-        -------
-        display : EmbeddingDisplay
-            The display itself.
-
-        Raises
-        ------
-        ValueError
-            If there is no loss curve, or it is not one-dimensional.
+        |Returns|
 
         Examples
         --------
@@ -262,13 +236,9 @@ class EmbeddingDisplay(_PointsDisplay):
                 "there is no loss to plot: loss_curve is None; pass loss_curve, or an "
                 "estimator that has loss_curve_"
             )
-        loss = np.array(self.loss_curve, dtype=float)
-        if loss.ndim != 1 or len(loss) == 0:
-            raise ValueError(
-                "loss_curve must be one-dimensional, with a number for each epoch, got "
-                f"shape {loss.shape}"
-            )
-        self.loss_ax_ = ax = get_axes(ax, (5, 3.6), "EmbeddingDisplay")
+        (loss,) = check_vectors({"loss_curve": self.loss_curve})
+        loss = as_floats(loss, "loss_curve", "as a curve")
+        self.loss_ax_ = ax = get_axes(ax, (5, 3.6))
         look = {"color": BLUE, "linewidth": 1.5}
         look["marker"] = "." if len(loss) <= 30 else None
         (self.loss_line_,) = ax.plot(np.arange(1, len(loss) + 1), loss, **look)
@@ -294,6 +264,7 @@ class EmbeddingDisplay(_PointsDisplay):
                 ax.add_artist(self.legends_[1])
 
     @classmethod
+    @check_options("__init__", "plot", without=("new_embedding",))
     def from_estimator(cls, estimator, X_new=None, **options):
         """Draw the embedding of a fitted estimator and its transform of new points.
 
@@ -305,22 +276,8 @@ class EmbeddingDisplay(_PointsDisplay):
         X_new : {array-like, sparse matrix} of shape (n_new_points, n_features), \
                 default=None
             New points, which the estimator transforms.
-        **options : dict
-            Further parameters of the display, such as `color` and `new_color`, and
-            keyword arguments of `plot`. The default of `name` is the name of the (last
-            step's) class.
-
-        Returns
-        -------
-        display : EmbeddingDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If the estimator has no `embedding_`, or cannot transform `X_new`.
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
+        |**options|
+        |Returns|
 
         Examples
         --------
@@ -336,29 +293,27 @@ class EmbeddingDisplay(_PointsDisplay):
         ['isomap0', 'isomap1']
         """
         last = last_step(estimator)
-        caller = cls._check_options("from_estimator", options, last, cls)
+        caller = f"{cls.__name__}.from_estimator"
         embedding = get_fitted(
             last,
             "embedding_",
             caller,
             "of another, pass the result of its transform to from_embedding",
         )
-        new_embedding = None
+        read = {"loss_curve": getattr(last, "loss_curve_", None)}
+        if hasattr(last, "get_feature_names_out"):
+            read["axis_names"] = list(last.get_feature_names_out())
         if X_new is not None:
             if not hasattr(estimator, "transform"):
                 raise TypeError(
                     f"{caller} needs an estimator that has transform to embed X_new, "
                     f"got {type(last).__name__}: leave X_new out"
                 )
-            new_embedding = estimator.transform(X_new)
-        read = {"loss_curve": getattr(last, "loss_curve_", None)}
-        if hasattr(last, "get_feature_names_out"):
-            read["axis_names"] = list(last.get_feature_names_out())
-        return cls.from_embedding(
-            embedding, new_embedding=new_embedding, **read, **options
-        )
+            read["new_embedding"] = estimator.transform(X_new)
+        return cls.from_embedding(embedding, **(read | name_after(options, last)))
 
     @classmethod
+    @check_options("__init__", "plot")
     def from_embedding(cls, embedding, **options):
         """Draw an embedding.
 
@@ -369,23 +324,6 @@ class EmbeddingDisplay(_PointsDisplay):
         **options : dict
             Further parameters of the display, such as `color` and `new_embedding`, and
             keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : EmbeddingDisplay
-            The display, drawn.
+        |Returns|
         """
-        cls._check_options("from_embedding", options, None, cls)
         return cls._draw(embedding, options)
-
-
-def _check_axis_names(axis_names, n_components):
-    """Return the name of each component."""
-    if axis_names is None:
-        return [f"component {i + 1}" for i in range(n_components)]
-    if isinstance(axis_names, str) or len(axis_names) != n_components:
-        raise ValueError(
-            f"axis_names must hold one name for each of the {n_components} components, "
-            f"got {axis_names!r}"
-        )
-    return type_names(axis_names)

@@ -11,6 +11,9 @@ from celltyping.plotting._base import seriate
 # Hardly any crossing is avoided by more passes over all types.
 MAX_PASSES = 5
 
+# For more types, whose moves take many seconds, the seriation is left as it is.
+MOST_MOVED = 60
+
 
 def count_crossings(flows):
     """Count crossing pairs of flows.
@@ -41,7 +44,7 @@ def reduce_crossings(flows, n_last=0):
     order : ndarray of shape (n_types,), dtype=intp
         A local minimum of the number of crossings: from a seriation and from its
         reverse, each type in turn moves to its best position until nothing is gained.
-        Deterministic.
+        Deterministic. Of more than `MOST_MOVED` types, the better seriation.
     """
     flows = np.asarray(flows, dtype=np.int64)
     n_free = len(flows) - n_last
@@ -59,7 +62,7 @@ def reduce_crossings(flows, n_last=0):
     candidates = []
     for order in (start, start[::-1]):
         best = cost(order)
-        for _ in range(MAX_PASSES):
+        for _ in range(MAX_PASSES * (n_free <= MOST_MOVED)):
             before = best
             for moved in by_size:
                 others = [one for one in order if one != moved]

@@ -3,34 +3,22 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import numbers
-
 import numpy as np
-from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._utils._labels import (
-    REJECTED,
-    as_array,
-    encode_together,
-    split_markers,
-)
+from celltyping._utils._labels import REJECTED, encode_together, split_markers
 from celltyping.plotting._base import (
     _Display,
-    check_at_least,
     counted,
     get_fitted,
     last_step,
+    name_after,
     percent,
     style,
     type_names,
 )
+from celltyping.plotting._checks import check_options, check_vectors
 from celltyping.plotting._flows import reduce_crossings, repel, ribbon, stack_bars
-from celltyping.plotting._scatter import (
-    OTHERS_GREY,
-    UNKNOWN_GREY,
-    check_cmap,
-    type_colors,
-)
+from celltyping.plotting._scatter import OTHERS_GREY, UNKNOWN_GREY, type_colors
 from celltyping.plotting._text import SMALLEST, axes_size
 
 # Width of a bar, and of the space between it and its name: shares of the axes.
@@ -88,8 +76,7 @@ class LabelFlowDisplay(_Display):
         Names beside the bars, in their order.
     colors_ : dict of {type: colour}
         Colour of each type, a `cmap` for other displays.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes with the diagram, and the figure that holds them.
+    |ax_|
 
     See Also
     --------
@@ -117,7 +104,7 @@ class LabelFlowDisplay(_Display):
            [0, 0, 0, 0, 0],
            [0, 0, 0, 0, 0]])
     >>> display.ax_.get_title()
-    '67 % of 6 cells keep their type'
+    '67 % of 6 cells have the same type at both ends'
     """
 
     def __init__(
@@ -139,6 +126,7 @@ class LabelFlowDisplay(_Display):
         self.start_name = start_name
         self.end_name = end_name
 
+    @check_options()
     def plot(
         self,
         *,
@@ -153,8 +141,7 @@ class LabelFlowDisplay(_Display):
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
+        |ax|
         min_share : float, default=0.05
             Minimum share of the cells of one of its two bars that a ribbon must hold to
             be drawn. The title has the number of cells in all others.
@@ -164,20 +151,12 @@ class LabelFlowDisplay(_Display):
         include_values : bool, default=True
             Whether to write the number of cells behind the name of each bar, and on the
             right the share of them that come from the same type.
-        name : str, default=None
-            Name of the method, for the title.
+        |name|
         ribbon_kw : dict, default=None
             Properties of the ribbons, see `matplotlib.patches.PathPatch`. The default
             colour is that of the type at the start.
-
-        Returns
-        -------
-        display : LabelFlowDisplay
-            The display itself.
+        |Returns|
         """
-        if not isinstance(min_share, numbers.Real) or not 0 <= min_share <= 1:
-            raise ValueError(f"min_share must be between 0 and 1, got {min_share!r}")
-        check_cmap(cmap)
         flows = np.asarray(self.flows)
         sizes = np.array([flows.sum(axis=1), flows.sum(axis=0)])
         n_bars = int((sizes > 0).sum(axis=1).max())
@@ -240,7 +219,7 @@ class LabelFlowDisplay(_Display):
         return texts
 
     def _describe(self, flows, shown):
-        """Return the title: the number of cells, and of those that keep their type."""
+        """Return the title: the share of cells of the same type at both ends."""
         n_cells, n_same = int(flows.sum()), self.n_same
         if n_same is None:
             n_same = int(np.diagonal(flows)[:-2].sum())
@@ -249,9 +228,10 @@ class LabelFlowDisplay(_Display):
         if n_ribbons:
             ribbons = counted(n_ribbons, "small ribbon")
             hidden = f" ({counted(self.n_hidden_, 'cell')} in {ribbons} not drawn)"
-        return f"{share} keep their type{hidden}"
+        return f"{share} have the same type at both ends{hidden}"
 
     @classmethod
+    @check_options("plot")
     def from_estimator(cls, estimator, *, max_types=30, **plot_options):
         """Draw the types of target cells before and after the adaptation.
 
@@ -262,23 +242,8 @@ class LabelFlowDisplay(_Display):
             pipeline that ends in one.
         max_types : int, default=30
             Maximum number of types with bars of their own, the largest ones.
-        **plot_options : dict
-            Keyword arguments of `plot`. The default of `name` is the name of the (last
-            step's) class.
-
-        Returns
-        -------
-        display : LabelFlowDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If the estimator has no `trajectory_`.
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
-        ValueError
-            If it was fitted without a target, or `max_types` is under 1.
+        |**plot_options|
+        |Returns|
 
         Notes
         -----
@@ -299,21 +264,20 @@ class LabelFlowDisplay(_Display):
         >>> y[150:] = "?"
         >>> itclust = ItClustClassifier(random_state=0).fit(X, y)
         >>> LabelFlowDisplay.from_estimator(itclust).ax_.get_title()
-        'ItClustClassifier: 100 % of 150 cells keep their type'
+        'ItClustClassifier: 100 % of 150 cells have the same type at both ends'
         """
         last = last_step(estimator)
-        caller = cls._check_options("from_estimator", plot_options, last)
-        check_at_least("max_types", max_types, 1)
-        start, end = _read_trajectory(last, caller)
+        start, end = _read_trajectory(last, f"{cls.__name__}.from_estimator")
         chosen, counts = _count_flows(last.classes_, start, end, max_types)
         return cls(
             **counts,
             confidence=np.asarray(last.cluster_confidence_)[chosen],
             start_name="Source networks",
             end_name="After adaptation",
-        ).plot(**plot_options)
+        ).plot(**name_after(plot_options, last))
 
     @classmethod
+    @check_options("plot")
     def from_predictions(
         cls,
         y_start,
@@ -344,24 +308,11 @@ class LabelFlowDisplay(_Display):
         max_types : int, default=30
             Maximum number of types with bars of their own, those with most cells at
             both ends together; one grey bar stands for all others.
-        **plot_options : dict
-            Keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : LabelFlowDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If `max_types` is under 1, the lengths differ, no type is known, or one of
-            the two holds text and the other numbers.
+        |**plot_options|
+        |Returns|
         """
-        caller = cls._check_options("from_predictions", plot_options)
-        check_at_least("max_types", max_types, 1)
-        check_consistent_length(y_start, y_end)
-        sides = [column_or_1d(as_array(side)) for side in (y_start, y_end)]
+        caller = f"{cls.__name__}.from_predictions"
+        sides = check_vectors({"y_start": y_start, "y_end": y_end})
         is_auto, markers = split_markers(unlabeled_marker)
         if is_auto:
             unlabeled_marker = [*markers, "auto", REJECTED]
@@ -430,7 +381,8 @@ def _draw_ribbons(ax, flows, shown, tops, colors, ribbon_kw):
     right = tops[1] + flows.cumsum(axis=0) - flows
     drawn = []
     for i, j in np.argwhere(shown):
-        look = {"linewidth": 0.4, "zorder": 1, "color": colors[i]}
+        look = {"linewidth": 0.4, "zorder": 1}
+        look |= {"facecolor": colors[i], "edgecolor": colors[i]}
         look["alpha"] = SAME if i == j else OTHER
         look = style(look, ribbon_kw, "matplotlib.patches.PathPatch")
         look["zorder"] += 0.1 * (i != j)

@@ -7,6 +7,7 @@ import numpy as np
 
 from celltyping._utils._sparse import one_hot
 from celltyping.plotting._base import _Display, style
+from celltyping.plotting._checks import COLORMAP, optional
 from celltyping.plotting._text import LARGEST, SMALLEST, axes_size, label_cells
 
 OTHERS = "(others)"
@@ -57,6 +58,8 @@ def share_style(cmap, im_kw):
 
 class _MatrixDisplay(_Display):
     """Base class of the displays that are a matrix of coloured cells."""
+
+    _rules = {"cmap": optional(COLORMAP)}
 
     def _draw_matrix(self, values, rows, columns, im_kw, colorbar, shape, line=0.5):
         """Draw coloured cells, their names, and lines between them.

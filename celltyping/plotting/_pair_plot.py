@@ -3,19 +3,21 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from collections import Counter
-
 import numpy as np
-from sklearn.utils import check_array
 
 from celltyping._utils._messages import list_names
 from celltyping._utils._optional import import_optional
 from celltyping._utils._tables import is_frame, raw_column
-from celltyping.plotting._base import counted, predict_types, type_names
+from celltyping.plotting._base import counted, name_after, predict_types, type_names
+from celltyping.plotting._checks import (
+    as_floats,
+    check_options,
+    check_table,
+    check_vectors,
+)
 from celltyping.plotting._scatter import (
     DARK,
     _PointsDisplay,
-    as_floats,
     point_area,
     scatter_points,
 )
@@ -59,16 +61,12 @@ class PairPlotDisplay(_PointsDisplay):
     X : array-like of shape (n_points, n_features)
         Features of the training points: 2 to 10 columns of numbers. A row that holds
         NaN is not drawn; the title has the number of such rows.
-    color : array-like of shape (n_points,), default=None
-        Types, clusters or values of the training points.
-    color_name : str, default=None
-        Meaning of the colours, for the legend or the colour bar.
+    |color|
+    |color_name|
     X_new : array-like of shape (n_new_points, n_features), default=None
         The new points; NaN as in `X`.
-    new_color : array-like of shape (n_new_points,), default=None
-        Types, clusters or values of the new points.
-    kind : {"auto", "category", "value"}, default="auto"
-        Kind of the colours, see `EmbeddingDisplay`.
+    |new_color|
+    |kind|
     unlabeled_marker : "auto", scalar or list of scalars, default="auto"
         Values that mean unknown, or noise, among categories; see `EmbeddingDisplay`.
     feature_names : array-like of shape (n_features,), default=None
@@ -83,10 +81,8 @@ class PairPlotDisplay(_PointsDisplay):
         against feature j. None above the diagonal.
     colors_ : dict of {type: colour}
         Colour of each type that has its own, a `cmap` for other displays.
-    legends_ : list of matplotlib.legend.Legend
-        Legend of the types, then that of training and new points, if drawn.
-    colorbar_ : matplotlib.colorbar.Colorbar or None
-        Colour bar of values.
+    |legends_|
+    |colorbar_|
     figure_ : matplotlib.figure.Figure
         Figure that holds the grid.
 
@@ -141,6 +137,7 @@ class PairPlotDisplay(_PointsDisplay):
         self.unlabeled_marker = unlabeled_marker
         self.feature_names = feature_names
 
+    @check_options()
     def plot(
         self,
         *,
@@ -158,38 +155,16 @@ class PairPlotDisplay(_PointsDisplay):
         ----------
         log : array-like of str, default=()
             Names of the features on logarithmic axes, such as areas.
-        cmap : str, matplotlib.colors.Colormap or dict, default=None
-            Colours of the types or of the values. None: 20 colours that are easy to
-            distinguish; "viridis" for values. A dict holds the colour of each type; see
-            `EmbeddingDisplay.plot`.
-        point_size : float, default=None
-            Area of a training point in square points of print; new points are larger.
-            None: the more points and features, the smaller.
-        alpha : float, default=None
-            Opacity of the training points. None: 0.8, or 0.45 with new points.
-        max_legend : int, default=20
-            Maximum number of types with a colour of their own and an entry in the
-            legend, the largest types; all others are grey.
-        legend : bool, default=True
-            Whether to draw the legend or the colour bar.
-        name : str, default=None
-            Name of the method, for the title.
-
-        Returns
-        -------
-        display : PairPlotDisplay
-            The display itself.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer than 2 features or more than 10, the number of their
-            names differs or they are not unique, a feature in `log` does not exist or
-            is not positive, X holds infinity or NaN in all rows, lengths or kinds of
-            colours differ, or an option is not allowed.
+        |cmap|
+        |point_size|
+        |alpha|
+        |max_legend|
+        |legend|
+        |name|
+        |Returns|
         """
         seaborn = import_optional("seaborn", extra="plot", needed_by="PairPlotDisplay")
-        points, colors, counts = self._check_points(cmap, max_legend, point_size)
+        points, colors, counts = self._check_points(cmap)
         n_features = points.shape[1]
         if n_features > MAX_FEATURES:
             raise ValueError(
@@ -305,6 +280,9 @@ class PairPlotDisplay(_PointsDisplay):
         self.figure_.align_ylabels(self.axes_[1:, 0])
 
     @classmethod
+    @check_options(
+        "from_predictions", "__init__", "plot", without=("color", "new_color", "X_new")
+    )
     def from_estimator(cls, estimator, X, X_new=None, **options):
         """Draw features, coloured by the predictions of a fitted estimator.
 
@@ -317,14 +295,8 @@ class PairPlotDisplay(_PointsDisplay):
             The training points, as the estimator accepts them.
         X_new : {array-like, DataFrame} of shape (n_new_points, n_columns), default=None
             New points.
-        **options : dict
-            Keyword arguments of `from_predictions`, such as `features`, and of `plot`.
-            The default of `name` is the name of the estimator's class.
-
-        Returns
-        -------
-        display : PairPlotDisplay
-            The display, drawn.
+        |**options|
+        |Returns|
 
         Examples
         --------
@@ -337,17 +309,16 @@ class PairPlotDisplay(_PointsDisplay):
         >>> display.figure_.get_suptitle()
         'KMeans: 4 features of 75 training points, 3 new points'
         """
-        caller = cls._check_options(
-            "from_estimator", options, estimator, cls, cls.from_predictions
-        )
+        caller = f"{cls.__name__}.from_estimator"
         color, new_color = predict_types(estimator, X, None, caller), None
         if X_new is not None:
             new_color = predict_types(estimator, X_new, None, caller)
         return cls.from_predictions(
-            X, color, X_new=X_new, new_color=new_color, **options
+            X, color, X_new=X_new, new_color=new_color, **name_after(options, estimator)
         )
 
     @classmethod
+    @check_options("__init__", "plot")
     def from_predictions(
         cls, X, color=None, *, X_new=None, features=None, feature_names=None, **options
     ):
@@ -358,8 +329,7 @@ class PairPlotDisplay(_PointsDisplay):
         X : {array-like, DataFrame} of shape (n_points, n_columns)
             The training points; the columns that are drawn hold numbers, and NaN where
             they are missing.
-        color : array-like of shape (n_points,), default=None
-            Types, clusters or values of the training points.
+        |color|
         X_new : {array-like, DataFrame} of shape (n_new_points, n_columns), default=None
             The new points. The columns of a DataFrame are found by their names.
         features : array-like, default=None
@@ -370,33 +340,23 @@ class PairPlotDisplay(_PointsDisplay):
         **options : dict
             Further parameters of the display, such as `new_color` and `color_name`, and
             keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : PairPlotDisplay
-            The display, drawn.
+        |Returns|
         """
-        cls._check_options("from_predictions", options, None, cls)
-        table = _as_table(X, "X")
+        table = X if is_frame(X) else check_table("X", X)
         names = feature_names
         if names is None and is_frame(X):
             names = X.columns
         names = _check_names(names, table.shape[1])
-        features = names if features is None else list(features)
+        if features is not None:
+            (features,) = check_vectors({"features": features})
+        features = names if features is None else features.tolist()
         if X_new is not None:
-            X_new = _as_table(X_new, "X_new")
             by_name = is_frame(X) and is_frame(X_new) and feature_names is None
             new_names = X_new.columns.tolist() if by_name else names
-            X_new = _read_features(X_new, features, new_names, "X_new")
+            new_table = X_new if is_frame(X_new) else check_table("X_new", X_new)
+            X_new = _read_features(new_table, features, new_names, "X_new")
         options |= {"color": color, "X_new": X_new, "feature_names": features}
         return cls._draw(_read_features(table, features, names, "X"), options)
-
-
-def _as_table(X, name):
-    """Convert anything but a DataFrame to an array, without a check of its entries."""
-    if is_frame(X):
-        return X
-    return check_array(X, dtype=None, ensure_all_finite=False, input_name=name)
 
 
 def _read_features(table, features, names, name):
@@ -424,25 +384,22 @@ def _check_names(names, n_columns):
     """Return the name of each column."""
     if names is None:
         return [f"feature {i + 1}" for i in range(n_columns)]
-    if isinstance(names, str) or len(names) != n_columns:
-        raise ValueError(
-            f"feature_names must hold one name for each of the {n_columns} columns of "
-            f"X, got {names!r}"
-        )
-    names = list(names)
-    repeated = [name for name, n_times in Counter(names).items() if n_times > 1]
+    given, columns = {"feature_names": names}, ("columns of X", n_columns)
+    names = check_vectors(given, columns)[0].tolist()
+    repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise ValueError(
-            f"the names of the columns of X must be unique, got {repeated} more than "
-            "once"
+            f"the names of the columns of X must be unique, got {repeated[0]!r} more "
+            "than once"
         )
     return names
 
 
 def _check_log(log, names, points):
     """Return the indices of the features on logarithmic axes."""
-    if isinstance(log, str):
-        raise ValueError(f"log must be a list of names, got {log!r}")
+    if isinstance(log, (list, tuple)) and not log:
+        return []
+    log = check_vectors({"log": log})[0].tolist()
     missing = [name for name in log if name not in names]
     if missing:
         raise ValueError(

@@ -9,17 +9,10 @@ from collections.abc import Mapping
 from inspect import signature
 
 import numpy as np
-from sklearn.utils import check_array
 
-from celltyping._utils._labels import as_array, as_numbers, is_missing, is_unlabeled
-from celltyping.plotting._base import (
-    BLUE,
-    _Display,
-    check_at_least,
-    check_option,
-    counted,
-    type_names,
-)
+from celltyping._utils._labels import as_numbers, is_missing, is_unlabeled
+from celltyping.plotting._base import BLUE, _Display, counted, type_names
+from celltyping.plotting._checks import as_floats, check_table, check_vectors
 
 # Six of Okabe and Ito's colours, then those farthest from all before them, from white
 # and from grey in CIELAB, for full colour vision and for deuteranopia.
@@ -90,7 +83,11 @@ class PointColors:
             {"color": n_training, "new_color": n_new},
             kind,
         )
-        check_cmap(cmap, self.kind)
+        if self.kind == "value" and isinstance(cmap, Mapping):
+            raise ValueError(
+                "cmap must be a colour map where the colours are values, got a dict of "
+                "a colour for each type"
+            )
         self.cmap = cmap
         self.n_training = int(np.count_nonzero(placed[:n_training]))
         self.has_color = has_color[placed]
@@ -177,13 +174,8 @@ class _PointsDisplay(_Display):
     # points that cannot be drawn.
     _names, _columns, _lacking = ("X", "X_new"), "features", "with missing values"
 
-    def _check_points(self, cmap, max_legend, point_size):
+    def _check_points(self, cmap):
         """Return the points to draw, their colours and a text of their numbers."""
-        check_at_least("max_legend", max_legend, 1)
-        if point_size is not None and not point_size > 0:
-            raise ValueError(
-                f"point_size must be positive, or None, got {point_size!r}"
-            )
         both = [getattr(self, name) for name in self._names]
         points, n_training = check_points(*both, self._names, self._columns)
         placed = ~np.isnan(points).any(axis=1)
@@ -217,8 +209,7 @@ def check_points(points, new_points, names, columns):
 
     `names` are those of the two parameters, `columns` is a noun such as "components".
     """
-    checks = {"dtype": float, "ensure_all_finite": "allow-nan"}
-    points = check_array(points, input_name=names[0], **checks)
+    points = as_floats(check_table(names[0], points), names[0], "as points")
     if points.shape[1] < 2:
         raise ValueError(
             f"{names[0]} must have at least 2 {columns} to be drawn, got shape "
@@ -231,7 +222,7 @@ def check_points(points, new_points, names, columns):
         )
     if new_points is None:
         return points, len(points)
-    new_points = check_array(new_points, input_name=names[1], **checks)
+    new_points = as_floats(check_table(names[1], new_points), names[1], "as points")
     if new_points.shape[1] != points.shape[1]:
         raise ValueError(
             f"{names[1]} must have {points.shape[1]} {columns}, as {names[0]} has, "
@@ -249,25 +240,6 @@ def count_points(placed, n_training, lacking):
         if not part.all():
             texts[-1] += f", {np.count_nonzero(~part):,} {lacking}"
     return (", " if placed.all() else "; ").join(texts)
-
-
-def check_cmap(cmap, kind="category"):
-    """Refuse a dict as `cmap` of values, or a colour in it unknown to matplotlib."""
-    if not isinstance(cmap, Mapping):
-        return
-    if kind == "value":
-        raise ValueError(
-            "cmap must be a colour map where the colours are values, got a dict of a "
-            "colour for each type"
-        )
-    from matplotlib.colors import is_color_like
-
-    for name, color in cmap.items():
-        if not is_color_like(color):
-            raise ValueError(
-                "cmap must hold a colour that matplotlib knows for each type, got "
-                f"{color!r} for {name!r}"
-            )
 
 
 def type_colors(types, cmap):
@@ -305,16 +277,11 @@ def check_colors(colors, lengths, kind):
     `colors` and `lengths` are dicts by the name of the parameter. Values are returned
     as float64, NaN where they are unknown.
     """
-    check_option("kind", kind, ("auto", "category", "value"))
     there = {
-        name: as_array(color) for name, color in colors.items() if color is not None
+        name: check_vectors({name: color}, ("points", lengths[name]))[0]
+        for name, color in colors.items()
+        if color is not None
     }
-    for name, color in there.items():
-        if color.shape != (lengths[name],):
-            raise ValueError(
-                f"{name} must hold one entry for each of the {lengths[name]} points, "
-                f"got an array of shape {color.shape}"
-            )
     has_color = np.concatenate(
         [np.full(length, name in there) for name, length in lengths.items()]
     )
@@ -374,21 +341,6 @@ def encode_categories(values, unlabeled_marker):
             f"{', '.join(kinds)}"
         ) from exc
     return types, codes
-
-
-def as_floats(column, name, purpose):
-    """Convert to float64, missing entries to NaN; refuse text and infinity."""
-    known = ~is_missing(column)
-    values = np.full(column.shape, np.nan)
-    try:
-        values[known] = column[known].astype(float)
-    except (TypeError, ValueError) as exc:
-        raise ValueError(
-            f"{name} must hold numbers to be drawn {purpose}: {exc}"
-        ) from exc
-    if np.isinf(values).any():
-        raise ValueError(f"{name} holds infinity: values must be finite numbers or NaN")
-    return values
 
 
 def point_area(n_points, n_new):

@@ -11,11 +11,11 @@ from celltyping.plotting._base import (
     BLUE,
     GREY,
     _PredictionsDisplay,
-    check_at_least,
     counted,
     style,
     type_names,
 )
+from celltyping.plotting._checks import check_options, check_vectors, number, optional
 from celltyping.plotting._text import legend_below, name_points, plain_log_ticks
 
 
@@ -51,8 +51,7 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
         The lines of the accuracy over all neurons and of the mean over types.
     names_ : list of matplotlib.text.Annotation
         The names beside points.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes with the plot, and the figure that holds them.
+    |ax_|
 
     See Also
     --------
@@ -70,6 +69,8 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
     >>> display.overall_accuracy
     0.6
     """
+
+    _rules = {"confidence": optional(number(lambda x: 0 < x < 1, "between 0 and 1"))}
 
     def __init__(self, *, types, n_neurons, n_correct):
         self.types = types
@@ -91,6 +92,7 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
         """Unweighted mean over the types."""
         return float(np.mean(self.accuracy))
 
+    @check_options()
     def plot(
         self,
         *,
@@ -105,30 +107,19 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
+        |ax|
         max_names : int, default=10
             Maximum number of types that are named, those with the most errors.
         confidence : float or None, default=0.95
             Level of the confidence interval (Wilson's) that is drawn for each type.
             None: no intervals.
-        name : str, default=None
-            Name of the method, for the title.
+        |name|
         point_kw : dict, default=None
             Properties of the points, see `matplotlib.axes.Axes.scatter`.
         line_kw : dict, default=None
             Properties of the two lines, see `matplotlib.lines.Line2D`.
-
-        Returns
-        -------
-        display : TypeAccuracyDisplay
-            The display itself.
+        |Returns|
         """
-        check_at_least("max_names", max_names, 0)
-        if confidence is not None and not 0 < confidence < 1:
-            raise ValueError(
-                f"confidence must be between 0 and 1, or None, got {confidence!r}"
-            )
         ax = self._start(ax, (7.5, 5))
         accuracy, levels = self.accuracy, (self.overall_accuracy, self.mean_accuracy)
         sizes = _spread_ties(self.n_neurons, accuracy)
@@ -145,15 +136,18 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
             )
             self.intervals_.set_label(f"{100 * confidence:g} % interval of a type")
         look = {"s": 30, "color": BLUE, "edgecolor": "white", "linewidth": 0.5}
-        look = style(look, point_kw, "matplotlib.collections.PathCollection")
-        self.points_ = ax.scatter(sizes, accuracy, **{"zorder": 3} | look)
-        look = {"color": "0.15", "linewidth": 1.2, "zorder": 2}
-        look = style(look, line_kw, "matplotlib.lines.Line2D")
-        dashed = {"linestyle": (0, (4, 3))} | look
-        self.lines_ = [
-            ax.axhline(levels[0], label=f"all neurons {levels[0]:.3f}", **look),
-            ax.axhline(levels[1], label=f"mean over types {levels[1]:.3f}", **dashed),
-        ]
+        look = style(
+            look | {"zorder": 3}, point_kw, "matplotlib.collections.PathCollection"
+        )
+        self.points_ = ax.scatter(sizes, accuracy, **look)
+        self.lines_ = []
+        for level, what, line in zip(
+            levels, ("all neurons", "mean over types"), ("-", (0, (4, 3))), strict=True
+        ):
+            look = {"color": "0.15", "linewidth": 1.2, "zorder": 2, "linestyle": line}
+            look["label"] = f"{what} {level:.3f}"
+            look = style(look, line_kw, "matplotlib.lines.Line2D")
+            self.lines_.append(ax.axhline(level, **look))
         ax.set(
             xlabel="Judged neurons of the type (log scale)",
             ylabel="Accuracy within the type",
@@ -169,6 +163,7 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
         return self
 
     @classmethod
+    @check_options("plot")
     def from_predictions(
         cls, y_true, y_pred, *, unlabeled_marker="auto", **plot_options
     ):
@@ -176,22 +171,13 @@ class TypeAccuracyDisplay(_PredictionsDisplay):
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True types; neurons of unknown type are left out.
-        y_pred : array-like of shape (n_samples,)
-            Predicted types.
-        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
-            Markers of unknown types, beside "?", None, NaN and blank strings. "auto":
-            -1 among integers.
-        **plot_options : dict
-            Keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : TypeAccuracyDisplay
-            The display, drawn.
+        |y_true|
+        |y_pred|
+        |unlabeled_marker|
+        |**plot_options|
+        |Returns|
         """
-        cls._check_options("from_predictions", plot_options)
+        y_true, y_pred = check_vectors({"y_true": y_true, "y_pred": y_pred})
         report = type_report(y_true, y_pred, unlabeled_marker=unlabeled_marker)
         occurs = report.n_true > 0  # a type that is only predicted has no accuracy
         return cls(
@@ -205,7 +191,7 @@ def _wilson_interval(n_correct, n_neurons, confidence):
     """Return the ends of Wilson's intervals for shares; good for few neurons too."""
     n = np.asarray(n_neurons, dtype=float)
     share = np.asarray(n_correct) / n
-    z = norm.ppf((1 + confidence) / 2)
+    z = norm.isf((1 - confidence) / 2)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)

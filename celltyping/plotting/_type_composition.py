@@ -4,21 +4,20 @@
 # SPDX-License-Identifier: MIT
 
 import numpy as np
-from sklearn.utils import check_consistent_length, column_or_1d
 
-from celltyping._utils._labels import as_array, encode_types
+from celltyping._utils._labels import encode_types
 from celltyping._utils._messages import list_names
 from celltyping.plotting._base import (
     BLUE,
     GREY,
     ORANGE,
     _PredictionsDisplay,
-    check_at_least,
     counted,
     percent,
     style,
     type_names,
 )
+from celltyping.plotting._checks import check_options, check_vectors, short
 from celltyping.plotting._text import label_rows
 
 
@@ -48,8 +47,7 @@ class TypeCompositionDisplay(_PredictionsDisplay):
         The bars.
     texts_ : list of matplotlib.text.Text
         The numbers at the ends of the bars.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes with the plot, and the figure that holds them.
+    |ax_|
 
     See Also
     --------
@@ -80,28 +78,22 @@ class TypeCompositionDisplay(_PredictionsDisplay):
         """Share of the most frequent true type."""
         return float(np.max(self.counts) / np.sum(self.counts))
 
+    @check_options()
     def plot(self, *, ax=None, max_types=20, name=None, bar_kw=None):
         """Draw the display.
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
+        |ax|
         max_types : int, default=20
             Maximum number of types with a bar of their own; the rest share one.
-        name : str, default=None
-            Name of the method, for the title.
+        |name|
         bar_kw : dict, default=None
             Properties of the bars, see `matplotlib.patches.Rectangle`. Without a
             colour, the bar of the predicted type is blue, those of other types are
             orange, and that of the rest is grey.
-
-        Returns
-        -------
-        display : TypeCompositionDisplay
-            The display itself.
+        |Returns|
         """
-        check_at_least("max_types", max_types, 1)
         is_own = np.asarray(self.types[:max_types]) == self.predicted_type
         counts = list(self.counts[:max_types])
         names = type_names(self.types[:max_types])
@@ -137,6 +129,7 @@ class TypeCompositionDisplay(_PredictionsDisplay):
         return self
 
     @classmethod
+    @check_options("plot")
     def from_predictions(
         cls, y_true, y_pred, *, predicted_type, unlabeled_marker="auto", **plot_options
     ):
@@ -150,34 +143,22 @@ class TypeCompositionDisplay(_PredictionsDisplay):
             Predicted types, or clusters.
         predicted_type : str or int
             The predicted type, or the cluster.
-        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
-            Markers of unknown types in `y_true`, beside "?", None, NaN and blank
-            strings. "auto": -1 among integers.
-        **plot_options : dict
-            Keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : TypeCompositionDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        ValueError
-            If the lengths differ, the type is never predicted, or no neuron inside it
-            has a known type.
+        |unlabeled_marker|
+        |**plot_options|
+        |Returns|
         """
-        caller = cls._check_options("from_predictions", plot_options)
-        check_consistent_length(y_true, y_pred)
+        caller = f"{cls.__name__}.from_predictions"
+        y_true, y_pred = check_vectors({"y_true": y_true, "y_pred": y_pred})
         classes, codes = encode_types(
             y_true, unlabeled_marker, caller=caller, min_types=1
         )
-        y_pred = column_or_1d(as_array(y_pred)).tolist()
+        y_pred = y_pred.tolist()
         inside = np.array([value == predicted_type for value in y_pred], dtype=bool)
         if not inside.any():
+            found = list_names(list(dict.fromkeys(y_pred)))
             raise ValueError(
-                f"no neuron is predicted to be of type {predicted_type!r}; predicted "
-                f"types are {list_names(list(dict.fromkeys(y_pred)))}"
+                f"predicted_type must be one of the types predicted, {found}, got "
+                f"{short(predicted_type)}"
             )
         known = codes[inside & (codes >= 0)]
         n_unknown = int(inside.sum()) - len(known)

@@ -4,18 +4,17 @@
 # SPDX-License-Identifier: MIT
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 
 from celltyping._utils._labels import encode_types
 from celltyping._utils._sparse import one_hot
 from celltyping.plotting._base import (
     _ConnectomeDisplay,
     check_connectome,
-    check_option,
     counted,
     seriate,
     type_names,
 )
+from celltyping.plotting._checks import check_options, one_of
 from celltyping.plotting._matrix import _MatrixDisplay, divide_by_sums
 
 COLORBAR_LABELS = {
@@ -45,10 +44,8 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
     ----------
     image_ : matplotlib.image.AxesImage
         The coloured cells.
-    colorbar_ : matplotlib.colorbar.Colorbar or None
-        The colour bar.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes with the plot, and the figure that holds them.
+    |colorbar_|
+    |ax_|
 
     See Also
     --------
@@ -78,11 +75,14 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
            [4., 0.]])
     """
 
+    _rules = {"normalize": one_of(*COLORBAR_LABELS)}
+
     def __init__(self, *, types, synapses, n_neurons):
         self.types = types
         self.synapses = synapses
         self.n_neurons = n_neurons
 
+    @check_options()
     def plot(
         self,
         *,
@@ -98,8 +98,7 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
+        |ax|
         normalize : {"none", "pre", "post"}, default="none"
             Values that the colours show: numbers of synapses, shares of the presynaptic
             type's outputs, or shares of the postsynaptic type's inputs.
@@ -107,20 +106,12 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
             Scale of the colours. Cells without a synapse are white.
         cmap : str or matplotlib.colors.Colormap, default="magma_r"
             Colour map of the cells.
-        colorbar : bool, default=True
-            Whether to draw a colour bar.
+        |colorbar|
         name : str, default=None
             Source of the types, for the title.
-        im_kw : dict, default=None
-            Properties of the coloured cells, see `matplotlib.axes.Axes.imshow`.
-
-        Returns
-        -------
-        display : TypeConnectivityDisplay
-            The display itself.
+        |im_kw|
+        |Returns|
         """
-        check_option("normalize", normalize, COLORBAR_LABELS)
-        check_option("scale", scale, ("log", "linear"))
         names = type_names(self.types)
         side = float(np.clip(2.4 + 0.16 * len(names), 4.5, 16))
         ax = self._start(ax, (side + 0.8 * colorbar, side))
@@ -144,6 +135,7 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
         return self
 
     @classmethod
+    @check_options("plot")
     def from_predictions(
         cls,
         connectome,
@@ -164,28 +156,12 @@ class TypeConnectivityDisplay(_MatrixDisplay, _ConnectomeDisplay):
         order : {"similarity", "size", "name"}, default="similarity"
             Order of the types: "similarity", by seriation of their inputs and outputs;
             "size", by number of neurons, the largest first; "name", sorted.
-        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
-            Markers of unknown types, beside "?", None, NaN and blank strings. "auto":
-            -1 among integers.
-        **plot_options : dict
-            Keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : TypeConnectivityDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If `connectome` is not a `Connectome`.
-        ValueError
-            If `order` is not allowed, the lengths differ, or no type is known.
+        |unlabeled_marker|
+        |**plot_options|
+        |Returns|
         """
-        caller = cls._check_options("from_predictions", plot_options)
-        check_connectome(connectome, caller)
-        check_option("order", order, ("similarity", "size", "name"))
-        check_consistent_length(connectome, types)
+        caller = f"{cls.__name__}.from_predictions"
+        (types,) = check_connectome(connectome, caller, types=types)
         classes, codes = encode_types(
             types, unlabeled_marker, caller=caller, min_types=1
         )

@@ -4,7 +4,6 @@
 # SPDX-License-Identifier: MIT
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 
 from celltyping._utils._labels import encode_types
 from celltyping._utils._messages import list_names
@@ -13,13 +12,12 @@ from celltyping.plotting._base import (
     BLUE,
     ORANGE,
     _ConnectomeDisplay,
-    check_at_least,
     check_connectome,
-    check_option,
     counted,
     style,
     type_names,
 )
+from celltyping.plotting._checks import check_options, check_vectors
 from celltyping.plotting._text import label_rows, legend_below
 
 
@@ -54,8 +52,7 @@ class TypeProfileDisplay(_ConnectomeDisplay):
     ----------
     containers_ : list of matplotlib.container.ErrorbarContainer
         Means with error bars, one container per type.
-    ax_, figure_ : matplotlib.axes.Axes, matplotlib.figure.Figure
-        Axes with the plot, and the figure that holds them.
+    |ax_|
 
     See Also
     --------
@@ -90,13 +87,13 @@ class TypeProfileDisplay(_ConnectomeDisplay):
         self.std = std
         self.similarity = similarity
 
+    @check_options()
     def plot(self, *, ax=None, errors="std", name=None, point_kw=None):
         """Draw the display.
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None: a new figure.
+        |ax|
         errors : {"std", "sem"}, default="std"
             Length of the error bars: "std", the standard deviation over the neurons;
             "sem", the standard error of the mean. Bars end at 0.
@@ -104,17 +101,14 @@ class TypeProfileDisplay(_ConnectomeDisplay):
             Source of the types, for the title.
         point_kw : dict, default=None
             Properties of the points, see `matplotlib.lines.Line2D`.
-
-        Returns
-        -------
-        display : TypeProfileDisplay
-            The display itself.
+        |Returns|
         """
-        check_option("errors", errors, ("std", "sem"))
         n_partners = len(self.partner_types)
         ax = self._start(ax, (7.5, float(np.clip(1.6 + 0.26 * n_partners, 3.5, 14))))
         mean, spread = np.asarray(self.mean), np.asarray(self.std, dtype=float)
+        measure = "standard deviation"
         if errors == "sem":
+            measure = "standard error"
             spread = spread / np.sqrt(np.asarray(self.n_neurons))[:, np.newaxis]
         rows, types = np.arange(n_partners), type_names(self.types)
         ax.set_ylim(n_partners - 0.5, -0.5)  # the strongest input on top
@@ -122,19 +116,16 @@ class TypeProfileDisplay(_ConnectomeDisplay):
         ax.barh(rows[1::2], 1, color="0.96", zorder=0, **from_side_to_side)
         self.containers_ = []
         for i, (color, marker) in enumerate([(BLUE, "o"), (ORANGE, "s")]):
-            look = {"color": color, "marker": marker, "markersize": 5}
+            look = {"color": color, "marker": marker, "markersize": 5, "zorder": 3}
+            look |= {"linestyle": "none", "elinewidth": 1.2}
+            look["label"] = f"{types[i]} ({counted(self.n_neurons[i], 'neuron')})"
+            look = style(look, point_kw, "matplotlib.lines.Line2D")
+            errors = np.vstack([np.minimum(spread[i], mean[i]), spread[i]])
+            positions = rows + (-0.17, 0.17)[i]
             self.containers_.append(
-                ax.errorbar(
-                    mean[i],
-                    rows + (-0.17, 0.17)[i],
-                    xerr=np.vstack([np.minimum(spread[i], mean[i]), spread[i]]),
-                    label=f"{types[i]} ({counted(self.n_neurons[i], 'neuron')})",
-                    **{"linestyle": "none", "elinewidth": 1.2, "zorder": 3},
-                    **style(look, point_kw, "matplotlib.lines.Line2D"),
-                )
+                ax.errorbar(mean[i], positions, xerr=errors, **look)
             )
         ax.set_xlim(left=-0.02 * ax.get_xlim()[1])
-        measure = {"std": "standard deviation", "sem": "standard error"}[errors]
         ax.set(xlabel=f"Synapses per neuron (mean ± {measure})", ylabel="Partner type")
         n_inputs = int(np.sum(self.is_input))
         if 0 < n_inputs < n_partners:
@@ -152,6 +143,7 @@ class TypeProfileDisplay(_ConnectomeDisplay):
         return self
 
     @classmethod
+    @check_options("plot")
     def from_predictions(
         cls,
         connectome,
@@ -176,29 +168,12 @@ class TypeProfileDisplay(_ConnectomeDisplay):
         max_partners : int, default=10
             Maximum number of partner types among the inputs, and among the outputs:
             those with the largest mean for either type.
-        unlabeled_marker : "auto", scalar or list of scalars, default="auto"
-            Markers of unknown types, beside "?", None, NaN and blank strings. "auto":
-            -1 among integers.
-        **plot_options : dict
-            Keyword arguments of `plot`.
-
-        Returns
-        -------
-        display : TypeProfileDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If `connectome` is not a `Connectome`.
-        ValueError
-            If `compare` does not name two types that occur, neither has a synapse with
-            a typed neuron, `max_partners` is under 1, or the lengths differ.
+        |unlabeled_marker|
+        |**plot_options|
+        |Returns|
         """
-        caller = cls._check_options("from_predictions", plot_options)
-        check_connectome(connectome, caller)
-        check_consistent_length(connectome, types)
-        check_at_least("max_partners", max_partners, 1)
+        caller = f"{cls.__name__}.from_predictions"
+        (types,) = check_connectome(connectome, caller, types=types)
         classes, codes = encode_types(
             types, unlabeled_marker, caller=caller, min_types=1
         )
@@ -238,14 +213,14 @@ class TypeProfileDisplay(_ConnectomeDisplay):
 
 def _find_pair(compare, classes):
     """Return the codes of the two types to compare."""
-    if isinstance(compare, str) or np.shape(compare) != (2,):
-        raise ValueError(f"compare must name two types, got {compare!r}")
+    (pair,) = check_vectors({"compare": compare}, ("types to compare", 2))
+    pair = pair.tolist()
     names = classes.tolist()
-    for value in compare:
+    for value in pair:
         if value not in names:
             raise ValueError(
                 f"compare names {value!r}, but the known types are {list_names(names)}"
             )
-    if compare[0] == compare[1]:
+    if pair[0] == pair[1]:
         raise ValueError(f"compare must name two different types, got {compare!r}")
-    return [names.index(value) for value in compare]
+    return [names.index(value) for value in pair]

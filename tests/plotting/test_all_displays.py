@@ -177,7 +177,7 @@ def test_plot_options_reach_plot(display, data, of_estimator):
 @every_display
 def test_unknown_options_are_refused_first(display, data, of_estimator):
     data.estimator.predict = None
-    with pytest.raises(TypeError, match="unexpected keyword arguments 'colour'; those"):
+    with pytest.raises(TypeError, match="keyword arguments 'colour'; allowed"):
         draw(display, data, of_estimator=of_estimator, colour="red")
 
 

@@ -12,15 +12,15 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
+from celltyping import Connectome
 from celltyping.plotting._base import (
     _Display,
-    check_at_least,
     check_connectome,
-    check_option,
     counted,
     get_axes,
     get_fitted,
     last_step,
+    name_after,
     percent,
     predict_types,
     seriate,
@@ -28,11 +28,13 @@ from celltyping.plotting._base import (
     type_names,
     with_known,
 )
+from celltyping.plotting._checks import check_options
 
 
 class Line(_Display):
     """A display of one line."""
 
+    @check_options()
     def plot(self, *, ax=None, height=0, name=None):
         """Draw the line."""
         self._start(ax, (4, 3)).axhline(height)
@@ -40,21 +42,30 @@ class Line(_Display):
         return self
 
     @classmethod
+    @check_options("plot")
     def from_estimator(cls, estimator, **plot_options):
-        """Draw the line of an estimator."""
-        cls._check_options("from_estimator", plot_options, estimator)
-        return cls().plot(**plot_options)
+        """Draw the line of an estimator.
+
+        Parameters
+        ----------
+        |**plot_options|
+        |Returns|
+
+        Examples
+        --------
+        """
+        return cls().plot(**name_after(plot_options, estimator))
 
 
 def test_get_axes_makes_a_figure_of_the_size_asked_for():
-    ax = get_axes(None, (4, 3), "test")
+    ax = get_axes(None, (4, 3))
     np.testing.assert_array_equal(ax.figure.get_size_inches(), [4, 3])
-    assert get_axes(None, (4, 3), "test", projection="3d").name == "3d"
+    assert get_axes(None, (4, 3), projection="3d").name == "3d"
 
 
 def test_get_axes_takes_the_axes_given(pyplot):
     _, axes = pyplot.subplots(1, 2)
-    assert get_axes(axes[1], (4, 3), "test") is axes[1]
+    assert get_axes(axes[1], (4, 3)) is axes[1]
     assert len(pyplot.get_fignums()) == 1
 
 
@@ -72,7 +83,7 @@ def test_options_go_to_plot(pyplot):
 
 
 def test_unknown_options_are_refused():
-    message = r"Line.from_estimator .* 'colour', 'names'; .* plot are ax, height, name"
+    message = r"Line.from_estimator .* 'colour', 'names'; allowed are ax, height, name$"
     with pytest.raises(TypeError, match=message):
         Line.from_estimator([], height=2, colour="r", names=3)
 
@@ -98,6 +109,31 @@ def test_style_knows_aliases():
 def test_style_refuses_a_property_given_twice():
     with pytest.raises(TypeError, match="aliases of one another"):
         style({}, {"lw": 3, "linewidth": 2}, "matplotlib.lines.Line2D")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"facecolor": "r"}, {"edgecolor": "w", "facecolor": "r"}),
+        ({"c": [1]}, {"edgecolor": "w", "c": [1]}),
+        ({"marker": "x"}, {"color": "k", "marker": "x"}),
+    ],
+)
+def test_style_drops_defaults_that_would_win_or_warn(given, expected):
+    defaults = {"color": "k", "edgecolor": "w"}
+    kind = "matplotlib.collections.PathCollection"
+    assert style(defaults, given, kind) == expected
+    both = {"facecolor": "w", "edgecolor": "w"}
+    kind = "matplotlib.patches.Patch"
+    assert style(both, {"color": "r"}, kind) == {"color": "r"}
+
+
+def test_shared_parts_of_docstrings():
+    lines = [line.strip() for line in Line.from_estimator.__doc__.splitlines()]
+    start = lines.index("**plot_options : dict")
+    assert lines[start + 1].startswith("Keyword arguments of `plot`.")
+    assert lines[lines.index("Returns") - 1] == ""
+    assert lines[lines.index("Examples") - 2] == "The display, drawn."
 
 
 def test_type_names_are_short_and_never_a_formula(pyplot):
@@ -145,7 +181,7 @@ def test_predict_types_refuses_other_lengths_before_it_predicts(oracle):
         def predict(self, X):
             raise AssertionError("predicted")
 
-    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 1\]"):
+    with pytest.raises(ValueError, match=r"one entry for each of the 2 .*, got 1"):
         predict_types(Busy(None), [[0], [1]], ["KC"], "caller")
 
 
@@ -161,9 +197,14 @@ def test_with_known_heeds_the_marker():
     assert with_known([1, 2], [0, 7], 0).tolist() == [1, 7]
 
 
-def test_check_connectome_says_how_to_make_one():
+def test_check_connectome():
     with pytest.raises(TypeError, match=r"got ndarray: make one .* Connectome\("):
         check_connectome(np.eye(2), "caller")
+    connectome = Connectome(np.eye(2))
+    (types,) = check_connectome(connectome, "caller", types=["KC", "PN"])
+    assert types.tolist() == ["KC", "PN"]
+    with pytest.raises(ValueError, match=r"types must .* of the 2 neurons, got 1"):
+        check_connectome(connectome, "caller", types=["KC"])
 
 
 def test_seriate_puts_blocks_together():
@@ -211,17 +252,3 @@ def test_counted(number, text):
 )
 def test_percent(share, text):
     assert percent(share) == text
-
-
-@pytest.mark.parametrize("value", [0, 1.5, "3", None])
-def test_check_at_least(value):
-    check_at_least("max_types", np.int64(1), 1)
-    message = f"max_types must be an integer of at least 1, got {value!r}"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        check_at_least("max_types", value, 1)
-
-
-def test_check_option():
-    check_option("scale", "log", ("log", "linear"))
-    with pytest.raises(ValueError, match="one of 'log', 'linear', got 'cubic'"):
-        check_option("scale", "cubic", ("log", "linear"))

@@ -201,18 +201,17 @@ def test_from_estimator_says_what_is_missing(points):
     ("data", "message"),
     [
         (([-1, -1],), "labels must hold a cluster, but all 2 points are noise"),
-        (([0, 1], [0.5]), "inconsistent numbers of samples"),
+        (([0, 1], [0.5]), "probabilities must .* of the 2 points, got 1"),
         (
             ([0, 1, -1], [0.5, 1.5, 0]),
-            "probabilities must hold a number .* each of the 2 points in a cluster, "
-            "got numbers from 0.5 to 1.5",
+            "probabilities must be numbers from 0 to 1, got 0.5 to 1.5",
         ),
-        (([0, 1], [0.5, np.nan]), "got numbers from nan to nan"),
+        (([0, 1], [0.5, np.nan]), "probabilities must be numbers .* got nan to nan"),
         (
             ([0, 1, 3], None, [0.1, 0.2]),
-            r"persistence must hold .* each of the 3 clusters, got an .* shape \(2,\)",
+            "persistence must hold one entry for each of the 3 clusters, got 2",
         ),
-        (([0, 1], None, [0.1, -0.2]), "persistence .* got numbers from -0.2 to 0.1"),
+        (([0, 1], None, [0.1, -0.2]), "persistence must be numbers .* got -0.2 to 0.1"),
     ],
 )
 def test_bad_data(data, message, pyplot):

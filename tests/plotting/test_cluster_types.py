@@ -291,7 +291,7 @@ def test_bad_max_types(clusters):
 
 
 def test_bad_lengths():
-    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 1\]"):
+    with pytest.raises(ValueError, match=r"one entry for each of the 2 .*, got 1"):
         ClusterTypesDisplay.from_predictions(["KC", "PN"], [0])
 
 

@@ -133,19 +133,20 @@ def test_nothing_given_is_changed():
 
 
 def test_bad_chosen():
-    with pytest.raises(ValueError, match=r"chosen must be .* at least 1, got 2.5"):
+    with pytest.raises(ValueError, match=r"chosen must be .* at least 1, .* got 2.5"):
         ElbowDisplay.from_path(*PATH, chosen=2.5)
 
 
 @pytest.mark.parametrize(
     ("n_clusters", "message"),
     [
-        ([1.5, 2.0], "one-dimensional array of integers, got 1-D, float64"),
-        ([[1, 2]], "one-dimensional array of integers, got 2-D, int"),
-        (np.empty(0, dtype=int), r"at least one integer, .* got \[\]"),
-        ([0, 1], r"start at 1 or more, got \[0, 1\]"),
+        ([1.5, 2.0], r"be ascending integers from 1 .*, got \[1.5, 2.0\]"),
+        ([[1, 2]], r"be a list .* got \[\[1, 2\]\]"),
+        (np.empty(0, dtype=int), r"be a list .* not empty, got array\(\[\]"),
+        ([0, 1], r"be ascending integers from 1 .*, got \[0, 1\]"),
         ([2, 2], r"be ascending .* got \[2, 2\]"),
-        (np.array([2, 1], dtype=np.uint8), r"be ascending .* got \[2, 1\]"),
+        (np.array([2, 1], dtype=np.uint8), r"be ascending .* got array\(\[2, 1\]"),
+        ([1, 2**60], "be ascending integers from 1 to 9,007,199,254,740,992, got"),
     ],
 )
 def test_bad_n_clusters(n_clusters, message):
@@ -153,9 +154,18 @@ def test_bad_n_clusters(n_clusters, message):
         ElbowDisplay.from_path(n_clusters, [2, 1])
 
 
-@pytest.mark.parametrize("cost", [[3], [[3, 2]], [3, np.nan], [np.inf, 1]])
-def test_bad_cost(cost):
-    with pytest.raises(ValueError, match="cost must hold 2 finite numbers"):
+@pytest.mark.parametrize(
+    ("cost", "message"),
+    [
+        ([3], "cost must hold one entry for each of the 2 entries of n_clusters, got"),
+        ([[3, 2]], r"cost must be a list .*, got \[\[3, 2\]\]"),
+        ([3, np.nan], "cost holds NaN"),
+        ([np.inf, 1], "cost holds infinity"),
+        (["a", "b"], "cost must hold numbers"),
+    ],
+)
+def test_bad_cost(cost, message):
+    with pytest.raises(ValueError, match=message):
         ElbowDisplay.from_path([1, 2], cost)
 
 

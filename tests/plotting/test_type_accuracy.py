@@ -116,7 +116,7 @@ def test_bad_confidence(predictions, confidence):
 
 
 def test_bad_lengths():
-    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 1\]"):
+    with pytest.raises(ValueError, match=r"one entry for each of the 2 .*, got 1"):
         TypeAccuracyDisplay.from_predictions(["KC", "PN"], ["KC"])
 
 

@@ -94,7 +94,7 @@ def test_bar_kw(predictions):
 
 
 def test_nothing_predicted(predictions):
-    with pytest.raises(ValueError, match=r"'GNG'; .* are 'KC', 'PN', 'LHN', 'CN'"):
+    with pytest.raises(ValueError, match=r"predicted_type .* 'LHN', 'CN', got 'GNG'"):
         TypeCompositionDisplay.from_predictions(*predictions, predicted_type="GNG")
 
 
@@ -113,7 +113,7 @@ def test_bad_max_types(predictions):
 
 
 def test_bad_lengths():
-    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 1\]"):
+    with pytest.raises(ValueError, match=r"one entry for each of the 2 .*, got 1"):
         TypeCompositionDisplay.from_predictions(
             ["KC", "PN"], ["KC"], predicted_type="KC"
         )

@@ -196,7 +196,7 @@ def test_bad_scale(typed_connectome):
 
 
 def test_bad_lengths(typed_connectome):
-    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[40, 3\]"):
+    with pytest.raises(ValueError, match=r"types must .* the 40 neurons, got 3"):
         TypeConnectivityDisplay.from_predictions(typed_connectome[0], ["KC", "PN", "?"])
 
 

@@ -166,7 +166,10 @@ def test_from_estimator_takes_known_types_first(typed_connectome, oracle, pyplot
 
 @pytest.mark.parametrize("compare", ["PN", ("PN",), ("PN", "KC", "LHN")])
 def test_compare_names_two(typed_connectome, compare):
-    with pytest.raises(ValueError, match="compare must name two types, got"):
+    with pytest.raises(
+        ValueError,
+        match=r"compare must (be a list|.* the 2 types)",
+    ):
         TypeProfileDisplay.from_predictions(*typed_connectome, compare=compare)
 
 
@@ -216,7 +219,7 @@ def test_not_a_connectome(typed_connectome, oracle):
 
 
 def test_bad_lengths(typed_connectome):
-    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[40, 2\]"):
+    with pytest.raises(ValueError, match=r"types must .* the 40 neurons, got 2"):
         TypeProfileDisplay.from_predictions(
             typed_connectome[0], ["KC", "PN"], compare=("PN", "KC")
         )
