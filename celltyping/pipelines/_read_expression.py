@@ -4,7 +4,9 @@
 # SPDX-License-Identifier: MIT
 
 import csv
+import mmap
 import os
+import struct
 import warnings
 from pathlib import Path
 
@@ -31,6 +33,9 @@ _FORMATS = {
     ".txt.gz": "tsv",
 }
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
+
+# First bytes of a global heap of HDF5.
+_HEAP = b"GCOL\x01\0\0\0"
 
 # Type of the features that are genes, in files of 10x with other features.
 _GENES = "Gene Expression"
@@ -160,6 +165,7 @@ def _check_text(path):
 def _read_hdf5(path, genome):
     """Read a file of AnnData or of 10x, which may have either ending."""
     check_content(path, "HDF5")
+    _check_heaps(path)
     with reading(path, "HDF5"), _import("h5py").File(path, "r") as file:
         members = {name: set(getattr(file[name], "keys", set)()) for name in file}
     if {"obs", "var"} <= members.keys():
@@ -193,6 +199,31 @@ def _read_hdf5(path, genome):
         _check_genome(path, genome, adata.var["genome"].unique().tolist())
         keep = keep & (adata.var["genome"] == genome)
     return adata[:, keep.to_numpy()].copy()
+
+
+def _check_heaps(path):
+    """Raise if a global heap, which holds text, has a free space of size 0.
+
+    The library of HDF5 would never return.
+    """
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        start = content.find(_HEAP)
+        while start >= 0:
+            (size,) = struct.unpack_from("<Q", content, start + 8)
+            place, end = start + 16, min(start + size, len(content))
+            while place + 16 <= end:
+                index, length = struct.unpack_from("<H6xQ", content, place)
+                if index == 0 and length == 0:
+                    raise ValueError(
+                        f"{path.name} is damaged: a heap of HDF5 is inconsistent"
+                    )
+                # Objects are padded to 8 bytes. Index 0 is the free space, whose length
+                # includes its header.
+                place += 16 + -(-length // 8) * 8 if index else length
+            start = content.find(_HEAP, start + 1)
 
 
 def _check_genome(path, genome, found):

@@ -449,6 +449,17 @@ def test_indices_beyond_the_matrix(tmp_path, write_h5, member):
         read_expression(path)
 
 
+@pytest.mark.timeout(60)
+def test_a_heap_in_which_the_library_loops_for_ever(tmp_path):
+    path = tmp_path / "x.h5ad"
+    write_h5ad(path, GENES)
+    content = path.read_bytes()
+    heap = content.index(b"GCOL")
+    path.write_bytes(content[: heap + 16] + bytes(16) + content[heap + 32 :])
+    with pytest.raises(ValueError, match=r"x.h5ad is damaged: a heap of HDF5 is inco"):
+        read_expression(path)
+
+
 def test_damaged_files(tmp_path):
     names = ["features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx"]
     folder = tmp_path / "sample"
