@@ -132,7 +132,8 @@ def are_properties(value, largest=LARGEST_SIZE):
     """Return whether a value is a dict of properties of an artist, none too large."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         return False
-    limits = {"s": LARGEST_AREA, "sizes": LARGEST_AREA}
+    limits = dict.fromkeys(("c", "vmax", "vmin"), LARGEST)  # values, not sizes
+    limits |= {"s": LARGEST_AREA, "sizes": LARGEST_AREA}
     for key, given in value.items():
         for one in np.array([given], dtype=object).ravel():
             is_number = isinstance(one, numbers.Real)

@@ -38,7 +38,7 @@ from celltyping.plotting._checks import (
         (RULES["line_kw"], [{"lw": 2}], [{"lw": 1e308}, {"transform": 1}, {1: 2}, 1]),
         (
             RULES["point_kw"],
-            [{"s": [9e3, 1]}],
+            [{"s": [9e3, 1]}, {"c": [9e4]}],
             [{"s": [1, 1e5]}, {"lw": np.nan}],
         ),
         (RULES["im_kw"], [{"vmax": 1e9}], [{"extent": (0, 1, 0, 1)}]),
