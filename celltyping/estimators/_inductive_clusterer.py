@@ -42,12 +42,18 @@ NOISE = -1
 # Number of neighbours of the default classifier.
 N_NEIGHBORS = 5
 
+# Maximum share of the training samples in clusters for which the clusterer's own
+# predictions may differ from its labels. It is 0 for the clusterers of scikit-learn.
+MAX_DIFFERENT = 0.1
+
 
 def _has_proba(self):
     """Return whether cluster memberships can be predicted."""
-    if self.membership == "classifier":
-        return self.classifier is None or hasattr(self.classifier, "predict_proba")
-    return _is_hdbscan(self.clusterer) or hasattr(self.clusterer, "predict_proba")
+    if getattr(self, "_membership", self.membership) == "classifier":
+        classifier = getattr(self, "classifier_", self.classifier)
+        return classifier is None or hasattr(classifier, "predict_proba")
+    clusterer = getattr(self, "clusterer_", self.clusterer)
+    return _is_hdbscan(clusterer) or hasattr(clusterer, "predict_proba")
 
 
 class InductiveClusterer(_RoutingNotSupportedMixin, ClusterMixin, BaseEstimator):
@@ -171,7 +177,8 @@ class InductiveClusterer(_RoutingNotSupportedMixin, ClusterMixin, BaseEstimator)
         ValueError
             If all rows have missing values, the `outlier_label` of an
             `OutlierFilteredClassifier` is not -1, or ``membership="clusterer"`` and the
-            clusterer has no `predict` (or is hdbscan's and finds a single cluster).
+            clusterer has no `predict`, is hdbscan's and finds a single cluster, or
+            predicts other clusters than `labels_` for a tenth of the training samples.
 
         Warns
         -----
@@ -201,6 +208,9 @@ class InductiveClusterer(_RoutingNotSupportedMixin, ClusterMixin, BaseEstimator)
         self.labels_ = _scatter_rows(
             np.where(is_clustered, labels, NOISE), is_complete, fill_value=NOISE
         )
+        self._membership = self.membership
+        if self.membership == "clusterer" and self.n_clusters_:
+            self._check_agreement(complete_rows, labels)
         self._copy_scores(is_complete)
         if self.n_clusters_ == 0:
             warnings.warn(
@@ -234,7 +244,7 @@ class InductiveClusterer(_RoutingNotSupportedMixin, ClusterMixin, BaseEstimator)
         out = np.full(len(is_complete), NOISE, dtype=self.labels_.dtype)
         if self.n_clusters_ == 0 or not is_complete.any():
             return out
-        if self.membership == "clusterer":
+        if self._membership == "clusterer":
             labels = _predict_clusterer(self.clusterer_, complete_rows)
             # Mixtures may have components without training samples.
             out[is_complete] = np.where(np.isin(labels, self.clusters_), labels, NOISE)
@@ -267,7 +277,7 @@ class InductiveClusterer(_RoutingNotSupportedMixin, ClusterMixin, BaseEstimator)
         out = np.zeros((len(is_complete), self.n_clusters_))
         if self.n_clusters_ == 0 or not is_complete.any():
             return out
-        if self.membership == "classifier":
+        if self._membership == "classifier":
             proba = self.classifier_.predict_proba(complete_rows)
         elif _is_hdbscan(self.clusterer_):
             rows = np.ascontiguousarray(complete_rows, dtype=np.float64)
@@ -318,16 +328,32 @@ class InductiveClusterer(_RoutingNotSupportedMixin, ClusterMixin, BaseEstimator)
                 setattr(self, name, scores)
         if self.membership == "classifier" or not _is_hdbscan(self.clusterer_):
             return
-        if self.n_clusters_ == 1:
-            raise ValueError(
-                "HDBSCAN of the package hdbscan cannot predict if it finds one "
-                "cluster: use membership='classifier'"
-            )
         if self.n_clusters_ > 1:
             memberships = _hdbscan_prediction().all_points_membership_vectors(
                 self.clusterer_
             )
             self.membership_ = _scatter_rows(memberships, is_complete, fill_value=0.0)
+
+    def _check_agreement(self, X, labels):
+        """Raise if the clusterer predicts other clusters than `labels` for their rows.
+
+        The package hdbscan does so after a merger of clusters
+        (`cluster_selection_epsilon`).
+        """
+        if _is_hdbscan(self.clusterer_) and self.n_clusters_ == 1:
+            raise ValueError(
+                "HDBSCAN of the package hdbscan cannot predict if it finds one "
+                "cluster: use membership='classifier'"
+            )
+        members = labels >= 0
+        differs = np.asarray(_predict_clusterer(self.clusterer_, X) != labels)[members]
+        if differs.mean() > MAX_DIFFERENT:
+            raise ValueError(
+                f"membership='clusterer': {type(self.clusterer_).__name__} predicts "
+                f"another cluster than labels_, or noise, for {differs.sum()} of the "
+                f"{len(differs)} training samples in clusters: use "
+                "membership='classifier'"
+            )
 
     def __sklearn_tags__(self):
         sub_estimators = [self._get_clusterer()]

@@ -510,3 +510,58 @@ def test_a_failed_fit_changes_nothing(blobs):
         with pytest.raises(ValueError, match="outlier_label of the classifier must be"):
             getattr(model, method)(blobs[0] + 1)
         assert vars(model) == before
+
+
+def test_predictions_that_contradict_the_clusters():
+    # The package hdbscan predicts other clusters after a merger.
+    X, _ = make_blobs(240, centers=6, cluster_std=0.5, random_state=1)
+    clusterer = hdbscan.HDBSCAN(min_cluster_size=5, cluster_selection_epsilon=2.0)
+    bare = clone(clusterer).set_params(prediction_data=True).fit(X)
+    differs = hdbscan.approximate_predict(bare, X)[0] != bare.labels_
+    assert differs[bare.labels_ >= 0].mean() > 0.5
+    model = InductiveClusterer(clusterer, membership="clusterer")
+    with pytest.raises(
+        ValueError, match=r"or noise, for \d+ of the 240 .*'classifier'"
+    ):
+        model.fit(X)
+    model.set_params(membership="classifier").fit(X)
+    assert_array_equal(model.predict(X), model.labels_)
+
+
+class Moved(KMeans):
+    """A clusterer that predicts another cluster for the first rows."""
+
+    def __init__(self, share=0.0):
+        super().__init__(3, random_state=0)
+        self.share = share
+
+    def predict(self, X):
+        labels, n_moved = super().predict(X), round(self.share * len(X))
+        labels[:n_moved] = (labels[:n_moved] + 1) % 3
+        return labels
+
+
+@pytest.mark.parametrize(("share", "is_refused"), [(0.09, False), (0.12, True)])
+def test_few_other_predictions_are_allowed(blobs, share, is_refused):
+    model = InductiveClusterer(Moved(share), membership="clusterer")
+    if is_refused:
+        with pytest.raises(ValueError, match=r"Moved predicts .* for 15 of the 123"):
+            model.fit(blobs[0])
+    else:
+        assert model.fit(blobs[0]).n_clusters_ == 3
+
+
+def test_predictions_after_a_failed_fit_are_those_before(blobs):
+    X, _ = blobs
+    model = InductiveClusterer(KMeans(3, random_state=0)).fit(X)
+    expected = model.predict(X), model.predict_proba(X)
+    changed = {
+        "membership": "clusterer",
+        "clusterer": DBSCAN(),
+        "classifier": LinearSVC(),
+    }
+    model.set_params(**changed)
+    with pytest.raises(ValueError, match="DBSCAN does not have"):
+        model.fit(X)
+    assert_array_equal(model.predict(X), expected[0])
+    assert_array_equal(model.predict_proba(X), expected[1])
