@@ -7,8 +7,10 @@ A column of a DataFrame is identified by its name, a column of an array by its i
 # SPDX-License-Identifier: MIT
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, validate_data
 
 from celltyping._utils._compat import _safe_indexing
@@ -107,6 +109,7 @@ def find_columns(X, columns, parameter):
     wanted = columns.tolist() if hasattr(columns, "tolist") else list(columns)
     if not wanted:
         raise ValueError(f"{parameter} must name at least one column, got {columns!r}")
+    source = "" if parameter == "columns" else f" of {parameter}"
     names, by_index = column_names(X), not is_frame(X)
     positions = dict(zip(reversed(names), reversed(range(len(names))), strict=True))
     missing = [
@@ -122,18 +125,16 @@ def find_columns(X, columns, parameter):
             )
         else:
             present = f"its columns are {list_names(names, MAX_NAMES)}"
-        raise ValueError(
-            f"{parameter} names columns {missing}, which X does not have: {present}"
-        )
+        raise ValueError(f"X does not have the columns {missing}{source}: {present}")
     repeated = [name for name, n_times in Counter(wanted).items() if n_times > 1]
     if repeated:
-        raise ValueError(f"{parameter} names {repeated} more than once: {wanted}")
+        raise ValueError(
+            f"the columns {repeated}{source} are listed more than once: {wanted}"
+        )
     counts = Counter(names)
     repeated = [name for name in wanted if counts[name] > 1]
     if repeated:
-        raise ValueError(
-            f"{parameter} names {repeated}, but X has several columns of that name"
-        )
+        raise ValueError(f"X has several columns of the names {repeated}{source}")
     return [positions[name] for name in wanted]
 
 
@@ -213,6 +214,30 @@ def take_rows(X, rows):
     return _safe_indexing(X, rows)
 
 
+def is_repeated(X):
+    """Return a mask of the rows of a table that equal an earlier row."""
+    if is_frame(X):
+        return X.duplicated().to_numpy()
+    first = find_distinct_rows(X)[0]
+    return ~np.isin(np.arange(len(X)), first)
+
+
+def find_distinct_rows(X):
+    """Return the index of the first of each set of equal rows, and the set's size.
+
+    X is a dense array, or a CSR matrix in canonical form without stored zeros.
+    """
+    if issparse(X):
+        parts = [(X.indices[a:b], X.data[a:b]) for a, b in pairwise(X.indptr)]
+        keys = [(indices.tobytes(), data.tobytes()) for indices, data in parts]
+    else:
+        keys = [row.tobytes() for row in X + 0.0]  # -0.0 equals 0.0
+    first, counts = {}, Counter(keys)
+    for i, key in enumerate(keys):
+        first.setdefault(key, i)
+    return list(first.values()), [counts[key] for key in first]
+
+
 def encode_groups(X, position, *, member="row"):
     """Encode the column that contains each row's group as integers.
 
@@ -261,6 +286,21 @@ def find_groups(names, known):
     """Return the index of each group in the array `known`, -1 for unknown groups."""
     codes = {name: code for code, name in enumerate(known.tolist())}
     return np.array([codes.get(name, -1) for name in names.tolist()], dtype=np.intp)
+
+
+def list_unknown(names, known):
+    """Return unknown groups for a message, and the kind of ids in `fit` if it differs.
+
+    `names` and `known` are arrays of strings or of numbers, as of `encode_groups`.
+    """
+    text, is_text = list_names(names), known.dtype.kind == "U"
+    if is_text == (names.dtype.kind == "U"):
+        return text
+    kinds = ("numbers", "text") if is_text else ("text", "numbers")
+    return (
+        f"{text}, which are {kinds[0]}, but those in fit are {kinds[1]} such as "
+        f"{known[0].item()!r}: convert the column to one type"
+    )
 
 
 def _to_floats(column, name):

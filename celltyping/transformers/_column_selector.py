@@ -69,8 +69,7 @@ class ColumnSelector(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> columns.transform(synapses[["x", "y"]])
     Traceback (most recent call last):
         ...
-    ValueError: columns names columns ['NeuronId'], which X does not have: its \
-columns are 'x', 'y'
+    ValueError: X does not have the columns ['NeuronId']: its columns are 'x', 'y'
     """
 
     _parameter_constraints = {
@@ -107,6 +106,7 @@ columns are 'x', 'y'
         """
         X = validate_table(self, X, reset=True)
         positions = find_columns(X, self.columns, "columns")
+        self._columns, self._numeric = self.columns, self.numeric
         self._select(X, positions)
         self.positions_ = np.array(positions, dtype=np.intp)
         return self
@@ -131,11 +131,11 @@ columns are 'x', 'y'
             numbers.
         """
         check_is_fitted(self)
-        if self.columns is None:
+        if self._columns is None:
             X = validate_table(self, X, reset=False)
         else:
             X = check_table(X)
-        return self._select(X, find_columns(X, self.columns, "columns"))
+        return self._select(X, find_columns(X, self._columns, "columns"))
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the selected columns.
@@ -155,15 +155,15 @@ columns are 'x', 'y'
     def _select(self, X, positions):
         """Return the columns at these positions, those of `numeric` as float64."""
         selected = X.iloc[:, positions] if is_frame(X) else X[:, positions]
-        if len(self.numeric) == 0:
+        if len(self._numeric) == 0:
             return selected
-        numeric = find_columns(X, self.numeric, "numeric")
+        numeric = find_columns(X, self._numeric, "numeric")
         names = column_names(X)
         others = [names[i] for i in numeric if i not in positions]
         if others:
             raise ValueError(
-                f"numeric names columns {others}, which columns={self.columns!r} does "
-                "not select"
+                f"numeric contains {others}, which columns={self._columns!r} does not "
+                "select"
             )
         in_selected = [positions.index(position) for position in numeric]
         return replace_columns(selected, in_selected, column_values(X, numeric))

@@ -19,8 +19,11 @@ from celltyping._utils._tables import (
     column_values,
     encode_groups,
     find_columns,
+    find_distinct_rows,
     find_groups,
     is_frame,
+    is_repeated,
+    list_unknown,
     raw_column,
     replace_columns,
     take_rows,
@@ -101,10 +104,10 @@ def test_names_that_are_no_strings():
         ([], r"coordinates must name at least one column, got \[\]"),
         (
             ["z", "y", "soma_z", 1],
-            r"coordinates names columns \['z', 'soma_z', 1\], which X does not have: "
+            r"X does not have the columns \['z', 'soma_z', 1\] of coordinates: "
             r"its columns are 'NeuronId', 'x', 'y'",
         ),
-        (["y", "x", "y"], r"coordinates names \['y'\] more than once"),
+        (["y", "x", "y"], r"columns \['y'\] of coordinates are listed more than once"),
     ],
 )
 def test_columns_that_a_frame_lacks(frame, columns, message):
@@ -114,15 +117,38 @@ def test_columns_that_a_frame_lacks(frame, columns, message):
 
 @pytest.mark.parametrize("column", ["x", 3, -1, True, 1.0, None, np.nan])
 def test_columns_that_an_array_lacks(column):
-    with pytest.raises(ValueError, match=r"which X does not have: X is an array with"):
+    with pytest.raises(ValueError, match=r"not have the columns .*: X is an array"):
         find_columns(np.ones((2, 3)), [0, column], "columns")
 
 
 def test_columns_of_one_name(frame):
     frame.columns = ["x", "x", "y"]
     assert find_columns(frame, ["y"], "columns") == [2]
-    with pytest.raises(ValueError, match=r"names \['x'\], but X has several columns"):
+    with pytest.raises(ValueError, match=r"several columns of the names \['x'\]$"):
         find_columns(frame, ["y", "x"], "columns")
+
+
+def test_unknown_groups_and_kinds_of_ids():
+    numbers, text = np.array([7, 9]), np.array(["7", "b"])
+    assert list_unknown(text, np.array(["a"])) == "'7', 'b'"
+    assert list_unknown(numbers, np.array([1.5])) == "7, 9"
+    assert "which are text, but those in fit are numbers such as 7: convert" in (
+        list_unknown(text, numbers)
+    )
+    assert "which are numbers, but those in fit are text such as '7'" in (
+        list_unknown(numbers, text)
+    )
+
+
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_array])
+def test_repeated_rows(form):
+    rows = np.array([[0.0, 1], [2, 0], [-0.0, 1], [2, 0], [3, 3], [2, 0]])
+    if form is not sparse.csr_array:
+        found = is_repeated(form(rows))
+        assert found.tolist() == [False, False, True, True, False, True]
+    if form is not pd.DataFrame:
+        first, counts = find_distinct_rows(form(rows))
+        assert (first, counts) == ([0, 1, 4], [2, 3, 1])
 
 
 def test_a_message_of_many_columns():

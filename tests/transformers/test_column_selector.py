@@ -77,15 +77,15 @@ def test_numeric_columns_become_floats(synapses):
     [
         (
             {"columns": ["z", "x", "soma_z"]},
-            r"columns names columns \['z', 'soma_z'\], which X does not have: its "
+            r"X does not have the columns \['z', 'soma_z'\]: its "
             r"columns are 'note', 'y', 'NeuronId', 'x'",
         ),
-        ({"numeric": ["z"]}, r"numeric names columns \['z'\], which X does not have"),
+        ({"numeric": ["z"]}, r"X does not have the columns \['z'\] of numeric: "),
         (
             {"columns": ["x"], "numeric": ["x", "y"]},
-            r"numeric names columns \['y'\], which columns=\['x'\] does not select",
+            r"numeric contains \['y'\], which columns=\['x'\] does not select",
         ),
-        ({"columns": ["x", "x"]}, r"columns names \['x'\] more than once"),
+        ({"columns": ["x", "x"]}, r"the columns \['x'\] are listed more than once"),
         ({"columns": []}, "columns must name at least one column"),
         (
             {"numeric": ["note"]},
@@ -119,9 +119,7 @@ def test_bad_values(synapses, value, message):
 
 def test_a_new_table_without_a_column(synapses):
     columns = ColumnSelector(["NeuronId", "x", "y"]).fit(synapses)
-    message = (
-        r"names columns \['NeuronId', 'y'\], which X does not have: its columns are 'x'"
-    )
+    message = r"does not have the columns \['NeuronId', 'y'\]: its columns are 'x'$"
     with pytest.raises(ValueError, match=message):
         columns.transform(synapses[["x"]])
     with pytest.raises(ValueError, match="X is an array with 3 columns"):
@@ -171,3 +169,12 @@ def test_clone_and_pickle(synapses):
     for loaded in (through_pickle(columns), through_skops(columns)):
         pd.testing.assert_frame_equal(loaded.transform(synapses), expected)
         assert loaded.get_feature_names_out().tolist() == ["y", "x"]
+
+
+def test_a_failed_fit_leaves_the_fitted_columns(synapses):
+    columns = ColumnSelector(["x", "y"], numeric=["x"]).fit(synapses)
+    expected = columns.transform(synapses)
+    columns.set_params(columns=["nope"], numeric=["nope"])
+    with pytest.raises(ValueError, match=r"^X does not have the columns \['nope'\]: "):
+        columns.fit(synapses)
+    pd.testing.assert_frame_equal(columns.transform(synapses), expected)

@@ -79,7 +79,7 @@ def test_invalid_weights(weight):
     [
         (
             {"z": 2, "x": 1, "u": 0},
-            r"weights names columns \['z', 'u'\], which X does not have: its "
+            r"X does not have the columns \['z', 'u'\] of weights: its "
             r"columns are 'NeuronId', 'x', 'area'",
         ),
         ([1, 2], "weights has 2 weights, but X has 3 columns"),
