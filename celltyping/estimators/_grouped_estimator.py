@@ -30,15 +30,25 @@ from celltyping._utils._sub_estimators import (
     make_generator,
     remove_attributes,
     set_random_states,
-    sub_estimator_has,
 )
-from celltyping._utils._tables import encode_groups, find_columns, is_frame, take_rows
+from celltyping._utils._tables import (
+    encode_groups,
+    find_columns,
+    is_frame,
+    list_unknown,
+    take_rows,
+)
 from celltyping.estimators._inductive_clusterer import NOISE, InductiveClusterer
 
 
 def _is_type(*types):
     """Return a check for `available_if`: the estimator has one of these types."""
-    return lambda self: get_tags(self._get_estimator()).estimator_type in types
+    return lambda self: get_tags(self._get_fitted()).estimator_type in types
+
+
+def _has(method):
+    """Return a check for `available_if`: the estimator has a method."""
+    return lambda self: hasattr(self._get_fitted(), method)
 
 
 class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
@@ -171,18 +181,21 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
             small, or `shared_steps` is not less than the number of steps of a pipeline.
             An exception of a clone gets a note with the name of its group.
         """
+        remove_attributes(
+            self, "classes_", "clusters_", "estimators_", "labels_", "offsets_"
+        )
         for name in ("handle_small", "handle_unknown"):
             if getattr(self, name) == "noise" and not _is_type("clusterer")(self):
                 raise ValueError(
                     f"{name}='noise' is for clusterers, and "
                     f"{type(self._get_estimator()).__name__} is not a clusterer"
                 )
+        self._group = self.group
         X = self._validate_X(X, reset=True)
         if y is not None:
             check_consistent_length(X, y)
             if _is_type("classifier")(self) and not self._takes_unknown():
                 check_known(y)
-        remove_attributes(self, "classes_", "clusters_", "labels_", "offsets_")
         X, rows_by_group = self._split(X)
         self.groups_ = list(rows_by_group)
         merged = self._merge_small_groups(rows_by_group)
@@ -229,7 +242,7 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         """
         return self.fit(X, y).labels_
 
-    @available_if(sub_estimator_has("predict"))
+    @available_if(_has("predict"))
     def predict(self, X):
         """Predict each sample with the clone of its group.
 
@@ -250,7 +263,7 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         """
         return self._call("predict", X)
 
-    @available_if(sub_estimator_has("predict_proba"))
+    @available_if(_has("predict_proba"))
     def predict_proba(self, X):
         """Predict the probabilities of classes or clusters.
 
@@ -267,7 +280,7 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         """
         return self._call("predict_proba", X)
 
-    @available_if(sub_estimator_has("transform"))
+    @available_if(_has("transform"))
     def transform(self, X):
         """Transform each sample with the clone of its group.
 
@@ -284,7 +297,7 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         """
         return self._call("transform", X)
 
-    @available_if(sub_estimator_has("transform"))
+    @available_if(_has("transform"))
     @restore_on_error
     def fit_transform(self, X, y=None):
         """Fit, and transform the training samples.
@@ -352,11 +365,12 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         X, rows_by_group = self._split(self._validate_X(X, reset=False))
         known = set(self.groups_)
         unknown = [name for name in rows_by_group if name not in known]
-        if unknown and self.handle_unknown == "error":
+        is_noise = self.handle_unknown == "noise" and _is_type("clusterer")(self)
+        if unknown and not is_noise:
             raise ValueError(
-                f"the column {self.group!r} of X contains groups that were not in fit: "
-                f"{list_names(unknown)}; the groups in fit are "
-                f"{list_names(self.groups_, limit=20)}"
+                f"the column {self._group!r} of X contains groups that were not in "
+                f"fit: {list_unknown(np.array(unknown), np.array(self.groups_))}; the "
+                f"groups in fit are {list_names(self.groups_, limit=20)}"
             )
         offsets = getattr(self, "offsets_", {})
         return [
@@ -374,21 +388,26 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         """Return the estimator to clone, or the default."""
         return InductiveClusterer() if self.estimator is None else self.estimator
 
+    def _get_fitted(self):
+        """Return one of the fitted clones, or the estimator to clone."""
+        fitted = getattr(self, "estimators_", None)
+        return next(iter(fitted.values())) if fitted else self._get_estimator()
+
     def _validate_X(self, X, *, reset):
         """Validate X, except for the columns of a DataFrame with a column of groups."""
         if is_frame(X) and len(X) == 0:
             raise ValueError(
                 f"Found a DataFrame with 0 samples, but {type(self).__name__} needs 1"
             )
-        if self.group is None or not is_frame(X) or reset:
+        if self._group is None or not is_frame(X) or reset:
             X = check_rows(self, X, reset=reset)
         return X
 
     def _split(self, X):
         """Return X without the column of groups, and {group: rows or None for all}."""
-        if self.group is None:
+        if self._group is None:
             return X, {None: None}
-        (position,) = find_columns(X, [self.group], "group")
+        (position,) = find_columns(X, [self._group], "group")
         names, codes = encode_groups(X, position, member="sample")
         if is_frame(X):
             X = X.drop(columns=X.columns[position])
@@ -400,7 +419,7 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
 
     def _merge_small_groups(self, rows_by_group):
         """Return names and rows of the groups of each clone, after `handle_small`."""
-        if self.group is None:
+        if self._group is None:
             return [([None], None)]
         sizes = {name: len(rows) for name, rows in rows_by_group.items()}
         small = [name for name, size in sizes.items() if size < self.min_group_size]
@@ -429,9 +448,9 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
         try:
             yield
         except Exception as exc:
-            if self.group is not None:
+            if self._group is not None:
                 exc.add_note(
-                    f"(in the groups {list_names(names)} of the column {self.group!r})"
+                    f"(in the groups {list_names(names)} of the column {self._group!r})"
                 )
             raise
 
@@ -455,7 +474,7 @@ class GroupedEstimator(_RoutingNotSupportedMixin, BaseEstimator):
             )
         shared = set_random_states(clone(estimator), random_state)[: self.shared_steps]
         rows = None
-        if self.group is not None:
+        if self._group is not None:
             rows = np.sort(np.concatenate([rows for _, rows in merged]))
         return shared.fit(take_rows(X, rows), take_rows(y, rows))
 

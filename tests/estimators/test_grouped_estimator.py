@@ -121,12 +121,12 @@ def test_other_columns_and_another_order_of_columns(table):
         model.predict(other)
     assert caught.value.__notes__ == ["(in the groups 'as' of the column 'kind')"]
     with pytest.raises(
-        ValueError, match=r"group names columns \['kind'\], which X does"
+        ValueError, match=r"does not have the columns \['kind'\] of group"
     ):
         model.predict(frame[["u", "v"]])
-    with pytest.raises(ValueError, match=r"group names columns \['Kind'\]"):
+    with pytest.raises(ValueError, match=r"not have the columns \['Kind'\] of group"):
         GroupedEstimator(KMeans(2), "Kind").fit(frame)
-    with pytest.raises(ValueError, match=r"group names columns \[3\], .* is an array"):
+    with pytest.raises(ValueError, match=r"columns \[3\] of group: X is an array"):
         GroupedEstimator(KMeans(2), 3).fit(np.ones((4, 3)))
 
 
@@ -564,3 +564,36 @@ def test_a_failed_fit_predict_or_fit_transform_changes_nothing(table):
         with pytest.raises(ValueError, match=r"NaN|does not accept missing"):
             getattr(model, method)(frame.assign(v=np.nan))
         assert vars(model) == before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"group": "nope"}, {"estimator": LogisticRegression(C=-1)}, {"shared_steps": 5}],
+)
+def test_predictions_after_a_failed_fit_are_those_before(table, changed):
+    frame, _ = table
+    estimator = InductiveClusterer(KMeans(2))
+    model = GroupedEstimator(estimator, "kind", random_state=0).fit(frame)
+    expected = model.predict(frame), model.predict_proba(frame)
+    model.set_params(**changed)
+    with pytest.raises((ValueError, TypeError)):
+        model.fit(frame)
+    assert_array_equal(model.predict(frame), expected[0])
+    assert_array_equal(model.predict_proba(frame), expected[1])
+    assert is_clusterer(model) == ("estimator" not in changed)
+
+
+def test_unknown_groups_are_noise_for_clusterers_alone(table):
+    frame, y = table
+    model = GroupedEstimator(KNeighborsClassifier(1), "kind").fit(frame, y)
+    model.set_params(handle_unknown="noise")
+    with pytest.raises(ValueError, match="contains groups that were not in fit: 'x'"):
+        model.predict(frame.assign(kind="x"))
+
+
+def test_groups_of_another_kind(table):
+    frame, y = table
+    model = GroupedEstimator(KNeighborsClassifier(1), "kind").fit(frame, y)
+    message = "not in fit: 5, which are numbers, but those in fit are text such as 'as'"
+    with pytest.raises(ValueError, match=message):
+        model.predict(frame.assign(kind=5))
