@@ -18,13 +18,18 @@ from celltyping._utils._tables import (
     column_values,
     encode_groups,
     find_columns,
+    find_distinct_rows,
     find_groups,
+    list_unknown,
     replace_columns,
     take_rows,
     validate_table,
 )
 from celltyping._utils._warnings import find_stack_level
 from celltyping.transformers._registration import register, register_to
+
+# Ratio of lengths from which two units differ: the geometric mean of 1 and 1000.
+UNIT_RATIO = 1000**0.5
 
 
 def mean_centers(coordinates, codes, n_neurons):
@@ -180,9 +185,9 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     axes_ : ndarray of shape (n_neurons, n_dimensions, n_dimensions), dtype=float64
         ``axes_[i, :, k]`` is axis k of neuron i, of length 1.
     n_synapses_ : ndarray of shape (n_neurons,), dtype=intp
-        Number of rows of each neuron in `fit`.
+        Number of synapses of each neuron in `fit`, at different positions.
     n_far_ : ndarray of shape (n_neurons,), dtype=intp
-        Number of rows beyond the bound of `iqr_factor`.
+        Number of them beyond the bound of `iqr_factor`.
     reference_ : ndarray of shape (n_references, n_dimensions)
         Some aligned synapses, onto which unknown neurons are rotated. Defined only with
         ``register=True``.
@@ -200,6 +205,8 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     -----
     Other columns, including `group` and `soma`, stay as they are. A DataFrame gives a
     DataFrame with the same index, an array an array of dtype float64.
+
+    Synapses of a neuron with the same coordinates count once.
 
     With the centre c and the offsets of the synapses within the bound as the rows of P,
     the axes are the eigenvectors of PᵀP. About a soma this is not a covariance: the
@@ -295,12 +302,14 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If a neuron has too few synapses and ``handle_small="center"``.
+            If a neuron has too few synapses and ``handle_small="center"``, or most
+            somas lie so far outside their synapses that their unit seems to be another.
         """
         X = validate_table(self, X, reset=True)
         group, coordinates, soma = self._find_columns(X)
         neurons, codes = _encode_neurons(X, group)
         self._group, self._coordinates, self._soma = group, coordinates, soma
+        self._iqr_factor, self._registers = self.iqr_factor, self.register
         remove_attributes(self, "reference_")
         self.centers_, self.axes_, self.n_synapses_, self.n_far_ = self._fit_frames(
             self._values(X, coordinates), self._values(X, soma), codes, neurons
@@ -340,11 +349,11 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         centers, axes = self.centers_[known], self.axes_[known]
         unknown = np.flatnonzero(known < 0)
         if len(unknown):
-            if self.handle_unknown == "error":
+            if self.handle_unknown != "fit":
                 raise ValueError(
                     "X has synapses of neurons that were not in fit: "
-                    f"{list_names(neurons[unknown])}; handle_unknown='fit' aligns each "
-                    "by its own synapses"
+                    f"{list_unknown(neurons[unknown], self.neurons_)}; "
+                    "handle_unknown='fit' aligns each by its own synapses"
                 )
             rows = np.flatnonzero(known[codes] < 0)
             somas = self._values(take_rows(X, rows), self._soma)
@@ -404,17 +413,23 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             As the attributes of these names.
         """
         n_neurons, n_dimensions = len(neurons), values.shape[1]
+        if somas.shape[1]:
+            centers = self._find_somas(somas, codes, neurons)
+        rows = find_distinct_rows(np.column_stack([codes, values]))[0]
+        if len(rows) < len(values):
+            values, codes = values[rows], codes[rows]
         n_synapses = np.bincount(codes, minlength=n_neurons)
         is_small = n_synapses < n_dimensions
         if is_small.any():
             self._report_small(neurons[is_small], n_synapses[is_small], n_dimensions)
+        means = mean_centers(values, codes, n_neurons)
         if somas.shape[1]:
-            centers = _find_somas(somas, codes, neurons)
+            _warn_of_units(values, codes, means, centers)
         else:
-            centers = mean_centers(values, codes, n_neurons)
-        if self.iqr_factor is not None:
+            centers = means
+        if self._iqr_factor is not None:
             distances = np.sqrt(np.sum((values - centers[codes]) ** 2, axis=1))
-            bounds = distance_bounds(distances, codes, n_neurons, self.iqr_factor)
+            bounds = distance_bounds(distances, codes, n_neurons, self._iqr_factor)
             is_near = distances <= bounds[codes]
             values, codes = values[is_near], codes[is_near]
             if not somas.shape[1]:
@@ -422,7 +437,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         offsets = values - centers[codes]
         axes = principal_axes(offsets, codes, n_neurons)
         axes[is_small] = np.eye(n_dimensions)
-        if self.register:
+        if self._registers:
             is_large = ~is_small[codes]
             axes = self._register(offsets[is_large], codes[is_large], axes)
         n_far = n_synapses - np.bincount(codes, minlength=n_neurons)
@@ -435,9 +450,31 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         axes, self.reference_, self._size = register(offsets, codes, axes)
         return axes
 
+    def _find_somas(self, somas, codes, neurons):
+        """Return the soma of each neuron, or raise if a neuron has several."""
+        # The last row of each neuron is stored.
+        centers = np.empty((len(neurons), somas.shape[1]))
+        centers[codes] = somas
+        differ = (somas != centers[codes]).any(axis=1)
+        if differ.any():
+            row = np.flatnonzero(differ)[0]
+            found = f"{somas[row].tolist()} and {centers[codes[row]].tolist()}"
+            if self._group is None:
+                raise ValueError(
+                    "without a column of neurons, all rows of X are of one neuron and "
+                    f"must have one soma, but X has several, such as {found}: name the "
+                    "column of neurons, or pass soma=None"
+                )
+            raise ValueError(
+                "each neuron must have one soma, but X has several for "
+                f"{list_names(neurons[np.unique(codes[differ])])}: {found} for "
+                f"{neurons[codes[row]].item()!r}"
+            )
+        return centers
+
     def _report_small(self, neurons, n_synapses, n_dimensions):
         """Raise or warn because of neurons with too few synapses."""
-        if self.group is None:
+        if self._group is None:
             found = f"X has n_samples={n_synapses[0]}"
         else:
             pairs = zip(neurons.tolist(), n_synapses.tolist(), strict=True)
@@ -445,7 +482,7 @@ class NeuronAligner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "X has neurons with few synapses: "
                 f"{list_names([f'{name}: {n}' for name, n in pairs])}"
             )
-        if self.handle_small == "error":
+        if self.handle_small != "center":
             raise ValueError(
                 f"{found}, but {n_dimensions} axes need at least {n_dimensions} "
                 "synapses of a neuron; handle_small='center' centres them without "
@@ -466,17 +503,30 @@ def _encode_neurons(X, group):
     return encode_groups(X, group, member="synapse")
 
 
-def _find_somas(somas, codes, neurons):
-    """Return the soma of each neuron, or raise if a neuron has several."""
-    # The last row of each neuron is stored.
-    centers = np.empty((len(neurons), somas.shape[1]))
-    centers[codes] = somas
-    differ = (somas != centers[codes]).any(axis=1)
-    if differ.any():
-        row = np.flatnonzero(differ)[0]
-        raise ValueError(
-            "each neuron must have one soma, but X has several for "
-            f"{list_names(neurons[np.unique(codes[differ])])}: {somas[row].tolist()} "
-            f"and {centers[codes[row]].tolist()} for {neurons[codes[row]].item()!r}"
+def _warn_of_units(values, codes, means, somas):
+    """Warn if most somas seem to have another unit than their neurons' synapses.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_synapses, n_dimensions)
+        Coordinates of synapses.
+    codes : ndarray of shape (n_synapses,), dtype=intp
+        Index of each synapse's neuron.
+    means, somas : ndarray of shape (n_neurons, n_dimensions)
+        Mean of each neuron's synapses, and its soma.
+    """
+    low, high = means.copy(), means.copy()
+    np.minimum.at(low, codes, values)
+    np.maximum.at(high, codes, values)
+    is_outside = ((somas < low) | (somas > high)).any(axis=1)
+    sizes = np.sort([np.linalg.norm(each, axis=1) for each in (somas, means)], axis=0)
+    is_apart = is_outside & (sizes[0] > 0) & (sizes[0] < sizes[1] / UNIT_RATIO)
+    if 2 * is_apart.sum() > len(somas):
+        warnings.warn(
+            f"the somas of {is_apart.sum()} of {len(somas)} neurons lie far outside "
+            f"their synapses: the coordinates of synapses extend from {values.min():g} "
+            f"to {values.max():g}, those of somas from {somas.min():g} to "
+            f"{somas.max():g}; use the same unit, such as µm, for both",
+            UserWarning,
+            stacklevel=find_stack_level(),
         )
-    return centers

@@ -33,7 +33,8 @@ def made(n_far=0, names=NEURONS):
     rng = np.random.default_rng(0)
     neuron = rng.normal(size=(40, 3)) * [50, 20, 5] + [20, 0, 0]
     if n_far:
-        neuron[:n_far] = 3000 * special_ortho_group(3, seed=0).rvs()[0]
+        away = np.linspace(3000, 3010, n_far)[:, np.newaxis]
+        neuron[:n_far] = away * special_ortho_group(3, seed=0).rvs()[0]
     tables = []
     for turn, name in enumerate(names):
         rotation = special_ortho_group(3, seed=turn).rvs()
@@ -347,16 +348,16 @@ def test_a_neuron_of_two_somas():
     [
         (
             {"group": "Neuron"},
-            r"group names columns \['Neuron'\], which X does not have",
+            r"X does not have the columns \['Neuron'\] of group",
         ),
         (
             {"coordinates": ["x", "y", "depth", "w"]},
-            r"coordinates names columns \['depth', 'w'\], which X does not have: its "
+            r"X does not have the columns \['depth', 'w'\] of coordinates: its "
             r"columns are 'SynArea', 'NeuronId', 'x', 'y', 'z', 'soma_x', 'soma_y'",
         ),
         (
             {"soma": ["sx", "sy"]},
-            r"soma names columns \['sx', 'sy'\], which X does not",
+            r"X does not have the columns \['sx', 'sy'\] of soma",
         ),
         ({"soma": SOMA[:2]}, "soma names 2 columns, but there are 3 coordinates"),
         ({"soma": XYZ}, "must name different columns"),
@@ -525,3 +526,98 @@ def test_registration_of_one_or_of_small_neurons():
         aligner.transform(new)[["x", "y", "z"]], plain.transform(frame)[["x", "y", "z"]]
     )
     assert aligner.reference_.shape == (0, 3)
+
+
+# ------------------------------------------------------------------ units, kinds of ids
+
+
+UNITS = "somas of .* neurons lie far outside their synapses: .* use the same unit"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("factor", [1e3, 1e-3, 250.0])
+def test_somas_in_another_unit(seed, factor):
+    frame = make_synapses(random_state=seed).frame
+    aligner = NeuronAligner("NeuronId", **COLUMNS, handle_small="center")
+    frame[XYZ] *= factor
+    with pytest.warns(UserWarning, match=UNITS) as caught:
+        aligner.fit(frame)
+    message = str(caught[0].message)
+    for columns in (XYZ, SOMA):
+        values = frame[columns].to_numpy()
+        assert f"from {values.min():g} to {values.max():g}" in message
+    frame[SOMA] *= factor
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        aligner.fit(frame)
+
+
+@pytest.mark.parametrize(
+    "shape", [[50, 20, 5], [50, 20, 0], [50, 0, 0], [1, 1, 1], [500, 5, 5]]
+)
+@pytest.mark.parametrize("away", [0, 300])
+@pytest.mark.parametrize("at_origin", [False, True])
+def test_no_warning_for_somas_beside_or_far_from_their_synapses(shape, away, at_origin):
+    rng = np.random.default_rng(0)
+    tables = []
+    for name in range(4):
+        soma = np.zeros(3) if at_origin else rng.uniform(0, 400, size=3)
+        places = soma + [away, 0, 0] + np.abs(rng.normal(size=(30, 3))) * shape
+        tables.append(
+            np.column_stack([np.full(30, name), places, np.tile(soma, (30, 1))])
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NeuronAligner(0, coordinates=[1, 2, 3], soma=[4, 5, 6]).fit(np.vstack(tables))
+
+
+def test_ids_of_another_kind():
+    frame, _ = made(names=[1001, 1002])
+    aligner = NeuronAligner("NeuronId", coordinates=XYZ).fit(frame)
+    message = (
+        "'1001', '1002', which are text, but those in fit are numbers such as 1001"
+    )
+    with pytest.raises(ValueError, match=message):
+        aligner.transform(frame.astype({"NeuronId": str}))
+
+
+@pytest.mark.parametrize("register", [False, True])
+def test_repeated_synapses_count_once(register):
+    frame, _ = made(n_far=2)
+    aligner = NeuronAligner("NeuronId", **COLUMNS, register=register)
+    expected = aligner.fit(frame).transform(frame)
+    again = pd.concat([frame, frame[::-1], frame.iloc[:30], frame.iloc[:30]])
+    pd.testing.assert_frame_equal(aligner.fit(again).transform(frame), expected)
+    assert aligner.n_synapses_.tolist() == [40] * 5
+    point = frame.iloc[[0, 0, 0, 0]]
+    with pytest.raises(ValueError, match=r"few synapses: .*: 1', but 3 axes need"):
+        aligner.fit(point)
+
+
+def test_several_somas_without_a_column_of_neurons():
+    frame, _ = made()
+    aligner = NeuronAligner(coordinates=XYZ, soma=SOMA)
+    message = (
+        "must have one soma, but X has several, .*: name the column of neurons, or"
+    )
+    with pytest.raises(ValueError, match=message):
+        aligner.fit(frame.drop(columns="NeuronId"))
+
+
+@pytest.mark.parametrize("register", [False, True])
+def test_unknown_neurons_are_aligned_as_in_the_last_fit(register):
+    frame, _ = made()
+    known = frame["NeuronId"] != "pv2"
+    aligner = NeuronAligner(
+        "NeuronId", coordinates=XYZ, register=register, handle_unknown="fit"
+    ).fit(frame[known])
+    before = vars(aligner).copy()
+    expected = aligner.transform(frame)
+    changed = {"register": not register, "iqr_factor": 0.5, "group": "nope"}
+    aligner.set_params(**changed)
+    with pytest.raises(
+        ValueError, match=r"does not have the columns \['nope'\] of group"
+    ):
+        aligner.fit(frame)
+    pd.testing.assert_frame_equal(aligner.transform(frame), expected)
+    assert vars(aligner).keys() == before.keys()
