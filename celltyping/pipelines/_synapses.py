@@ -4,12 +4,19 @@
 # SPDX-License-Identifier: MIT
 
 import warnings
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer, RobustScaler
 from sklearn.utils.validation import check_is_fitted
 
+from celltyping._utils._compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
 from celltyping._utils._optional import import_optional
 from celltyping.datasets._synapse_columns import COORDINATES, MORPHOLOGY, NEURON, SOMA
 from celltyping.estimators import GroupedEstimator, InductiveClusterer
@@ -23,7 +30,42 @@ from celltyping.transformers import (
     OutlierRowRemover,
 )
 
+_COLUMNS = [str, "array-like", None]
+_POSITIVE = [Interval(Integral, 1, None, closed="left")]
+_SEVERAL = [Interval(Integral, 2, None, closed="left")]
+_NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
 
+
+@validate_params(
+    {
+        "embedding": [StrOptions({"umap", "numap"}), HasMethods(["fit", "transform"])],
+        "n_components": _POSITIVE,
+        "n_neighbors": _SEVERAL,
+        "min_dist": _NONNEGATIVE,
+        "clusterer": [HasMethods(["fit"]), None],
+        "min_cluster_size": _SEVERAL,
+        "min_samples": _POSITIVE,
+        "cluster_selection_epsilon": _NONNEGATIVE,
+        "classifier": [
+            StrOptions({"xgboost", "random_forest", "knn"}),
+            HasMethods(["fit", "predict"]),
+        ],
+        "outlier_detector": [HasMethods(["fit"]), None],
+        "group": [str, Integral, None],
+        "handle_small": [StrOptions({"error", "noise", "pool"})],
+        "min_group_size": [*_POSITIVE, None],
+        "neuron": [str, Integral, None],
+        "coordinates": _COLUMNS,
+        "soma": _COLUMNS,
+        "morphology": _COLUMNS,
+        "coordinate_weight": _NONNEGATIVE,
+        "morphology_weight": _NONNEGATIVE,
+        "register": ["boolean"],
+        "handle_unknown": [StrOptions({"error", "fit"})],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
 def make_synapse_pipeline(
     embedding="umap",
     *,
@@ -38,6 +80,7 @@ def make_synapse_pipeline(
     outlier_detector=None,
     group=None,
     handle_small="error",
+    min_group_size=None,
     neuron=NEURON,
     coordinates=COORDINATES,
     soma=SOMA,
@@ -51,9 +94,9 @@ def make_synapse_pipeline(
     """Make a pipeline that clusters synapses and predicts the clusters of new synapses.
 
     Steps: "select" the required columns; "align" the neurons; "log": logarithms of
-    areas and volumes; "remove" training synapses of extreme size; "scale" each column
-    by its quartiles; "weight" the columns; "embed" the inliers; "cluster" the embedding
-    and train a classifier on the clusters.
+    areas and volumes; "remove" repeated training synapses, and those of extreme size;
+    "scale" each column by its quartiles; "weight" the columns; "embed" the inliers;
+    "cluster" the embedding and train a classifier on the clusters.
 
     Parameters
     ----------
@@ -81,18 +124,21 @@ def make_synapse_pipeline(
         Classifier that is trained on the clusters in the embedding. "knn": the 5
         nearest synapses.
     outlier_detector : estimator, default=None
-        Outlier detector of the scaled features; see `OutlierFilteredTransformer`.
-        None: a one-class SVM with ``nu=0.03``.
+        Outlier detector of the scaled features. None: the default of
+        `OutlierFilteredTransformer`.
     group : str, default=None
         Column such as "SynType" or "NeuronType", to fit a pipeline to each of its
         values. The pipelines do not get this column, and neurons are aligned by the
         synapses of all groups. To group by neurons, pass ``neuron=None``.
     handle_small : {"error", "noise", "pool"}, default="error"
-        Treatment of groups with fewer synapses than the embedding or a cluster
-        requires; see `GroupedEstimator`.
+        Treatment of groups with fewer synapses than `min_group_size`; see
+        `GroupedEstimator`. "pool" requires `neuron`.
+    min_group_size : int, default=None
+        Minimum number of synapses of a group. None: what the embedding and a cluster
+        require, the maximum of `n_neighbors` + 1 and `min_cluster_size`.
     neuron : str, default="NeuronId"
-        Column that contains each synapse's neuron. None: all synapses are of one
-        neuron.
+        Column that contains each synapse's neuron. None: all synapses, or those of each
+        group, are of one neuron.
     coordinates : sequence of str, default=("x", "y", "z")
         Columns of the synapses' coordinates.
     soma : sequence of str or None, default=("soma_x", "soma_y", "soma_z")
@@ -109,8 +155,10 @@ def make_synapse_pipeline(
         Whether neurons are rotated onto each other after the alignment by principal
         axes. Use False for neurons of different shapes.
     handle_unknown : {"error", "fit"}, default="error"
-        Treatment of new synapses of neurons that were not in `fit`. "fit": they are
-        aligned by themselves, in each call.
+        Treatment of new synapses of neurons that were not in `fit`; see
+        `NeuronAligner`. "fit": they are aligned by themselves, in each call. Groups
+        that were not in `fit` are an error; to label them as noise, set
+        ``handle_unknown="noise"`` of the `GroupedEstimator`.
     random_state : int, RandomState instance or None, default=None
         Seed for all steps. Pass an int for reproducible clusters.
 
@@ -125,8 +173,8 @@ def make_synapse_pipeline(
     Raises
     ------
     ValueError
-        If the name of an embedding or of a classifier is unknown, a number is out of
-        range, or `group` is a column that the pipeline requires.
+        If a parameter has a value that is not allowed, `group` is a column that the
+        pipeline requires, or the treatment of groups is given without groups.
     ImportError
         If a package of the extra "synapse" is not installed.
 
@@ -169,16 +217,10 @@ def make_synapse_pipeline(
     imblearn = import_optional(
         "imblearn.pipeline", extra="synapse", needed_by="make_synapse_pipeline"
     )
-    _check_at_least(1, n_components=n_components, min_samples=min_samples)
-    _check_at_least(2, n_neighbors=n_neighbors, min_cluster_size=min_cluster_size)
     coordinates = _as_list(coordinates, "coordinates")
     morphology, soma = _as_list(morphology, "morphology"), _as_list(soma, "soma")
     numeric = [*coordinates, *soma, *morphology]
-    if group is not None and group in (neuron, *numeric):
-        raise ValueError(
-            f"group is the column {group!r}, which each pipeline requires; to group by "
-            "neurons, pass neuron=None"
-        )
+    _check_group(group, handle_small, min_group_size, neuron, numeric)
     columns = [*([neuron] if neuron else []), *numeric]
     aligner = NeuronAligner(
         neuron,
@@ -210,7 +252,7 @@ def make_synapse_pipeline(
         [
             ("select", ColumnSelector(columns, numeric=numeric)),
             ("align", aligner),
-            *_make_size_steps(morphology),
+            *_make_row_steps(coordinates, morphology),
             ("scale", _make_scaler(coordinates, morphology)),
             ("weight", ColumnWeighter(weights)),
             ("embed", embedder),
@@ -219,10 +261,12 @@ def make_synapse_pipeline(
     )
     if group is None:
         return pipeline
+    if min_group_size is None:
+        min_group_size = max(n_neighbors + 1, min_cluster_size)
     return GroupedEstimator(
         pipeline,
         group,
-        min_group_size=max(n_neighbors + 1, min_cluster_size),
+        min_group_size=min_group_size,
         handle_small=handle_small,
         # "select" and "align": axes are those of all synapses of a neuron.
         shared_steps=0 if neuron is None else 2,
@@ -307,11 +351,24 @@ def log_sizes(X):
     return np.log(X)
 
 
-def _check_at_least(minimum, **params):
-    """Raise if a parameter is less than the minimum."""
-    for name, value in params.items():
-        if value < minimum:
-            raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+def _check_group(group, handle_small, min_group_size, neuron, numeric):
+    """Raise if the parameters of groups do not agree with each other or the columns."""
+    if group is None and (handle_small != "error" or min_group_size is not None):
+        raise ValueError(
+            f"handle_small={handle_small!r} and min_group_size={min_group_size!r} are "
+            "about groups, and group is None: name the column of groups"
+        )
+    if group is not None and group in (neuron, *numeric):
+        raise ValueError(
+            f"group is the column {group!r}, which each pipeline requires; to group by "
+            "neurons, pass neuron=None"
+        )
+    if handle_small == "pool" and neuron is None:
+        raise ValueError(
+            "handle_small='pool' would align the neurons of several groups as one, as "
+            "neuron is None: use handle_small='noise', a smaller min_group_size, or "
+            "name the column of neurons"
+        )
 
 
 def _as_list(columns, parameter):
@@ -324,15 +381,26 @@ def _as_list(columns, parameter):
     return [] if columns is None else list(columns)
 
 
-def _make_size_steps(morphology):
-    """Return the steps that take logarithms of sizes and remove extreme ones."""
+def _make_row_steps(coordinates, morphology):
+    """Return the steps that take logarithms of sizes and remove rows."""
     if not morphology:
-        return []
-    logarithm = FunctionTransformer(log_sizes, feature_names_out="one-to-one")
+        remover = OutlierRowRemover(coordinates, iqr_factor=None, drop_repeats=True)
+        return [("remove", remover)]
+    logarithm = FunctionTransformer(log_sizes, feature_names_out=_keep_names)
     return [
         ("log", _make_columns([("log", logarithm, morphology)], "passthrough")),
-        ("remove", OutlierRowRemover(morphology)),
+        ("remove", OutlierRowRemover(morphology, drop_repeats=True)),
     ]
+
+
+def _keep_names(transformer, input_features):
+    """Return the input names, or raise if the transformer is not fitted.
+
+    The names "one-to-one" of scikit-learn are None then, which breaks the diagram of a
+    fitted meta-estimator.
+    """
+    check_is_fitted(transformer, "n_features_in_")
+    return input_features
 
 
 def _make_scaler(coordinates, morphology):
@@ -366,10 +434,6 @@ def _make_embedding(embedding, **options):
         # as anchors refine the positions of new synapses.
         encoder = MLPEncoder(max_epochs=20, fine_tune_epochs=0)
         return NUMAP(**options, n_anchors=10_000, encoder=encoder)
-    if embedding != "umap":
-        raise ValueError(
-            f"embedding must be 'umap', 'numap' or a transformer, got {embedding!r}"
-        )
     with warnings.catch_warnings():
         # umap warns that Tensorflow, for one of its variants, is not installed.
         warnings.simplefilter("ignore", ImportWarning)
@@ -403,11 +467,6 @@ def _make_classifier(classifier, random_state):
         from sklearn.ensemble import RandomForestClassifier
 
         return RandomForestClassifier(random_state=random_state)
-    if classifier != "xgboost":
-        raise ValueError(
-            "classifier must be 'xgboost', 'random_forest', 'knn' or a classifier, got "
-            f"{classifier!r}"
-        )
     xgboost = import_optional(
         "xgboost",
         extra="synapse",

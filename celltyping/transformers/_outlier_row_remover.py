@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -15,9 +16,11 @@ from celltyping._utils._restore import restore_on_error
 from celltyping._utils._tables import (
     column_values,
     find_columns,
+    is_repeated,
     take_rows,
     validate_table,
 )
+from celltyping._utils._warnings import find_stack_level
 
 
 class OutlierRowRemover(BaseEstimator):
@@ -35,7 +38,11 @@ class OutlierRowRemover(BaseEstimator):
         Columns with the values: names in a DataFrame, indices in an array. None: all
         columns.
     iqr_factor : float, default=3.0
-        Maximum distance of a value from the quartiles, in interquartile ranges.
+        Maximum distance of a value from the quartiles, in interquartile ranges. None:
+        no limit.
+    drop_repeats : bool, default=False
+        Whether rows that equal an earlier row in all columns of X are removed first,
+        with a warning that counts them.
 
     Attributes
     ----------
@@ -84,12 +91,14 @@ class OutlierRowRemover(BaseEstimator):
 
     _parameter_constraints = {
         "columns": ["array-like", None],
-        "iqr_factor": [Interval(Real, 0, None, closed="left")],
+        "iqr_factor": [Interval(Real, 0, None, closed="left"), None],
+        "drop_repeats": ["boolean"],
     }
 
-    def __init__(self, columns=None, *, iqr_factor=3.0):
+    def __init__(self, columns=None, *, iqr_factor=3.0, drop_repeats=False):
         self.columns = columns
         self.iqr_factor = iqr_factor
+        self.drop_repeats = drop_repeats
 
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
@@ -153,10 +162,14 @@ class OutlierRowRemover(BaseEstimator):
         X = validate_table(self, X, reset=True)
         positions = find_columns(X, self.columns, "columns")
         values = column_values(X, positions, type(self).__name__)
+        rows = self._find_rows(X)
+        values = values[rows]
+        factor = np.inf if self.iqr_factor is None else self.iqr_factor
         first, third = np.percentile(values, [25, 75], axis=0)
-        reach = np.where(third > first, self.iqr_factor * (third - first), np.inf)
+        reach = np.full(len(positions), np.inf)
+        np.multiply(factor, third - first, out=reach, where=third > first)
         lower, upper = first - reach, third + reach
-        kept = np.flatnonzero(((values >= lower) & (values <= upper)).all(axis=1))
+        kept = rows[((values >= lower) & (values <= upper)).all(axis=1)]
         if len(kept) == 0:
             raise ValueError(
                 f"none of the {len(values)} rows of X remains: each is beyond the "
@@ -165,3 +178,20 @@ class OutlierRowRemover(BaseEstimator):
             )
         self.lower_, self.upper_, self.sample_indices_ = lower, upper, kept
         return X
+
+    def _find_rows(self, X):
+        """Return the indices of all rows, or of those that equal no earlier row."""
+        rows = np.arange(X.shape[0])
+        if self.drop_repeats:
+            rows = np.flatnonzero(~is_repeated(X))
+            n_repeats = X.shape[0] - len(rows)
+            if n_repeats:
+                warnings.warn(
+                    f"{n_repeats} of {X.shape[0]} rows of X equal an earlier row in "
+                    f"all columns, and are left out of the fit of {type(self).__name__}"
+                    " and of the next steps: they seem to be copies, such as of a "
+                    "merge of tables",
+                    UserWarning,
+                    stacklevel=find_stack_level(),
+                )
+        return rows

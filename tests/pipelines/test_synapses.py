@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import Pipeline
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
@@ -19,13 +20,20 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from celltyping import (
     NUMAP,
+    ColumnSelector,
+    ColumnWeighter,
     GroupedEstimator,
     InductiveClusterer,
+    NeuronAligner,
     OutlierFilteredClassifier,
+    OutlierFilteredTransformer,
+    OutlierRowRemover,
     make_synapse_pipeline,
     synapse_table,
 )
@@ -83,7 +91,7 @@ def test_steps():
     assert isinstance(pipeline, Pipeline)
     assert list(pipeline.named_steps) == STEPS
     without = make_synapse_pipeline("numap", morphology=())
-    assert list(without.named_steps) == [n for n in STEPS if n not in ("log", "remove")]
+    assert list(without.named_steps) == [n for n in STEPS if n != "log"]
     parameters = clone(pipeline).get_params()
     assert parameters["embed__random_state"] == 3
     assert parameters["embed__transformer__random_state"] == 3
@@ -404,6 +412,64 @@ def test_handle_small(few):
     assert larger.min_group_size == 30
 
 
+def test_min_group_size(few):
+    frame = few.frame.assign(
+        SynType=np.where(np.arange(len(few.frame)) < 18, "ns", "as")
+    )
+    pipeline = quick(group="SynType", min_group_size=18, min_cluster_size=5)
+    assert pipeline.fit(frame).predict(frame).max() >= 1
+    message = r"fewer than min_group_size=19 samples: 'ns' \(18\)"
+    with pytest.raises(ValueError, match=message):
+        quick(group="SynType", min_group_size=19).fit(frame)
+
+
+def test_diagram(few, plain):
+    grouped = quick(group="NeuronType", min_cluster_size=5)
+    for pipeline in (plain, quick(), grouped, clone(grouped).fit(few.frame)):
+        assert "ColumnTransformer" in pipeline._repr_html_()
+    names = plain["log"].get_feature_names_out().tolist()
+    assert names[:3] == ["SynArea", "BoutonArea", "BoutonVolume"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ColumnSelector([0]),
+        ColumnWeighter({0: 2.0}),
+        GroupedEstimator(make_pipeline(StandardScaler(), KMeans(2)), 0),
+        InductiveClusterer(KMeans(2), membership="clusterer"),
+        NeuronAligner(0),
+        OutlierFilteredClassifier(resampler=RandomOverSampler()),
+        OutlierFilteredTransformer(PCA(1)),
+        OutlierRowRemover(),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_diagrams_of_the_parts(part):
+    codes = np.arange(40) % 2
+    X = np.column_stack([codes, np.random.default_rng(0).normal(size=(40, 2))])
+    assert type(part).__name__ in part._repr_html_()
+    assert type(part).__name__ in clone(part).fit(X, codes)._repr_html_()
+
+
+@pytest.mark.parametrize("params", [{}, {"morphology": ()}, {"group": "NeuronType"}])
+def test_repeated_rows_count_once(few, params):
+    pipeline = quick(min_cluster_size=5, **params)
+    expected = clone(pipeline).fit(few.frame).predict(few.frame)
+    again = pd.concat([few.frame] * 3)
+    with pytest.warns(UserWarning, match=r"of \d+ rows of X equal an earlier row"):
+        pipeline.fit(again)
+    assert_array_equal(pipeline.predict(again), np.tile(expected, 3))
+
+
+def test_neuron_ids_of_another_kind(few):
+    codes = pd.factorize(few.frame["NeuronId"])[0] + 1000
+    pipeline = quick().fit(few.frame.assign(NeuronId=codes))
+    message = "which are text, but those in fit are numbers such as 1000: convert"
+    with pytest.raises(ValueError, match=message):
+        pipeline.predict(few.frame.assign(NeuronId=codes.astype(str)))
+
+
 def test_groups_are_not_what_pipelines_need(few):
     with pytest.raises(ValueError, match=r"the column 'NeuronId', .*neuron=None"):
         make_synapse_pipeline("numap", group="NeuronId")
@@ -424,7 +490,7 @@ def test_bad_tables(few, plain):
     dirty.loc[3, "x"] = "12,3"
     low = frame.assign(SynArea=frame["SynArea"].where(frame.index != 3, 0.0))
     for call in (plain.predict, quick().fit):
-        with pytest.raises(ValueError, match=r"\['NeuronId', 'x', 'SynArea'\], which"):
+        with pytest.raises(ValueError, match=r"\['NeuronId', 'x', 'SynArea'\]: its"):
             call(lacking)
         with pytest.raises(ValueError, match="column 'x' of X contains '12,3', which"):
             call(dirty)
@@ -476,6 +542,13 @@ def test_few_synapses_make_no_cluster(few):
         quick(outlier_detector=Refuser()).fit(few.frame.iloc[-3:])
 
 
+def test_too_few_synapses_for_umap(few):
+    with pytest.raises(
+        ValueError, match="UMAP with n_neighbors=20 cannot be fitted to"
+    ):
+        make_synapse_pipeline(random_state=0).fit(few.frame.iloc[-3:])
+
+
 class Refuser(IsolationForest):
     """A detector that rejects everything."""
 
@@ -486,15 +559,25 @@ class Refuser(IsolationForest):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
+        ({"embedding": "tsne"}, r"a str among {.*'numap'.*} or .* Got 'tsne'"),
+        ({"classifier": "svm"}, r"a str among {.*'xgboost'.*} or .* Got 'svm'"),
+        ({"n_components": 0}, r"'n_components' .* \[1, inf\). Got 0 instead"),
+        ({"n_components": "2"}, r"'n_components' .* Got '2' instead"),
+        ({"n_neighbors": 1}, r"'n_neighbors' .* \[2, inf\). Got 1 instead"),
+        ({"n_neighbors": None}, "'n_neighbors' .* Got None instead"),
+        ({"min_dist": -0.1}, "'min_dist' .* Got -0.1 instead"),
+        ({"min_cluster_size": 1}, r"'min_cluster_size' .* \[2, inf\). Got 1 instead"),
+        ({"min_samples": 0}, r"'min_samples' .* \[1, inf\). Got 0 instead"),
+        ({"coordinates": 5}, "'coordinates' .* Got 5 instead"),
+        ({"handle_unknown": "skip"}, "'handle_unknown' .* Got 'skip' instead"),
+        ({"handle_small": "drop"}, "'handle_small' .* Got 'drop' instead"),
+        ({"morphology_weight": -1}, "'morphology_weight' .* Got -1 instead"),
+        ({"handle_small": "noise"}, "handle_small='noise' .* and group is None: name"),
+        ({"min_group_size": 9}, "min_group_size=9 are about groups, and group is None"),
         (
-            {"embedding": "tsne"},
-            "embedding must be 'umap', 'numap' or a transformer, .*tsne",
+            {"group": "NeuronId", "neuron": None, "handle_small": "pool"},
+            "the neurons of several groups as one, as neuron is None: use .*'noise'",
         ),
-        ({"classifier": "svm"}, "classifier must be 'xgboost', .* got 'svm'"),
-        ({"n_components": 0}, "n_components must be at least 1, got 0"),
-        ({"n_neighbors": 1}, "n_neighbors must be at least 2, got 1"),
-        ({"min_cluster_size": 1}, "min_cluster_size must be at least 2, got 1"),
-        ({"min_samples": 0}, "min_samples must be at least 1, got 0"),
     ],
 )
 def test_refuses(params, message):
@@ -505,12 +588,13 @@ def test_refuses(params, message):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"handle_unknown": "skip"}, "'handle_unknown' parameter of NeuronAligner"),
-        ({"morphology_weight": -1}, "weights must be finite and nonnegative"),
-        ({"group": "SynType", "handle_small": "drop"}, "'handle_small' parameter"),
-        ({"group": "Kind"}, r"group names columns \['Kind'\], which X does not have"),
+        ({"group": "Kind"}, r"not have the columns \['Kind'\] of group"),
         ({"soma": ["soma_x"]}, "soma names 1 columns, but there are 3 coordinates"),
-        ({"neuron": None}, "each neuron must have one soma, but X has several"),
+        ({"neuron": None}, "must have one soma, but X has several, .* or pass soma=N"),
+        (
+            {"coordinates": ["x", "y", "w"]},
+            r"^X does not have the columns \['w'\]: its",
+        ),
     ],
 )
 def test_refuses_at_fit(few, params, message):

@@ -96,7 +96,7 @@ def test_arrays():
     [
         (
             {"columns": ["area", "SynArea"]},
-            r"columns names columns \['SynArea'\], which X does not have: its columns",
+            r"X does not have the columns \['SynArea'\]: its columns",
         ),
         ({}, "column 'NeuronId' of X contains 'cb1', which is not a number"),
     ],
@@ -165,3 +165,27 @@ def test_a_failed_fit_resample_changes_nothing(synapses):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         remover.fit_resample(synapses[["area"]][:50], [1, 2])
     assert vars(remover) == before
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, np.asarray])
+def test_repeated_rows(form):
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([rng.normal(size=50), np.arange(50)])
+    rows[7, 0] = 99
+    X = form(np.vstack([rows, rows[::-1], rows[:3]]))
+    once = OutlierRowRemover([0], drop_repeats=True).fit(rows)
+    assert len(once.sample_indices_) == 49
+    remover = OutlierRowRemover([0], drop_repeats=True)
+    with pytest.warns(UserWarning, match="53 of 103 rows of X equal an earlier row"):
+        kept, y = remover.fit_resample(X, np.arange(103))
+    np.testing.assert_array_equal(kept, rows[once.sample_indices_])
+    np.testing.assert_array_equal(y, once.sample_indices_)
+    assert (remover.lower_, remover.upper_) == (once.lower_, once.upper_)
+    assert len(OutlierRowRemover([0]).fit(X).sample_indices_) == 101
+
+
+def test_no_limit():
+    X = np.array([[0.0], [1], [2], [1e9]])
+    remover = OutlierRowRemover(iqr_factor=None).fit(X)
+    assert remover.sample_indices_.tolist() == [0, 1, 2, 3]
+    assert remover.upper_.tolist() == [np.inf]
