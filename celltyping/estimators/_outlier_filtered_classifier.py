@@ -76,9 +76,10 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
         translated. None: a random forest.
     outlier_detector : estimator, default=None
         Any outlier detector of scikit-learn with `predict` for new samples, or one of
-        pyod. None: a one-class SVM with ``nu=0.03``, which rejects 3 % of some thousand
-        training samples and more of a few hundred; it is fitted to a random sample of
-        10,000 if there are more.
+        pyod. None: the distance to the fifth nearest training sample, with a threshold
+        that 3 % of the samples of the same distribution exceed, or 1 in n + 1 for
+        n < 33 training samples; it is fitted to a random sample of 10,000 if there are
+        more.
     resampler : sampler, default=None
         A sampler of imbalanced-learn, such as `RandomOverSampler`, to balance the
         classes of the inliers. None: no resampling.
@@ -119,6 +120,11 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
     fitted to them nevertheless, with a warning. If the detector accepts all samples,
     the predictions are those of the classifier alone, bit by bit.
 
+    The score of the default detector is the distance to the fifth nearest training
+    sample [2]_ other than the sample itself. Its threshold is a quantile of the scores
+    of the training samples (conformal prediction [1]_), without far ones; see
+    :ref:`synapses`.
+
     Metadata, such as `sample_weight`, is routed to the sub-estimators that request it
     (see :ref:`metadata_routing`), for the classifier restricted to the inliers. The
     default sub-estimators request none. With a resampler, metadata per sample requires
@@ -126,9 +132,10 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
 
     References
     ----------
-    .. [1] B. Schölkopf, J. C. Platt, J. Shawe-Taylor, A. J. Smola, R. C. Williamson
-       (2001). Estimating the support of a high-dimensional distribution. Neural
-       Computation 13, 1443-1471. :doi:`10.1162/089976601750264965`
+    .. [1] V. Vovk, A. Gammerman, G. Shafer. Algorithmic Learning in a Random World.
+       Springer (2005).
+    .. [2] S. Ramaswamy, R. Rastogi, K. Shim (2000). Efficient algorithms for mining
+       outliers from large data sets. SIGMOD 2000, 427-438. :doi:`10.1145/342009.335437`
 
     Examples
     --------
@@ -209,6 +216,7 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
         estimator = set_random_states(clone(self._get_estimator()), random_state)
         self.estimator_ = encode_class_params(estimator, self.classes_)
         self.estimator_.fit(X, codes, **fit_params)
+        self._outlier_label = self.outlier_label
         return self
 
     def predict(self, X, **params):
@@ -235,10 +243,10 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
                 "the outer OutlierFilteredClassifier instead"
             )
         y = self.classes_[codes]
-        if self.outlier_label is None:
+        if self._outlier_label is None:
             return y
         rejected = is_outlier(self.outlier_detector_, X)
-        return replace_labels(y, rejected, self.outlier_label)
+        return replace_labels(y, rejected, self._outlier_label)
 
     @available_if(sub_estimator_has("predict_proba"))
     def predict_proba(self, X, **params):
@@ -390,7 +398,17 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
     def _resample(self, X, codes, fit_params):
         """Return resampled rows with codes of their classes and metadata."""
         n_inliers = len(codes)
-        X, names = self.resampler_.fit_resample(X, self.classes_[codes])
+        try:
+            X, names = self.resampler_.fit_resample(X, self.classes_[codes])
+        except ValueError as exc:
+            counts = np.bincount(codes)
+            smallest = counts.argmin()
+            raise ValueError(
+                f"resampler {self.resampler!r} cannot resample {n_inliers} inliers, of "
+                f"which {counts[smallest]} are of the smallest class "
+                f"{self.classes_[smallest].item()!r} ({exc}): let it use fewer "
+                "neighbours (k_neighbors), or use a RandomOverSampler"
+            ) from exc
         codes = np.searchsorted(self.classes_, np.asarray(names))
         is_lost = np.bincount(codes, minlength=len(self.classes_)) == 0
         if is_lost.any():

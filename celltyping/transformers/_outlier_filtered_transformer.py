@@ -53,7 +53,8 @@ class OutlierFilteredTransformer(
         Any transformer with scikit-learn's interface, such as `NUMAP`. None: features
         stay as they are.
     outlier_detector : estimator, default=None
-        As in `OutlierFilteredClassifier`. None: a one-class SVM with ``nu=0.03``.
+        As in `OutlierFilteredClassifier`. None: the distance to the fifth nearest
+        training sample, with a threshold that 3 % of samples exceed.
     random_state : int, RandomState instance or None, default=None
         Seed for sub-estimators whose `random_state` is None.
 
@@ -163,10 +164,7 @@ class OutlierFilteredTransformer(
         remove_attributes(self, "transformer_")
         if self.transformer is not None:
             self.transformer_ = set_random_states(clone(self.transformer), random_state)
-            if hasattr(self.transformer_, "fit_transform"):
-                X = self.transformer_.fit_transform(X, y)
-            else:
-                X = self.transformer_.fit(X, y).transform(X)
+            X = self._fit_transformer(X, y, inlier)
         X = _to_dense(X)
         self._n_features_out, self._dtype = X.shape[1], X.dtype.str
         return self._insert_outliers(X, inlier)
@@ -211,6 +209,22 @@ class OutlierFilteredTransformer(
         if not hasattr(self, "transformer_"):
             return names
         return self.transformer_.get_feature_names_out(names)
+
+    def _fit_transformer(self, X, y, inlier):
+        """Fit the transformer to the inliers, and return them transformed."""
+        try:
+            if hasattr(self.transformer_, "fit_transform"):
+                return self.transformer_.fit_transform(X, y)
+            return self.transformer_.fit(X, y).transform(X)
+        except Exception as exc:
+            n_neighbors = getattr(self.transformer_, "n_neighbors", None)
+            if n_neighbors is None or inlier.sum() > n_neighbors:
+                raise
+            raise ValueError(
+                f"{type(self.transformer_).__name__} with n_neighbors={n_neighbors} "
+                f"cannot be fitted to the {inlier.sum()} inliers of {len(inlier)} "
+                "samples: pass more samples, or use fewer neighbours"
+            ) from exc
 
     def _insert_outliers(self, X, inlier):
         """Return the rows of X at the positions of inliers, and NaN at the others."""

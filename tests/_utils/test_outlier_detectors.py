@@ -22,7 +22,9 @@ from sklearn.svm import OneClassSVM
 from celltyping._utils import _outlier_detectors
 from celltyping._utils._outlier_detectors import (
     MAX_ROWS,
-    NU,
+    N_NEIGHBORS,
+    REJECTED,
+    NeighborDistanceDetector,
     OutlierDetectionMixin,
     default_detector,
     fit_detector,
@@ -197,10 +199,105 @@ def test_fit_may_return_nothing(rows):
 
 
 def test_default(rows):
+    assert isinstance(default_detector(), NeighborDistanceDetector)
     fitted = fit_detector(None, rows, None)
-    assert isinstance(fitted, OneClassSVM)
-    assert fitted.nu == default_detector().nu == NU
-    assert fitted.shape_fit_ == rows.shape
+    assert isinstance(fitted, NeighborDistanceDetector)
+    assert fitted.n_features_in_ == 2
+
+
+def leave_one_out(rows):
+    """Return the distance of each row to its fifth nearest among the others."""
+    distances = np.linalg.norm(rows[:, None] - rows, axis=2)
+    return np.sort(distances, axis=1)[:, N_NEIGHBORS]
+
+
+def test_score_is_the_distance_to_the_fifth_nearest_other_row(rows):
+    fitted = fit_detector(None, rows, None)
+    expected = leave_one_out(rows)
+    np.testing.assert_allclose(-fitted.score_samples(rows), expected)
+    # Of 400 rows, 389 are accepted: (400 + 1) 0.97 = 388.97.
+    assert -fitted.offset_ == pytest.approx(np.sort(expected)[388])
+    assert is_outlier(fitted, rows).sum() == 11
+    new = rows[:1] + 1e-9
+    nearest = np.sort(np.linalg.norm(rows - new, axis=1))
+    assert -fitted.score_samples(new)[0] == pytest.approx(nearest[N_NEIGHBORS - 1])
+
+
+SHAPES = {
+    "normal": lambda rng, n: rng.normal(size=(n, 5)),
+    "skewed": lambda rng, n: rng.lognormal(size=(n, 3)),
+    "heavy tails": lambda rng, n: rng.standard_t(2, size=(n, 4)),
+    "counts": lambda rng, n: rng.poisson(2, size=(n, 4)).astype(float),
+    "uniform": lambda rng, n: rng.uniform(size=(n, 15)),
+    "clusters": lambda rng, n: (
+        9 * rng.integers(3, size=(n, 1)) + rng.normal(size=(n, 2))
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("n_rows", "rate"), [(20, 1 / 21), (50, 1 / 51), (200, 0.03)])
+def test_rate_of_rejection_is_what_it_should_be(shape, n_rows, rate):
+    rng = np.random.default_rng(0)
+    like, training = [], []
+    for _ in range(40):
+        rows = SHAPES[shape](rng, n_rows + 200)
+        fitted = fit_detector(None, rows[:n_rows], None)
+        training.append(is_outlier(fitted, rows[:n_rows]).mean())
+        like.append(is_outlier(fitted, rows[n_rows:]).mean())
+        far = rows[:n_rows].mean(axis=0) + 99 * rows[:n_rows].std(axis=0)
+        assert is_outlier(fitted, [far]).all()
+    assert np.mean(like) < rate + 0.02
+    assert np.mean(like) > 0.1 * rate
+    assert max(training) <= np.ceil(REJECTED * n_rows) / n_rows
+
+
+@pytest.mark.parametrize("n_rows", [20, 50, 100])
+def test_an_outlier_among_few_rows_hides_no_others(n_rows):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(n_rows, 5))
+    rows[3] += 50
+    fitted = fit_detector(None, rows, None)
+    assert is_outlier(fitted, rows)[3]
+    assert is_outlier(fitted, rows).mean() <= np.ceil(REJECTED * n_rows) / n_rows
+    assert is_outlier(fitted, rng.normal(size=(50, 5)) + [30, 0, 0, 0, 0]).all()
+    assert is_outlier(fitted, rng.normal(size=(500, 5))).mean() < 0.06
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("n_columns", [3, 20])
+def test_repeated_rows(form, n_columns):
+    rng = np.random.default_rng(0)
+    rows, new = rng.normal(size=(30, n_columns)), rng.normal(size=(200, n_columns))
+    once = fit_detector(None, form(rows), None)
+    often = fit_detector(None, form(np.tile(rows, (9, 1))), None)
+    for X in (rows, new):
+        np.testing.assert_array_equal(
+            is_outlier(often, form(X)), is_outlier(once, form(X))
+        )
+    assert is_outlier(often, form(new)).mean() < 0.2
+
+
+@pytest.mark.parametrize("n_rows", [1, 7])
+@pytest.mark.parametrize("n_columns", [2, 30])
+def test_rows_that_are_all_equal(n_rows, n_columns):
+    rows = np.full((n_rows, n_columns), 7.3)
+    fitted = fit_detector(None, rows, None)
+    assert is_outlier(fitted, np.vstack([rows, rows[:1] + 1])).tolist() == [
+        *[False] * n_rows,
+        True,
+    ]
+
+
+def test_zeros_that_a_sparse_matrix_stores_are_zeros():
+    dense = np.array([[0.0, 1], [0, 1], [2, 0], [-0.0, 3]])
+    stored = sparse.csr_array(
+        (dense.ravel(), np.tile([0, 1], 4), np.arange(0, 9, 2)), shape=(4, 2)
+    )
+    assert stored.nnz == 8
+    for form in (stored, dense, pd.DataFrame(dense)):
+        assert fit_detector(None, form, None)._rows.shape == (3, 2)
+    assert stored.nnz == 8
 
 
 @pytest.fixture(scope="module")
@@ -212,13 +309,13 @@ def many_rows():
 def test_default_learns_from_a_sample_of_many_rows(many_rows, form):
     with patch.object(_outlier_detectors, "MAX_ROWS", 1000):
         fitted = fit_detector(None, form(many_rows), None)
-    assert fitted.shape_fit_ == (1000, 2)
+    assert fitted._rows.shape == (1000, 2)
     rejected = is_outlier(fitted, form(many_rows))
-    assert abs(rejected.mean() - NU) < 0.02
+    assert abs(rejected.mean() - REJECTED) < 0.02
 
 
 def test_sample_is_as_large_as_it_says(many_rows):
-    assert fit_detector(None, many_rows, None).shape_fit_ == (MAX_ROWS, 2)
+    assert fit_detector(None, many_rows, None)._rows.shape == (MAX_ROWS, 2)
 
 
 def test_a_given_detector_learns_from_all_rows(many_rows):
@@ -229,28 +326,15 @@ def test_a_given_detector_learns_from_all_rows(many_rows):
 
 
 def test_which_rows_are_drawn(many_rows):
-    def support(random_state):
+    def sample(random_state):
         with patch.object(_outlier_detectors, "MAX_ROWS", 1000):
-            return fit_detector(None, many_rows, random_state).support_vectors_
+            return fit_detector(None, many_rows, random_state)._rows
 
-    np.testing.assert_array_equal(support(None), support(None))
-    np.testing.assert_array_equal(support(1), support(1))
-    np.testing.assert_array_equal(support(1), support(np.random.RandomState(1)))
+    np.testing.assert_array_equal(sample(None), sample(None))
+    np.testing.assert_array_equal(sample(1), sample(1))
+    np.testing.assert_array_equal(sample(1), sample(np.random.RandomState(1)))
     generator = np.random.RandomState(1)
-    drawn = [support(generator), support(generator)]
-    assert not np.array_equal(drawn[0][:50], drawn[1][:50])
-
-
-def test_weights_follow_the_sample():
-    X = np.random.default_rng(0).normal(size=(300, 2))
-    weight = np.where(X[:, 0] > 0, 1.0, 1e-3)
-    with patch.object(_outlier_detectors, "MAX_ROWS", 200):
-        fitted = fit_detector(None, X, None, sample_weight=weight)
-        plain = fit_detector(None, X, None)
-    assert fitted.shape_fit_ == (200, 2)
-    # Rows with a small weight may be rejected.
-    assert is_outlier(fitted, X)[X[:, 0] < 0].mean() > 0.5
-    assert is_outlier(plain, X)[X[:, 0] < 0].mean() < 0.1
+    assert not np.array_equal(sample(generator), sample(generator))
 
 
 def test_seeds_for_detectors_that_have_none(rows):

@@ -122,7 +122,7 @@ def test_any_labels_with_any_classifier(blobs, classifier, labels):
         assert set(found) == set(plain)
     else:
         np.testing.assert_array_equal(found[is_outlier], [outlier] * is_outlier.sum())
-    everything = model.set_params(outlier_label=None)
+    everything = model.set_params(outlier_label=None).fit(X, y)
     assert everything.score(X, y) > 0.95
     assert everything.predict(X).dtype == model.classes_.dtype
     assert found.dtype.kind in (model.classes_.dtype.kind, "i")
@@ -334,7 +334,7 @@ def test_many_rows():
     codes = np.arange(10_500) % 3
     X = 8 * np.eye(3)[codes] + rng.normal(size=(10_500, 3))
     model = OutlierFilteredClassifier(KNeighborsClassifier(3)).fit(X, codes)
-    assert model.outlier_detector_.shape_fit_ == (10_000, 3)
+    assert model.outlier_detector_._rows.shape == (10_000, 3)
     assert 0.02 < 1 - model.inlier_mask_.mean() < 0.04
     assert model.estimator_.n_samples_fit_ == model.inlier_mask_.sum()
     again = clone(model).fit(X, codes)
@@ -538,6 +538,34 @@ def test_a_resampler_that_empties_a_class(blobs):
     message = r"EditedNearestNeighbours.* removes all samples of the classes 'pa', but"
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_a_class_that_is_too_small_for_the_resampler(unequal, form):
+    X, codes = unequal
+    kept = (codes != 1) | (np.arange(100) < 15)
+    y = NAMES[codes][kept]
+    model = OutlierFilteredClassifier(outlier_detector=Band(50), resampler=SMOTE())
+    n_small = int((y == "ss").sum())
+    message = (
+        rf"resampler SMOTE\(\) cannot resample .*, of which {n_small} are of the "
+        r"smallest class 'ss' \(.*n_neighbors.*\): .*\(k_neighbors\), or .*OverSampler"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.fit(form(X[kept]), y)
+
+
+def test_predictions_after_a_failed_fit_are_those_before(blobs):
+    X, codes = blobs
+    model = OutlierFilteredClassifier(
+        outlier_detector=Band(50), outlier_label=-1, random_state=0
+    ).fit(X, codes)
+    new = np.vstack([X, FAR])
+    expected = model.predict(new)
+    model.set_params(outlier_label="far")
+    with pytest.raises(ValueError, match="outlier_label must be an integer"):
+        model.fit(X, codes)
+    np.testing.assert_array_equal(model.predict(new), expected)
 
 
 def test_without_resampler_after_one(unequal):

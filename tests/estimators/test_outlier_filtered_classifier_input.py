@@ -114,7 +114,9 @@ def test_missing_values(blobs):
         assert model.fit(X, codes).score(X, codes) > 0.8
         assert model.fit(table, codes).predict(table).shape == (120,)
     # One part that does not take them is enough.
-    with pytest.raises(ValueError, match="OneClassSVM does not accept missing values"):
+    with pytest.raises(
+        ValueError, match="NeighborDistanceDetector does not accept missing"
+    ):
         OutlierFilteredClassifier(estimator).fit(X, codes)
 
 

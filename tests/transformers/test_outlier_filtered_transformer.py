@@ -415,3 +415,27 @@ def test_a_failed_fit_changes_nothing(rows):
         with pytest.raises(ValueError, match="n_components=99 must be between"):
             getattr(embedder, method)(rows + 1)
         assert vars(embedder) == before
+
+
+class FewNeighbors(Halves):
+    """A transformer that fails for few rows by an error of its own."""
+
+    def __init__(self, n_neighbors=9):
+        self.n_neighbors = n_neighbors
+
+    def fit(self, X, y=None):
+        if len(X) < 5:
+            raise TypeError("zero-size array to reduction operation")
+        return super().fit(X, y)
+
+
+def test_too_few_rows_for_a_transformer_of_neighbors(rows):
+    embedder = OutlierFilteredTransformer(FewNeighbors(), outlier_detector=Band(50))
+    message = (
+        "FewNeighbors with n_neighbors=9 cannot be fitted to the 3 inliers of 5 sa"
+    )
+    with pytest.raises(ValueError, match=message):
+        embedder.fit(rows[51:56])
+    embedder.set_params(transformer__n_neighbors=2)
+    with pytest.raises(TypeError, match="zero-size"):
+        embedder.fit(rows[51:56])
