@@ -406,7 +406,7 @@ class OutlierFilteredClassifier(OutlierDetectionMixin, ClassifierMixin, BaseEsti
             raise ValueError(
                 f"resampler {self.resampler!r} cannot resample {n_inliers} inliers, of "
                 f"which {counts[smallest]} are of the smallest class "
-                f"{self.classes_[smallest].item()!r} ({exc}): let it use fewer "
+                f"{list_names(self.classes_[[smallest]])} ({exc}): let it use fewer "
                 "neighbours (k_neighbors), or use a RandomOverSampler"
             ) from exc
         codes = np.searchsorted(self.classes_, np.asarray(names))
