@@ -5,7 +5,6 @@
 
 from functools import partial
 
-from celltyping._utils._compat import validate_params
 from celltyping._utils._files import check_content, find_file, reading
 from celltyping._utils._optional import import_optional
 from celltyping.connectome._connectome import Connectome
@@ -25,16 +24,6 @@ _FORMATS = {
 }
 
 
-@validate_params(
-    # The others are checked in `find_file` and `from_edges`.
-    dict.fromkeys(
-        ["path", "pre", "post", "weight", "nodes", "other_ids", "min_weight"]
-        + ["node_features"],
-        "no_validation",
-    )
-    | {"text_ids": ["boolean"]},
-    prefer_skip_nested_validation=True,
-)
 def read_edges(
     path,
     *,
@@ -119,6 +108,8 @@ def read_edges(
         _FORMATS,
         advice="load other formats as a table and pass it to Connectome.from_edges",
     )
+    if not isinstance(text_ids, bool):
+        raise TypeError(f"text_ids must be True or False, got {text_ids!r}")
     columns = {"pre": pre, "post": post, "weight": weight}
     check_names(**columns)
     check = partial(check_columns, **columns, table=path.name)

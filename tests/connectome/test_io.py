@@ -198,7 +198,7 @@ def test_bad_weights_are_refused(write):
 
 
 def test_text_ids_is_a_bool(write):
-    with pytest.raises(ValueError, match="'text_ids' parameter of read_edges must be"):
+    with pytest.raises(TypeError, match="text_ids must be True or False, got 'no'"):
         read_edges(write(EDGES, ".csv"), text_ids="no")
 
 
