@@ -221,12 +221,11 @@ def transfer_labels(
 
     learn = np.flatnonzero((codes >= 0) & _has_expression(X_source, "source"))
     typed = np.flatnonzero(_has_expression(X_target, "target"))
-    _warn_of_common_cells(
-        source.obs_names[learn], target.obs_names, X_source[learn], X_target
-    )
+    cells, X_learn = source.obs_names[learn], X_source[learn]
+    _warn_of_common_cells(cells, target.obs_names, X_learn, X_target)
     found = _find_types(
         estimator,
-        X_source[learn],
+        X_learn,
         classes,
         codes[learn],
         X_target[typed],
@@ -254,8 +253,9 @@ def _check_given(target, source):
             )
     if target is source:
         raise ValueError(
-            "target and source are the same object: pass the annotated cells as source "
-            "and the others as target, such as adata[~annotated] and adata[annotated]"
+            "target and source are the same object: pass the cells without a type as "
+            "target and the others as source, such as "
+            "transfer_labels(adata[~annotated], adata[annotated])"
         )
     cells = target.obs_names
     if not cells.is_unique:
