@@ -60,6 +60,7 @@ ESTIMATORS = [
     (GeneFilter(), {}),
     (GrEASE(), {}),
     (GrEASE(solver="minibatch", n_anchors=0, max_epochs=3), {}),
+    (GrEASE(metric="precomputed"), {}),
     (GroupedEstimator(), {}),
     (GroupedEstimator(LogisticRegression()), {}),
     (GroupedEstimator(Ridge()), {}),
@@ -69,6 +70,7 @@ ESTIMATORS = [
     (InductiveClusterer(hdbscan.HDBSCAN(3), membership="clusterer"), {}),
     (ItClustClassifier(), {}),
     (NUMAP(), {}),
+    (NUMAP(metric="precomputed"), {}),
     (
         NUMAP(decoder=True, densmap=True, n_anchors=0, n_epochs=5, encoder=ENCODER),
         {},

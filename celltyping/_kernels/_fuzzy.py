@@ -24,17 +24,19 @@ def _sum_memberships(distances, nearest, bandwidth):
 
 
 @jit
-def search_bandwidths(distances, nearest, target):
+def search_bandwidths(distances, nearest, targets):
     """Find each row's bandwidth by bisection.
 
     Parameters
     ----------
     distances : ndarray of shape (n_samples, n_neighbors)
-        Distances to the neighbours of each row, ascending.
+        Distances to the neighbours of each row, ascending, infinite where there is no
+        neighbour.
     nearest : ndarray of shape (n_samples,), dtype=float64
         Smallest positive distance of each row.
-    target : float
-        Sum of the memberships exp(-max(0, distance - nearest) / bandwidth) of a row.
+    targets : ndarray of shape (n_samples,), dtype=float64
+        Sums of the memberships exp(-max(0, distance - nearest) / bandwidth) of the
+        rows.
 
     Returns
     -------
@@ -46,9 +48,9 @@ def search_bandwidths(distances, nearest, target):
         low, high, middle = 0.0, np.inf, 1.0
         for _ in range(MAX_STEPS):
             total = _sum_memberships(distances[i], nearest[i], middle)
-            if abs(total - target) < TOLERANCE:
+            if abs(total - targets[i]) < TOLERANCE:
                 break
-            if total > target:
+            if total > targets[i]:
                 high = middle
             else:
                 low = middle

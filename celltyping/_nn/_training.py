@@ -380,10 +380,11 @@ def check_module(module, inputs, n_outputs, *, parameter, unit):
     raised if it is not a module, a ValueError if it cannot take the inputs in single
     and double precision or returns a shape other than (n_rows, n_outputs).
     """
+    n_inputs = math.prod(inputs.shape[1:])
     if not isinstance(module, nn.Module):
         raise TypeError(
-            f"{parameter} must be a torch.nn.Module, such as torch.nn.Linear(50, 2), "
-            f"got {module!r}"
+            f"{parameter} must be a torch.nn.Module, such as torch.nn.Linear({n_inputs}"
+            f", {n_outputs}), got {module!r}"
         )
     was_training = module.training
     # Trained in single precision, and predicts in double precision.

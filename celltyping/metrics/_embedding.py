@@ -10,14 +10,16 @@ from scipy.sparse import issparse
 from scipy.spatial.distance import pdist
 from scipy.stats import mode, rankdata
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d, get_tags
 
 from celltyping._utils._labels import as_array, encode_together, encode_types
+from celltyping._utils._robust import FAR, median_limit
 from celltyping._utils._sparse import one_hot
 from celltyping._utils._validation import is_integer, validate_array
 
 # Added to a local radius before the logarithm, as in densMAP, so that duplicate samples
-# have one. A fraction of the mean radius, so that units do not matter.
+# have one. A fraction of the mean radius, so that units do not matter; radii count up
+# to a multiple of their median, so that an outlier does not matter either.
 RADIUS_FLOOR = 1e-8
 
 # Distances that differ by less than this fraction of the largest one are equal up to
@@ -204,8 +206,9 @@ def density_correlation(X, X_embedded, *, n_neighbors=15, metric="euclidean"):
     large radius. The weights of densMAP are UMAP's memberships, which increase with
     proximity; equal weights need no UMAP graph, so any two embeddings can be compared.
 
-    ε is 1e-8 times the mean of the mean squared distances in that space, which makes
-    the correlation independent of the units of both spaces.
+    ε is 1e-8 times the mean of the mean squared distances in that space (each at most
+    36 times their median), which makes the correlation independent of the units of both
+    spaces.
 
     References
     ----------
@@ -347,7 +350,8 @@ def make_neighborhood_scorer(*, n_neighbors=15, metric="euclidean"):
     -------
     scorer : callable
         ``scorer(estimator, X, y=None)`` returns the `neighborhood_overlap_score` of
-        `X` and ``estimator.transform(X)``; greater is better. `y` is ignored.
+        `X` and ``estimator.transform(X)``; greater is better. `y` is ignored. An
+        estimator whose `X` holds distances (``metric="precomputed"``) is refused.
 
     Raises
     ------
@@ -397,6 +401,13 @@ class _NeighborhoodScorer:
             raise TypeError(
                 f"{self!r} needs an estimator with a method transform, got "
                 f"{estimator!r}"
+            )
+        if get_tags(estimator).input_tags.pairwise:
+            raise ValueError(
+                f"{self!r} compares X with its embedding, but X of this estimator "
+                "holds distances, in a test fold those to the training samples alone: "
+                "score it by neighborhood_overlap_score on the table the distances "
+                "come from"
             )
         options = {"n_neighbors": self.n_neighbors, "metric": self.metric}
         return neighborhood_overlap_score(X, estimator.transform(X), **options)
@@ -465,7 +476,8 @@ def _type_distances(X, codes, linkage):
 
 def _log_radii(radii):
     """Return logarithms of mean squared distances, relative to their mean."""
-    return np.log(RADIUS_FLOOR + radii / radii.mean())
+    mean = np.minimum(radii, median_limit(radii, FAR**2)).mean()
+    return np.log(RADIUS_FLOOR + radii / mean)
 
 
 def _correlate(before, after, transform):

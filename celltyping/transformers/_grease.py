@@ -21,11 +21,19 @@ from celltyping._utils._compat import ANY_N_JOBS, Interval, StrOptions, _fit_con
 from celltyping._utils._restore import restore_on_error
 from celltyping._utils._validation import LARGEST_SINGLE, validate_samples
 from celltyping._utils._warnings import find_stack_level
+from celltyping.transformers._embedding.distances import (
+    DistanceMap,
+    check_distances,
+    check_without_features,
+    with_diagonal,
+)
 from celltyping.transformers._embedding.laplacian import (
     affinity_graph,
+    degree_roots,
     leading_eigenvectors,
     positive_degrees,
     rotation_to_eigenvectors,
+    shrinkage,
     signs,
 )
 from celltyping.transformers._embedding.neighbors import (
@@ -39,21 +47,20 @@ from celltyping.transformers._embedding.out_of_sample import (
     OutOfSampleMap,
     build_ivf,
     choose_anchors,
+    nystroem_weights,
     resolve_n_anchors,
 )
+from celltyping.transformers._embedding.sharing import Apart
 from celltyping.transformers._embedding.training import (
     check_hidden_layer_sizes,
     import_networks,
+    is_string,
 )
 
 # Maximum number of samples at which "auto" computes the eigenvectors. Lanczos takes
 # 1.5 s for the 60,000 training digits of MNIST, and memory and time grow with the
 # samples.
 MAX_EXACT = 1_000_000
-
-# Means over neighbours are divided by at least this: an eigenvector whose eigenvalue is
-# near 1 says nothing about new samples, and would be stretched without end.
-LEAST_SHRINKAGE = 0.25
 
 # Number of functions that are learnt from batches of edges beyond `n_components`: the
 # last ones are learnt last, and the best combinations are taken of all. Without them,
@@ -91,7 +98,7 @@ class GrEASE(
         Number of neighbours of each sample in the graph, without the sample itself.
     metric : str or callable, default="euclidean"
         Metric of the graph: a name that :class:`sklearn.neighbors.NearestNeighbors`
-        accepts, or a function of two rows.
+        accepts, or a function of two rows. "precomputed": X holds distances, see `fit`.
     metric_params : dict, default=None
         Keyword arguments of the metric.
     n_input_components : int or None, default=50
@@ -143,7 +150,8 @@ class GrEASE(
         Eigenvalues of the Laplacian, ascending, without the trivial one; with
         ``solver_ == "minibatch"`` approximate ones.
     graph_ : csr_array of shape (n_samples, n_samples)
-        The affinities.
+        The affinities. Samples at the maximum of a bounded metric, such as sets without
+        a common element under "jaccard", are no neighbours.
     solver_ : str
         "exact" or "minibatch".
     net_ : skorch.NeuralNet
@@ -177,11 +185,14 @@ class GrEASE(
     divided by 1 - eigenvalue (Nyström's extension). A sample that was fitted gets its
     eigenvectors' entries back. Neighbours are searched among the principal components,
     for "cosine" and "correlation" of the rows scaled to unit length, whatever the
-    metric of the graph is.
+    metric of the graph is; or by the distances, if X holds distances.
 
     If the graph has several components, the eigenvalue 0 is multiple, and its
     coordinates separate the components, the largest ones first. A warning is given if
-    no other coordinates are left.
+    no other coordinates are left. Samples that have nothing in common with any other,
+    such as rows of zeros under "cosine", have no neighbours: their coordinates are 0,
+    as are those of new samples without anything in common with the fitted ones, and a
+    warning counts them.
 
     References
     ----------
@@ -275,8 +286,12 @@ class GrEASE(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, n_samples)
+            The samples. With ``metric="precomputed"`` the distances between all of
+            them, or a sparse matrix of those to neighbours, as
+            :func:`sklearn.neighbors.kneighbors_graph` computes them with
+            ``mode="distance"``; at most `n_neighbors` of each row are used.
         y : None, default=None
             Not used; here for scikit-learn's conventions.
 
@@ -298,6 +313,7 @@ class GrEASE(
         X = self._validate_X(X, reset=True)
         n_samples = X.shape[0]
         self._check_parameters(n_samples)
+        given = is_string(self.metric, "precomputed")
         for name in ("device_", "loss_curve_", "n_iter_"):
             vars(self).pop(name, None)
         self.solver_ = self.solver
@@ -308,30 +324,39 @@ class GrEASE(
             networks = import_networks("GrEASE with a network")
             self.device_ = networks.resolve_device(self.device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        pca = InputPCA(self.metric).fit(X, self.n_input_components, seed=seed)
-        reduced = pca.transform(X)
+        pca = reduced = None
+        if not given:
+            pca = InputPCA(self.metric).fit(X, self.n_input_components, seed=seed)
+            reduced = pca.transform(X)
         indices, distances = self._find_neighbors(X, reduced, seed)
-        pca.scale_to_neighbors(reduced, indices)
         self.graph_ = affinity_graph(indices, distances)
-        self._warn_of_components(self.graph_)
+        self._apart = Apart(X, self.metric, self.graph_, "their coordinates are 0")
+        rows = self._apart.rows
+        graph = self.graph_[rows][:, rows]
+        self._check_parameters(graph.shape[0])
+        self._warn_of_components(graph)
+        if not given:
+            pca.set_units(reduced, indices)
+            reduced = reduced[rows]
 
         if self.solver_ == "minibatch":
-            self.eigenvalues_, self._map = self._fit_minibatch(pca, reduced, seed)
+            self.eigenvalues_, self._map = self._fit_batches(graph, pca, reduced, seed)
         else:
-            self.eigenvalues_, functions = self._solve_exactly(seed)
+            self.eigenvalues_, functions = self._solve_exactly(graph, seed)
             if has_network:
                 self._map = self._fit_network(functions, pca, reduced, seed)
             else:
-                n_anchors = resolve_n_anchors(self.n_anchors, n_samples)
-                kept = choose_anchors(n_anchors, n_samples, seed)
-                keys = reduced[kept].astype(np.float32)
-                index = build_ivf(keys, functions[kept], seed=seed)
-                factors = 1.0 / self._shrinkage(functions)
-                self._map = NystroemMap(pca, index, factors, indices.shape[1])
+                factors = 1.0 / shrinkage(
+                    graph, functions, self.eigenvalues_, self.laplacian
+                )
+                self._map = self._extend(
+                    functions, factors, indices.shape[1], pca, reduced, seed
+                )
         if has_network:
             self.loss_curve_ = np.array(self._map.net.history[:, "train_loss"])
             self.n_iter_ = len(self.loss_curve_)
-        self.embedding_ = self._coordinates(X).astype(X.dtype, copy=False)
+        embedding = self._coordinates(with_diagonal(X, given))
+        self.embedding_ = embedding.astype(X.dtype, copy=False)
         self._n_features_out = self.n_components
         return self
 
@@ -340,7 +365,7 @@ class GrEASE(
         if self.n_components >= n_samples:
             raise ValueError(
                 f"n_components ({self.n_components}) must be less than the number of "
-                f"samples in X (n_samples = {n_samples})"
+                f"samples in X that have neighbours (n_samples = {n_samples})"
             )
         if self.diffusion_time > 0 and self.laplacian == "unnormalized":
             raise ValueError(
@@ -349,10 +374,11 @@ class GrEASE(
                 "diffusion; use 'rw' or 'symmetric'"
             )
         check_hidden_layer_sizes(self.hidden_layer_sizes)
+        check_without_features(self)
 
     def _validate_X(self, X, *, reset):
         """Validate samples."""
-        return validate_samples(
+        X = validate_samples(
             self,
             X,
             reset=reset,
@@ -361,12 +387,15 @@ class GrEASE(
             ensure_min_samples=2 if reset else 1,
             limit=LARGEST_SINGLE,
         )
+        if is_string(self.metric, "precomputed"):
+            check_distances(X, "X", between_fitted=reset)
+        return X
 
     def _find_neighbors(self, X, reduced, seed):
         """Find the neighbours of every sample."""
         n_samples, n_features = X.shape
-        table = X
-        if self.metric == "euclidean" and n_samples**2 * n_features > MAX_PRODUCTS:
+        table, euclidean = X, is_string(self.metric, "euclidean")
+        if euclidean and n_samples**2 * n_features > MAX_PRODUCTS:
             table = reduced.astype(np.float32)
         return nearest_neighbors(
             table,
@@ -390,30 +419,31 @@ class GrEASE(
                 stacklevel=find_stack_level(),
             )
 
-    def _solve_exactly(self, seed):
+    def _solve_exactly(self, graph, seed):
         """Return the eigenvalues, and functions that extend to new samples.
 
         The eigenvectors of the symmetric Laplacian are those of the random walk's times
         the roots of the degrees: both vary slowly over the data.
         """
         values, vectors = leading_eigenvectors(
-            self.graph_, self.n_components, kind=self.laplacian, random_state=seed
+            graph, self.n_components, kind=self.laplacian, random_state=seed
         )
         if self.laplacian != "symmetric":
             return values, vectors
-        roots = _degree_roots(self.graph_)
+        roots = degree_roots(graph)
         return values, np.hstack([vectors / roots, roots])
 
-    def _shrinkage(self, functions):
-        """Return the ratio of means over neighbours to the functions themselves."""
-        degrees = positive_degrees(self.graph_)
-        unit = degrees.mean() if self.laplacian == "unnormalized" else 1.0
-        shrinkage = np.maximum(1.0 - self.eigenvalues_ / unit, LEAST_SHRINKAGE)
-        if self.laplacian == "symmetric":
-            # Neighbours have more neighbours than others.
-            means = self.graph_ @ functions[:, -1] / degrees
-            shrinkage = np.append(shrinkage, means.mean() / functions[:, -1].mean())
-        return shrinkage
+    def _extend(self, functions, factors, n_neighbors, pca, reduced, seed):
+        """Return the map that averages functions over neighbours, times factors."""
+        n_anchors = resolve_n_anchors(self.n_anchors, len(functions))
+        kept = choose_anchors(n_anchors, len(functions), seed)
+        if reduced is None:
+            anchors = np.arange(self.graph_.shape[0])[self._apart.rows][kept]
+            average = n_neighbors, nystroem_weights, factors
+            return DistanceMap(anchors, functions[kept], *average)
+        keys = reduced[kept].astype(np.float32)
+        index = build_ivf(keys, functions[kept], seed=seed)
+        return NystroemMap(pca, index, factors, n_neighbors)
 
     def _make_network(self, pca, reduced, centre, scale, seed):
         """Make an untrained network with an output per entry of `centre`, and its map.
@@ -421,8 +451,6 @@ class GrEASE(
         `reduced` are principal components of the training samples; `centre` and `scale`
         are the means and the unit of the functions.
         """
-        deviation = reduced.std()
-        input_scale = 1.0 / deviation if deviation > 0 else 1.0
         module = import_networks("GrEASE with a network").make_perceptron(
             reduced.shape[1],
             tuple(self.hidden_layer_sizes),
@@ -430,7 +458,7 @@ class GrEASE(
             seed=seed,
             noise=INPUT_NOISE,
         )
-        return OutOfSampleMap(pca, centre, scale, input_scale=input_scale), module
+        return OutOfSampleMap(pca, centre, scale), module
 
     def _fit_network(self, functions, pca, reduced, seed):
         """Train a network on functions, and return its map."""
@@ -447,7 +475,7 @@ class GrEASE(
         )
         return mapping
 
-    def _fit_minibatch(self, pca, reduced, seed):
+    def _fit_batches(self, graph, pca, reduced, seed):
         """Train a network on batches of edges, and return eigenvalues and its map."""
         from celltyping._nn import _rayleigh
         from celltyping._nn._training import predict_float64
@@ -456,9 +484,9 @@ class GrEASE(
         targets, masses = np.empty((len(reduced), 0)), np.ones(len(reduced))
         centre = np.zeros(n_functions)
         if self.laplacian != "unnormalized":
-            masses = positive_degrees(self.graph_)
+            masses = positive_degrees(graph)
         if self.laplacian == "symmetric":
-            targets = _degree_roots(self.graph_)
+            targets = degree_roots(graph)
             centre = np.append(centre, targets.mean())
             targets = targets - centre[-1]
         mapping, module = self._make_network(pca, reduced, centre, 1.0, seed)
@@ -466,7 +494,7 @@ class GrEASE(
         mapping.net = _rayleigh.learn_coordinates(
             module,
             inputs,
-            self.graph_,
+            graph,
             masses,
             targets,
             max_epochs=self.max_epochs,
@@ -474,11 +502,9 @@ class GrEASE(
         )
         outputs = predict_float64(mapping.net.module_, inputs, self.device_)
         functions = outputs[:, :n_functions]
-        values, shift, rotation = rotation_to_eigenvectors(
-            self.graph_, functions, masses
-        )
+        values, shift, rotation = rotation_to_eigenvectors(graph, functions, masses)
         if self.laplacian == "symmetric":
-            roots = _degree_roots(self.graph_)
+            roots = degree_roots(graph)
             rotation *= signs((functions - shift) @ rotation * roots)
         _rayleigh.rotate_outputs(mapping.net.module_, shift, rotation)
         return values[: self.n_components], mapping
@@ -505,6 +531,7 @@ class GrEASE(
         if self.diffusion_time > 0:
             remaining = np.maximum(1.0 - self.eigenvalues_, 0.0)
             coordinates = coordinates * remaining**self.diffusion_time
+        coordinates[self._apart.find(X)] = 0.0
         return coordinates
 
     def transform(self, X):
@@ -512,8 +539,10 @@ class GrEASE(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples, new or old.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, n_fitted)
+            Samples, new or old; with ``metric="precomputed"`` their distances to all
+            fitted samples, or to the nearest ones as a sparse matrix.
 
         Returns
         -------
@@ -527,6 +556,7 @@ class GrEASE(
         """
         check_is_fitted(self)
         X = self._validate_X(X, reset=False)
+        self._apart.find(X, warn=True)
         return self._coordinates(X).astype(X.dtype, copy=False)
 
     @restore_on_error
@@ -535,8 +565,12 @@ class GrEASE(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, n_samples)
+            The samples. With ``metric="precomputed"`` the distances between all of
+            them, or a sparse matrix of those to neighbours, as
+            :func:`sklearn.neighbors.kneighbors_graph` computes them with
+            ``mode="distance"``; at most `n_neighbors` of each row are used.
         y : None, default=None
             Not used; here for scikit-learn's conventions.
 
@@ -551,7 +585,7 @@ class GrEASE(
     def net_(self):
         """The network, a `skorch.NeuralNet`, if there is one."""
         check_is_fitted(self)
-        if isinstance(self._map, NystroemMap):
+        if isinstance(self._map, (NystroemMap, DistanceMap)):
             raise AttributeError(
                 "there is no net_: eigenvectors were computed, and new samples are "
                 "mapped by their neighbours; n_anchors=0 trains a network"
@@ -561,11 +595,6 @@ class GrEASE(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.pairwise = is_string(self.metric, "precomputed")
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _degree_roots(graph):
-    """Return the roots of the degrees, in one column of mean square 1."""
-    degrees = positive_degrees(graph)
-    return np.sqrt(degrees / degrees.mean())[:, np.newaxis]

@@ -10,7 +10,6 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    clone,
 )
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -24,18 +23,29 @@ from celltyping._utils._validation import (
     validate_array,
     validate_samples,
 )
+from celltyping.transformers import _numap_steps as steps
 from celltyping.transformers._embedding import layout, training
-from celltyping.transformers._embedding.laplacian import leading_eigenvectors
-from celltyping.transformers._embedding.neighbors import build_graph, encode_target
-from celltyping.transformers._embedding.out_of_sample import InputPCA, flatten
+from celltyping.transformers._embedding.distances import (
+    DistanceMap,
+    check_distances,
+    with_diagonal,
+)
+from celltyping.transformers._embedding.neighbors import encode_target
+from celltyping.transformers._embedding.out_of_sample import flatten
+from celltyping.transformers._embedding.sharing import Apart
 from celltyping.transformers._grease import GrEASE
 from celltyping.transformers._mlp_encoder import MLPEncoder
 
 # Parameters of the encoder if they are not given; never changed.
 DEFAULT_ENCODER = MLPEncoder()
 
+# What becomes of samples without neighbours, for warnings.
+APART = "they are placed in one position apart from the others"
+
 # Attributes that are not defined after every fit.
 OPTIONAL_ATTRIBUTES = (
+    "loss_curve_",
+    "n_iter_",
     "spectral_",
     "spectral_embedding_",
     "decoder_net_",
@@ -44,8 +54,13 @@ OPTIONAL_ATTRIBUTES = (
 
 
 def _has_decoder(estimator):
-    """Return whether there is a decoder, for `available_if`."""
-    return training.is_own_decoder(estimator.decoder) or bool(estimator.decoder)
+    """Return True, or raise an error without a decoder, for `available_if`."""
+    if training.has_decoder(estimator.decoder):
+        return True
+    raise AttributeError(
+        "NUMAP has no way back from positions to features without a decoder: pass "
+        "decoder=True, or a torch.nn.Module, and call fit"
+    )
 
 
 class NUMAP(
@@ -72,7 +87,7 @@ class NUMAP(
         Scale of the embedding.
     metric : str or callable, default="euclidean"
         Metric of the graph: a name that :class:`sklearn.neighbors.NearestNeighbors`
-        accepts, or a function of two rows.
+        accepts, or a function of two rows. "precomputed": X holds distances, see `fit`.
     metric_params : dict, default=None
         Keyword arguments of the metric.
     n_input_components : int or None, default=50
@@ -82,16 +97,19 @@ class NUMAP(
     init : {"spectral", "pca"}, GrEASE or array-like of shape \
             (n_samples, n_components), default="spectral"
         Start of the layout. "spectral": the leading eigenvectors of the graph's
-        Laplacian. "pca": principal components. A `GrEASE`: the coordinates of a clone,
-        whose seed is NUMAP's if its `random_state` is None. An array: the positions
-        themselves, for which a range of about 10 is suitable.
+        Laplacian. "pca": principal components. A `GrEASE`: the first `n_components`
+        coordinates of a clone, in a range of 10 (noise in dimensions beyond its
+        coordinates); its seed is NUMAP's if its `random_state` is None. An array: the
+        positions themselves, for which a range of about 10 is suitable; not for
+        cross-validation, whose folds have other samples.
     spectral_weight : float, default=0.0
         Share of the spectral coordinates in the embedding: 0 is UMAP, 1 a spectral
         embedding.
     encoder : MLPEncoder or torch.nn.Module, default=None
         The network and its training. A module is short for
-        ``MLPEncoder(module=module)``. None: ``MLPEncoder()``; to tune parameters such
-        as ``encoder__dropout``, pass an `MLPEncoder`.
+        ``MLPEncoder(module=module)``. None: ``MLPEncoder()``, which is also what
+        parameters such as ``encoder__dropout`` then refer to. Must be None if X holds
+        distances.
     n_anchors : int or "auto", default="auto"
         Number of training samples stored to refine the network's output. 0: the network
         alone maps samples. "auto": all, but at most 100,000; and none if held-out
@@ -141,23 +159,26 @@ class NUMAP(
     layout_ : ndarray of shape (n_samples, n_components)
         The layout that the network learnt.
     graph_ : csr_array of shape (n_samples, n_samples), dtype=float32
-        The fuzzy graph: degrees of membership of neighbours, between 0 and 1.
+        The fuzzy graph: degrees of membership of neighbours, between 0 and 1. Samples
+        at the maximum of a bounded metric, such as sets without a common element under
+        "jaccard", are no neighbours.
     spectral_embedding_ : ndarray of shape (n_samples, n_spectral_components)
         The spectral coordinates. Defined only if `init` is "spectral" or a `GrEASE`.
     spectral_ : GrEASE
         Fitted model of the spectral coordinates. Defined only if `init` is a `GrEASE`
         or new samples need spectral coordinates.
     net_ : skorch.NeuralNet
-        The encoder.
+        The encoder. Defined only if X has features.
     decoder_net_ : skorch.NeuralNet
         The decoder. Defined only if there is one.
     loss_curve_ : ndarray of shape (`n_iter_`,)
         Mean loss of each epoch in which the encoder learnt the layout: smooth L1 in
-        units of the layout's standard deviation.
+        units of the layout's standard deviation. Defined only if X has features.
     fine_tune_loss_curve_ : ndarray of shape (n_fine_tune_epochs,)
         Mean of UMAP's loss in each epoch of fine-tuning. Defined only after any.
     n_iter_ : int
-        Number of epochs in which the encoder learnt the layout.
+        Number of epochs in which the encoder learnt the layout. Defined only if X has
+        features.
     n_anchors_ : int
         Number of stored training samples.
     device_ : str
@@ -179,7 +200,13 @@ class NUMAP(
     With anchors, the position of a new sample is a weighted mean of the layout over the
     ten nearest ones. A squared distance is the one between the samples in units of the
     one to a near neighbour, plus 0.3 times the one between the network's output and the
-    anchor's position in units of the layout's variance.
+    anchor's position in units of the layout's variance. If X holds distances, their
+    squares are used alone, and there is no network.
+
+    Samples that have nothing in common with any other, such as rows of zeros under
+    "cosine" or sets without a common element under "jaccard", have no neighbours. A
+    warning counts them. They are placed in one position apart from the others, where
+    new samples without anything in common with the fitted ones are mapped, too.
 
     References
     ----------
@@ -300,15 +327,21 @@ class NUMAP(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples. With a module of your own they may have more dimensions.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, n_samples)
+            The samples. With a module of your own they may have more dimensions. With
+            ``metric="precomputed"`` the distances between all samples, or a sparse
+            matrix of those to neighbours, as
+            :func:`sklearn.neighbors.kneighbors_graph` computes them with
+            ``mode="distance"``; at most `n_neighbors` of each row are used.
         y : array-like of shape (n_samples,), default=None
             Types, which then count beside the distances (see `target_weight`); unknown
             ones are marked as `unlabeled_marker` says.
         neighbor_graph : sparse matrix of shape (n_samples, n_samples), default=None
             Distances to the neighbours of each sample, as
             :func:`sklearn.neighbors.kneighbors_graph` computes them with
-            ``mode="distance"``, instead of a search by `n_neighbors` and `metric`.
+            ``mode="distance"``, instead of a search by `metric`; X is a table, from
+            which the encoder learns. At most `n_neighbors` of each row are used.
 
         Returns
         -------
@@ -329,70 +362,87 @@ class NUMAP(
         networks = training.import_networks("NUMAP")
         encoder = self._resolve_encoder()
         curve = layout.fit_curve(self.min_dist, self.spread)
-        training.check_encoder(encoder, self.init, self.spectral_weight)
+        training.check_parameters(self, encoder)
         earlier = earlier_decoder = None
         if self.warm_start and hasattr(self, "_map"):
             training.check_warm_start(self._networks, self, encoder)
             earlier, earlier_decoder = self._map, getattr(self, "decoder_net_", None)
             self._validate_X(X, reset=False)
         X = self._validate_X(X, reset=True)
+        training.check_init(self, X.shape[0])
         codes = encode_target(X, y, self.unlabeled_marker, self.target_weight)
         random_state = check_random_state(self.random_state)
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         self.device_ = networks.resolve_device(self.device)
         shape = X.shape[0], self.n_components
-        start = self._map_samples(X) if earlier else layout.read_start(self.init, shape)
+        start = layout.read_start(self.init, shape, continues=earlier is not None)
+        if earlier is not None:
+            start = self._map_samples(X)
         run = {"device": self.device_, "seed": seed, "verbose": self.verbose}
-
-        # Step 1: the graph of nearest neighbours.
-        pca = InputPCA(self.metric) if earlier is None else earlier.pca
-        if earlier is None:
-            pca.fit(flatten(X), self.n_input_components, seed=seed)
-        reduced = pca.transform(flatten(X))
-        graph = self._build_graph(X, reduced, neighbor_graph, codes, seed)
-        if earlier is None:
-            pca.scale_to_neighbors(reduced, graph.indices)
-        self.graph_ = graph.weights
-
-        # Step 2: the layout.
         for name in OPTIONAL_ATTRIBUTES:
             vars(self).pop(name, None)
-        coordinates = self._find_coordinates(X, encoder, seed)
+
+        # Step 1: the graph of nearest neighbours.
+        pca, reduced = steps.reduce_features(self, X, earlier, seed)
+        graph = steps.build_graph(self, X, reduced, neighbor_graph, codes, seed)
+        self.graph_ = graph.weights
+        metric = self.metric if neighbor_graph is None else None
+        self._apart = Apart(flatten(X), metric, graph.memberships, APART)
+        if earlier is None and pca is not None:
+            pca.set_units(reduced, graph.indices)
+
+        # Step 2: the layout of the samples that have neighbours.
+        rows = self._apart.rows
+        joined = self.graph_[rows][:, rows]
+        vars(self).update(steps.find_coordinates(self, X, joined, encoder, seed))
+        coordinates = getattr(self, "spectral_embedding_", None)
+        samples = training.Samples(X, reduced, coordinates).take(rows)
+        start = None if start is None else start[rows]
         if start is None:
-            start = layout.find_start(
-                self.graph_, reduced, coordinates, self.n_components, random_state, seed
-            )
-        forces = self._make_forces(curve, graph)
-        options = {"n_epochs": self.n_epochs, "n_jobs": self.n_jobs, **run}
-        self.layout_ = layout.lay_out(self.graph_, start, forces, **options)
-        if coordinates is not None:
-            self.layout_ = layout.mix(self.layout_, coordinates, self.spectral_weight)
+            options = self.n_components, random_state, seed
+            start = layout.find_start(joined, *samples[1:], *options)
+        forces = steps.make_forces(self, curve, graph, rows)
+        positions = steps.lay_out(self, joined, start, forces, samples, run)
+        self._apart.position = layout.position_apart(positions)
+        self.layout_ = self._apart.fill(positions, X.shape[0])
 
-        # Step 3: the out-of-sample map.
-        samples = training.Samples(X, reduced, coordinates)
-        fitted = training.fit_map(
-            samples,
-            self.layout_,
-            self.graph_,
-            forces,
-            pca=pca,
-            encoder=encoder,
-            n_anchors=self.n_anchors,
-            n_neighbors=self.n_neighbors,
-            anchors_needed=codes is not None or self.spectral_weight > 0,
-            earlier=earlier,
-            spectral_net=self.spectral_.net_ if encoder.weights == "spectral" else None,
-            **run,
-        )
-        self._set_map(*fitted, encoder, X)
-
-        # Step 4: the embedding.
-        embedding = self._map_samples(X, coordinates)
+        # Step 3: the out-of-sample map, and the embedding.
+        if pca is None:
+            self._map = steps.make_distance_map(self, seed)
+        else:
+            needed = codes is not None or self.spectral_weight > 0
+            options = {"pca": pca, "earlier": earlier, "anchors_needed": needed, **run}
+            self._fit_map(samples, positions, joined, forces, encoder, **options)
+        self.n_anchors_ = self._map.n_anchors
+        self._networks = training.describe_networks(self, encoder)
+        self._sample_shape = X.shape[1:]
+        self._n_features_out = self.n_components
+        embedding = self._map_samples(with_diagonal(X, pca is None), coordinates)
         self.embedding_ = embedding.astype(X.dtype, copy=False)
-        if _has_decoder(self):
-            args = self.decoder, self._map, samples, embedding, encoder
+        if training.has_decoder(self.decoder):
+            args = self.decoder, self._map, samples, embedding[rows], encoder
             self.decoder_net_ = training.fit_decoder(*args, earlier_decoder, **run)
         return self
+
+    def set_params(self, **params):
+        """Set parameters of this estimator and of its encoder.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters. Those of the encoder, such as ``encoder__dropout``, make an
+            `MLPEncoder` if `encoder` is None or a module.
+
+        Returns
+        -------
+        self : NUMAP
+            The estimator.
+        """
+        encoder = params.get("encoder", self.encoder)
+        nested = any(name.startswith("encoder__") for name in params)
+        if nested and not isinstance(encoder, MLPEncoder):
+            params["encoder"] = MLPEncoder(module=encoder)
+        return super().set_params(**params)
 
     def _resolve_encoder(self):
         """Return the encoder's parameters, of the default or of a module, too."""
@@ -421,99 +471,42 @@ class NUMAP(
                 f"X has samples of shape {X.shape[1:]}, but those that were fitted "
                 f"have {self._sample_shape}"
             )
+        if training.is_string(self.metric, "precomputed"):
+            check_distances(X, "X", between_fitted=reset)
         return X
 
-    def _build_graph(self, X, reduced, neighbor_graph, codes, seed):
-        """Build the graph of nearest neighbours, see `build_graph`."""
-        # Distances between rows of fewer columns take less time; if no column was left
-        # out, they are the same.
-        with np.errstate(over="ignore"):  # the search refuses infinite values
-            euclidean = self.metric == "euclidean"
-            table = reduced.astype(np.float32) if euclidean else flatten(X)
-        return build_graph(
-            table,
+    def _fit_map(self, samples, positions, graph, forces, encoder, **options):
+        """Train the map from features to positions, see `training.fit_map`."""
+        self._map, self.loss_curve_, fine_tune_loss_curve = training.fit_map(
+            samples,
+            positions,
+            graph,
+            forces,
+            encoder=encoder,
+            n_anchors=self.n_anchors,
             n_neighbors=self.n_neighbors,
-            neighbor_graph=neighbor_graph,
-            codes=codes,
-            target_weight=self.target_weight,
-            metric=self.metric,
-            metric_params=self.metric_params,
-            random_state=seed,
-            n_jobs=self.n_jobs,
+            spectral_net=self.spectral_.net_ if encoder.weights == "spectral" else None,
+            **options,
         )
-
-    def _find_coordinates(self, X, encoder, seed):
-        """Return the spectral coordinates, None without, and set their attributes."""
-        n_coordinates = training.count_coordinates(self, encoder, X.shape[0])
-        if n_coordinates is None:
-            return None
-        if n_coordinates < 1:
-            coordinates = np.zeros((X.shape[0], 1))
-        elif isinstance(self.init, GrEASE) or training.list_spectral_needs(encoder):
-            self.spectral_ = self._make_grease(n_coordinates, X, encoder, seed)
-            self.spectral_.fit(flatten(X))
-            coordinates = self.spectral_.embedding_.astype(np.float64)
-        else:
-            _, coordinates = leading_eigenvectors(
-                self.graph_, n_coordinates, random_state=seed
-            )
-        self.spectral_embedding_ = coordinates
-        return coordinates
-
-    def _make_grease(self, n_coordinates, X, encoder, seed):
-        """Make an unfitted GrEASE, from `init` or with the same graph as NUMAP."""
-        if isinstance(self.init, GrEASE):
-            grease = clone(self.init)
-            if grease.random_state is None:
-                grease.random_state = seed
-            return grease
-        shared = ("metric", "metric_params", "n_input_components")
-        shared += ("device", "n_jobs", "verbose")
-        return GrEASE(
-            n_coordinates,
-            n_neighbors=min(self.n_neighbors, X.shape[0] - 1),
-            solver="exact",
-            n_anchors=0 if encoder.weights == "spectral" else self.n_anchors,
-            hidden_layer_sizes=encoder.hidden_layer_sizes,
-            random_state=seed,
-            **{name: getattr(self, name) for name in shared},
-        )
-
-    def _make_forces(self, curve, graph):
-        """Return the forces of the layout, with the density term if it is wanted."""
-        density = None
-        if self.densmap:
-            density = layout.Density(
-                layout.original_radii(graph.weights, graph.indices, graph.distances),
-                self.dens_frac,
-                self.dens_lambda,
-                self.dens_var_shift,
-                self.dens_subsample_size,
-            )
-        strength = self.negative_sample_rate, self.repulsion_strength
-        return layout.Forces(*curve, *strength, density)
-
-    def _set_map(self, mapping, loss_curve, fine_tune_loss_curve, encoder, X):
-        """Set the attributes of a trained map."""
-        self._map, self.loss_curve_ = mapping, loss_curve
-        self._networks = training.describe_networks(self, encoder)
-        self._sample_shape = X.shape[1:]
-        self._n_features_out = self.n_components
-        self.n_anchors_ = mapping.n_anchors
-        self.n_iter_ = len(loss_curve)
+        self.n_iter_ = len(self.loss_curve_)
         if fine_tune_loss_curve is not None:
             self.fine_tune_loss_curve_ = fine_tune_loss_curve
 
-    def _map_samples(self, X, coordinates=None):
+    def _map_samples(self, X, coordinates=None, *, warn=False):
         """Map samples to positions, with spectral coordinates if they are needed."""
         if self._map.needs_coordinates and coordinates is None:
-            coordinates = self.spectral_.transform(X).astype(np.float64)
-        return self._map(X, coordinates, device=self.device_, n_jobs=self.n_jobs)
+            coordinates = self.spectral_._coordinates(X).astype(X.dtype)
+            coordinates = coordinates.astype(np.float64)
+        positions = self._map(X, coordinates, device=self.device_, n_jobs=self.n_jobs)
+        positions[self._apart.find(flatten(X), warn=warn)] = self._apart.position
+        return positions
 
     @property
     def net_(self):
-        """The encoder, a `skorch.NeuralNet`."""
+        """The encoder, a `skorch.NeuralNet`, if X had features."""
         check_is_fitted(self)
+        if isinstance(self._map, DistanceMap):
+            raise AttributeError("there is no net_: metric='precomputed' needs none")
         return self._map.net
 
     def transform(self, X):
@@ -521,8 +514,10 @@ class NUMAP(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples, new or old.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, n_fitted)
+            Samples, new or old; with ``metric="precomputed"`` their distances to all
+            fitted samples, or to the nearest ones as a sparse matrix.
 
         Returns
         -------
@@ -536,7 +531,7 @@ class NUMAP(
         """
         check_is_fitted(self)
         X = self._validate_X(X, reset=False)
-        return self._map_samples(X).astype(X.dtype, copy=False)
+        return self._map_samples(X, warn=True).astype(X.dtype, copy=False)
 
     @restore_on_error
     def fit_transform(self, X, y=None, **fit_params):
@@ -544,8 +539,9 @@ class NUMAP(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or \
+                (n_samples, n_samples)
+            The samples, or distances between them.
         y : array-like of shape (n_samples,), default=None
             Types, as in `fit`.
         **fit_params
@@ -586,11 +582,13 @@ class NUMAP(
             self.decoder_net_.module_, self._map.standardize(X), self.device_
         )
         if not training.is_own_decoder(self.decoder):
-            features = self._map.pca.inverse_transform(features / self._map.input_scale)
+            pca = self._map.pca
+            features = pca.inverse_transform(features / pca.input_scale)
         return features.reshape(len(X), *self._sample_shape).astype(X.dtype, copy=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self._resolve_encoder().module is None
+        tags.input_tags.pairwise = training.is_string(self.metric, "precomputed")
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

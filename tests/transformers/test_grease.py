@@ -13,6 +13,10 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import pairwise_distances
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
+from sklearn.pipeline import make_pipeline
 
 from celltyping import GrEASE
 from celltyping.metrics import grassmann_score
@@ -338,3 +342,110 @@ def test_only_networks_need_torch(few, monkeypatch):
 def test_feature_names(few):
     names = GrEASE(3).fit(few[0]).get_feature_names_out()
     assert names.tolist() == ["grease0", "grease1", "grease2"]
+    with pytest.raises(NotFittedError):
+        GrEASE().get_feature_names_out()
+
+
+# ----------------------------------------- distances as X, rows with nothing in common
+
+
+@pytest.mark.parametrize("kind", LAPLACIANS)
+def test_distances_as_X(few, kind):
+    rng = np.random.default_rng(0)  # no ties
+    train, test = (part + 0.01 * rng.random(part.shape) for part in few)
+    expected = GrEASE(3, laplacian=kind, n_neighbors=12).fit(train)
+    new = pairwise_distances(test, train)
+    for table in (
+        pairwise_distances(train),
+        kneighbors_graph(train, 12, mode="distance"),
+    ):
+        options = {"laplacian": kind, "n_neighbors": 12, "metric": "precomputed"}
+        grease = GrEASE(3, **options).fit(table)
+        np.testing.assert_allclose(grease.eigenvalues_, expected.eigenvalues_, 1e-4)
+        np.testing.assert_allclose(grease.embedding_, expected.embedding_, atol=1e-3)
+        np.testing.assert_allclose(
+            grease.transform(new), expected.transform(test), atol=0.01
+        )
+        again = through_pickle(grease)
+        np.testing.assert_array_equal(again.transform(new), grease.transform(new))
+    fitted = grease.fit(pairwise_distances(train))
+    table = pairwise_distances(train)
+    np.testing.assert_array_equal(fitted.transform(table), fitted.embedding_)
+    some = GrEASE(3, n_anchors=60, **options).fit(table)
+    np.testing.assert_array_equal(some.eigenvalues_, fitted.eigenvalues_)
+    assert grassmann_score(fitted.transform(new), some.transform(new)) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"solver": "minibatch"}, "solver must be 'auto' or 'exact', got 'minibatch'"),
+        ({"n_anchors": 0}, "n_anchors must be 'auto' or at least 1, got 0"),
+        ({"metric_params": {"p": 1}}, "metric_params must be None"),
+    ],
+)
+def test_parameters_that_need_features(few, params, message):
+    with pytest.raises(ValueError, match=message):
+        GrEASE(metric="precomputed", **params).fit(pairwise_distances(few[0]))
+
+
+def test_matrices_that_are_no_distances(few):
+    grease = GrEASE(metric="precomputed")
+    for wrong, message in (
+        (few[0], r"X must be a square matrix .* got shape \(200, 64\)"),
+        (few[0] @ few[0].T, "turn similarities, such as NBLAST scores, into distance"),
+        (kneighbors_graph(few[0], 9), "mode='distance' instead of 'connectivity'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            grease.fit(wrong)
+
+
+def test_cross_validation_of_distances(few):
+    y = load_digits().target[np.random.default_rng(0).permutation(1797)[:200]]
+    pipeline = make_pipeline(GrEASE(8, metric="precomputed"), KNeighborsClassifier(3))
+    table = pairwise_distances(few[0])
+    assert cross_val_score(pipeline, table, y, cv=3).mean() > 0.7
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", LAPLACIANS)
+def test_samples_without_neighbors_have_coordinates_0(few, kind, way):
+    train = few[0].copy()
+    train[[5, 9, 30]] = 0
+    rest = np.delete(np.arange(200), [5, 9, 30])
+    grease = GrEASE(3, metric="cosine", laplacian=kind, random_state=0, **way)
+    with pytest.warns(UserWarning, match="3 of 200 rows .* their coordinates are 0"):
+        grease.fit(train)
+    expected = clone(grease).fit(train[rest])
+    np.testing.assert_array_equal(grease.embedding_[[5, 9, 30]], 0)
+    if way is not MINIBATCH:
+        found = grease.eigenvalues_
+        np.testing.assert_allclose(found, expected.eigenvalues_, rtol=1e-5)
+    if not way:
+        np.testing.assert_allclose(
+            grease.embedding_[rest], expected.embedding_, atol=1e-4
+        )
+    with pytest.warns(UserWarning, match="1 of 1 rows .* common with the fitted ones"):
+        assert grease.transform(np.zeros((1, 64))).tolist() == [[0, 0, 0]]
+
+
+def test_fewer_samples_with_neighbors_than_coordinates():
+    X = np.eye(8)
+    X[1] = X[0] + X[2]
+    message = r"n_components \(3\) must be less than .* have neighbours .* = 3\)"
+    with (
+        pytest.raises(ValueError, match=message),
+        pytest.warns(UserWarning, match="5 of 8 rows"),
+    ):
+        GrEASE(3, metric="cosine", n_neighbors=2).fit(X)
+
+
+def test_an_outlier_does_not_blur_the_others(few):
+    train = few[0].copy()
+    train[7] *= 1e6
+    rest = np.arange(200) != 7
+    exact = GrEASE(2, random_state=0).fit(train)
+    assert len(np.unique(exact.embedding_, axis=0)) == 200
+    network = GrEASE(2, n_anchors=0, hidden_layer_sizes=(64, 64), random_state=0)
+    found = network.fit(train).embedding_
+    assert grassmann_score(exact.embedding_[rest], found[rest]) < 0.05

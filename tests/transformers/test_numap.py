@@ -11,12 +11,14 @@ import torch
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.metrics import silhouette_score
-from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
+from sklearn.metrics import pairwise_distances, silhouette_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors, kneighbors_graph
+from sklearn.pipeline import make_pipeline
 
 from celltyping import NUMAP, GrEASE, MLPEncoder
 from celltyping._nn._losses import SMALLEST
-from celltyping.metrics import density_correlation
+from celltyping.metrics import density_correlation, make_neighborhood_scorer
 from celltyping.transformers._embedding.layout import fit_curve
 from tests._numap import (
     NEW,
@@ -353,14 +355,26 @@ def test_start_positions():
     [
         (np.zeros((120, 3)), r"init must have shape \(120, 2\), .* got \(120, 3\)"),
         (np.zeros((119, 2)), r"init must have shape \(120, 2\), .* got \(119, 2\)"),
-        (np.full((120, 2), np.nan), "Input init contains NaN"),
-        (np.zeros(120), "Expected 2D array, got 1D array"),
+        (np.full((120, 2), np.nan), "init must be an array of finite .* got nan"),
+        (
+            np.zeros(120),
+            r"init must have shape \(120, 2\), .* got \(120,\); an array d",
+        ),
+        ([["a", "b"]] * 120, r"init must be 'spectral', .* of shape \(120, 2\), got"),
+        (GrEASE(n_neighbors=-1), "The 'n_neighbors' parameter of GrEASE must be"),
+        (GrEASE(120), r"n_components \(120\) must be less than the number of samples"),
         ("random", "The 'init' parameter of NUMAP must be"),
     ],
 )
 def test_start_positions_that_are_refused(init, message):
     with pytest.raises(ValueError, match=message):
         quick(init=init).fit(X)
+    numap = quick(warm_start=True).fit(X).set_params(init=init)
+    if np.shape(init) == (119, 2):  # positions come from the fit before
+        numap.fit(X)
+        return
+    with pytest.raises(ValueError, match=message):
+        numap.fit(X)
 
 
 def test_spectral_coordinates_of_images():
@@ -407,12 +421,6 @@ def test_metrics():
         np.testing.assert_allclose(moved, numap.embedding_, atol=1e-6)
 
 
-def test_cosine_of_a_row_of_zeros():
-    data = X.copy()
-    data[3] = 0
-    assert np.isfinite(embed(data, metric="cosine")).all()
-
-
 # -------------------------------------------------------------------- neighbour graphs
 
 
@@ -426,7 +434,8 @@ def test_neighbor_graph(layout):
     same = quick().fit(X, neighbor_graph=with_self)
     np.testing.assert_array_equal(same.graph_.toarray(), found.graph_.toarray())
     np.testing.assert_array_equal(same.embedding_, found.embedding_)
-    again = quick().fit_transform(X, neighbor_graph=graph)
+    more = kneighbors_graph(X, 20, mode="distance")
+    again = quick(n_neighbors=7).fit_transform(X, neighbor_graph=more)
     np.testing.assert_array_equal(again, found.embedding_)
 
 
@@ -438,26 +447,222 @@ def test_neighbor_graph_decides_who_is_near():
     np.testing.assert_allclose(numap.graph_.toarray(), expected.toarray(), 1e-4)
 
 
-def test_rows_of_different_length_in_a_neighbor_graph():
-    graph = kneighbors_graph(X, 9, mode="distance").tolil()
-    row = graph[4].toarray().ravel()
-    graph[4] = np.where(row <= np.sort(row[row > 0])[4], row, 0)
-    found = quick().fit(X, neighbor_graph=graph)
-    expected = quick(n_neighbors=5).fit(X)
-    np.testing.assert_allclose(found.graph_.toarray(), expected.graph_.toarray(), 1e-4)
+def test_a_row_without_neighbors_in_a_neighbor_graph():
+    graph = kneighbors_graph(X, 7, mode="distance").tolil()
+    graph[4], graph[:, 4] = 0, 0
+    graph = sparse.csr_array(graph)
+    with pytest.warns(UserWarning, match="1 of 120 rows of X, such as row 4, have no"):
+        numap = quick().fit(X, neighbor_graph=graph)
+    assert numap.graph_[[4]].nnz == 0
+    assert numap.n_anchors_ == 119
+    rest = np.delete(numap.layout_, 4, axis=0)
+    assert (numap.layout_[4] < rest.min(axis=0)).all()
+    # The graph says nothing of it, but its features do.
+    assert np.linalg.norm(rest - numap.embedding_[4], axis=1).min() < 2
 
 
 def test_neighbor_graphs_that_are_refused():
     graph = kneighbors_graph(X, 7, mode="distance")
-    missing = graph.copy()
-    missing.data[missing.indptr[5] : missing.indptr[6]] = 0
-    missing.eliminate_zeros()
     cases = [
         (graph.toarray(), "neighbor_graph must be a sparse matrix of distances"),
         (graph[:, :100], r"must have shape \(120, 120\), .* got \(120, 100\)"),
-        (-graph, "must hold distances, finite and at least 0"),
-        (missing, "none for 1 of 120 samples, such as sample 5"),
+        (-graph, "neighbor_graph must hold distances: finite, at least 0"),
+        (kneighbors_graph(X, 7), "stored in neighbor_graph are 1"),
     ]
     for wrong, message in cases:
         with pytest.raises(ValueError, match=message):
             quick().fit(X, neighbor_graph=wrong)
+    with pytest.raises(ValueError, match="are two ways to pass distances"):
+        given().fit(pairwise_distances(X), neighbor_graph=graph)
+
+
+# ----------------------------------------------------------------------- distances as X
+
+
+def given(**options):
+    """Make a NUMAP of distances that takes little time."""
+    return NUMAP(metric="precomputed", n_epochs=40, random_state=0, **options)
+
+
+TABLE = pairwise_distances(X)
+
+
+def test_distances_as_X():
+    numap = given().fit(TABLE)
+    expected = quick().fit(X)
+    np.testing.assert_allclose(numap.graph_.toarray(), expected.graph_.toarray(), 1e-3)
+    np.testing.assert_allclose(numap.embedding_, numap.layout_, atol=0.2)
+    np.testing.assert_array_equal(numap.transform(TABLE), numap.embedding_)
+    np.testing.assert_array_equal(given().fit_transform(TABLE), numap.embedding_)
+    new = pairwise_distances(NEW, X)
+    placed = numap.transform(new)
+    model = KNeighborsClassifier(5).fit(numap.embedding_, TYPES)
+    assert model.score(placed, NEW_TYPES) > 0.9
+    np.testing.assert_array_equal(numap.transform(new[:1]), placed[:1])
+    nearest = kneighbors_graph(X, 15, mode="distance")
+    graphs = NearestNeighbors(n_neighbors=15).fit(X)
+    same = given().fit(nearest)
+    np.testing.assert_allclose(same.graph_.toarray(), numap.graph_.toarray(), 1e-4)
+    found = same.transform(graphs.kneighbors_graph(NEW, mode="distance"))
+    assert separation(found, NEW_TYPES) > 0.9
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(numap)).transform(new), placed
+    )
+    with pytest.raises(AttributeError, match="there is no net_"):
+        numap.net_  # noqa: B018
+    assert not any(hasattr(numap, name) for name in ("loss_curve_", "n_iter_"))
+    assert numap.n_anchors_ == 120
+    assert given(n_anchors=50).fit(TABLE).n_anchors_ == 50
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"spectral_weight": 0.5},
+        {"densmap": True},
+        {"init": np.array(X[:, :2])},
+        {"init": GrEASE(3, metric="precomputed")},
+        {"n_anchors": 40},
+        {"n_neighbors": 5},
+    ],
+)
+def test_parameters_with_distances(options):
+    plain, found = (given(**kept).fit(TABLE) for kept in ({}, options))
+    assert np.isfinite(found.embedding_).all()
+    assert np.abs(found.embedding_ - plain.embedding_).max() > 1e-3
+    supervised = given(target_weight=0.9).fit(TABLE, TYPES)
+    assert separation(supervised.embedding_, TYPES) > 0.95
+
+
+def test_components_of_a_graph_of_distances():
+    table = pairwise_distances(np.vstack([X, X + 1000]))
+    numap = given(n_neighbors=8).fit(table)
+    side = np.repeat([0, 1], 120)
+    assert separation(numap.embedding_, side) == 1
+    assert separation(numap.embedding_, np.tile(TYPES, 2)) > 0.9
+
+
+def test_a_row_without_distances():
+    graph = kneighbors_graph(X, 15, mode="distance").tolil()
+    graph[4], graph[:, 4] = 0, 0
+    graph = sparse.csr_array(graph)
+    with pytest.warns(UserWarning, match="1 of 120 rows of X, such as row 4, have no"):
+        numap = given().fit(graph)
+    assert (numap.embedding_[4] < np.delete(numap.embedding_, 4, 0).min(axis=0)).all()
+    with pytest.warns(UserWarning, match="1 of 2 rows of X, such as row 1, have no"):
+        placed = numap.transform(sparse.csr_array(graph[[3, 4]]))
+    np.testing.assert_allclose(placed[1], numap.embedding_[4])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoder": MLPEncoder(dropout=0.1)}, "encoder must be None, got MLPEncoder"),
+        ({"decoder": True}, "decoder must be False, got True"),
+        ({"n_anchors": 0}, "n_anchors must be 'auto' or at least 1, got 0"),
+        ({"init": "pca"}, r"init must be 'spectral', a GrEASE\(metric='precomputed'\)"),
+        ({"init": GrEASE(2)}, "is 'precomputed' and that of init, a GrEASE, is 'eucl"),
+        ({"metric_params": {"p": 1}}, "metric_params must be None"),
+        ({"warm_start": True}, "warm_start must be False; continue from positions by"),
+    ],
+)
+def test_parameters_that_need_features(options, message):
+    with pytest.raises(ValueError, match=message):
+        given(**options).fit(TABLE)
+    init = GrEASE(2, metric="precomputed")
+    with pytest.raises(ValueError, match="metric is 'euclidean' and that of init"):
+        quick(init=init).fit(X)
+
+
+def test_search_of_parameters_with_distances():
+    pipeline = make_pipeline(given(), KNeighborsClassifier(3))
+    grid = {"numap__n_neighbors": [5, 12]}
+    search = GridSearchCV(pipeline, grid, cv=3, error_score="raise")
+    for table in (TABLE, sparse.csr_array(kneighbors_graph(X, 60, mode="distance"))):
+        assert search.fit(table, TYPES).best_score_ > 0.9
+        assert search.best_estimator_[0].n_features_in_ == 120
+    scorer = make_neighborhood_scorer(n_neighbors=5)
+    with pytest.raises(ValueError, match="in a test fold those to the training sample"):
+        cross_val_score(given(), TABLE, scoring=scorer, cv=2, error_score="raise")
+
+
+# --------------------------------------- outliers, and rows with nothing in common
+
+
+@pytest.mark.parametrize("outlier", ["entry", "row"])
+@pytest.mark.parametrize("init", ["spectral", "pca"])
+def test_an_outlier_leaves_the_map_as_it_is(outlier, init):
+    data, y = load_digits(return_X_y=True)
+    data, new, y, new_y = data[:400], data[400:700], y[:400], y[400:700]
+    spoilt = data.copy()
+    if outlier == "entry":
+        spoilt[7, 20] = -9999
+    else:
+        spoilt[7] *= 1e6
+    scores = []
+    for table in (data, spoilt):
+        numap = NUMAP(n_epochs=150, init=init, random_state=0).fit(table)
+        near = KNeighborsClassifier(5).fit(numap.embedding_, y)
+        scores.append(near.score(numap.transform(new), new_y))
+        assert 0.8 < numap.embedding_.std() / numap.layout_.std() < 1.2
+    assert scores[1] > scores[0] - 0.03
+
+
+def test_density_beside_an_outlier(uneven):
+    data = uneven[0].copy()
+    data[7] *= 1e6
+    options = {"densmap": True, "random_state": 0, "n_epochs": 200, "max_epochs": 10}
+    numap = make_numap(**options).fit(data)
+    rest = np.arange(300) != 7
+    assert density_correlation(data[rest], numap.layout_[rest]) > 0.5
+    assert density_correlation(data, numap.layout_) > 0.3
+
+
+@pytest.mark.parametrize("options", [{}, {"n_anchors": 0}, {"init": "pca"}])
+@pytest.mark.parametrize("as_table", [np.asarray, sparse.csr_array])
+def test_rows_of_zeros_under_cosine(as_table, options):
+    data = np.maximum(X, 0) + 0.01
+    data[[3, 7, 50]] = 0
+    with pytest.warns(
+        UserWarning, match="3 of 120 rows of X, such as row 3, have no n"
+    ):
+        numap = quick(metric="cosine", densmap=True, **options).fit(as_table(data))
+    apart, rest = numap.layout_[[3, 7, 50]], np.delete(numap.layout_, [3, 7, 50], 0)
+    np.testing.assert_array_equal(apart, apart[[0, 0, 0]])
+    assert (apart < rest.min(axis=0) - 1).all()
+    np.testing.assert_array_equal(numap.embedding_[[3, 7, 50]], apart)
+    joined = numap.graph_[[3, 7, 50]]
+    np.testing.assert_array_equal(np.unique(joined.indices), [3, 7, 50])
+    np.testing.assert_array_equal(joined.data, 1)
+    if not options:
+        alone = quick(metric="cosine", densmap=True).fit(np.delete(data, [3, 7, 50], 0))
+        np.testing.assert_allclose(alone.graph_.sum(), numap.graph_.sum() - 6, 1e-5)
+        assert numap.n_anchors_ == 117
+    with pytest.warns(
+        UserWarning, match="1 of 2 rows of X, such as row 0, .* fitted on"
+    ):
+        placed = numap.transform(as_table(data[[3, 4]]))
+    np.testing.assert_array_equal(placed[0], apart[0])
+
+
+def test_sets_without_a_common_element():
+    rng = np.random.default_rng(0)
+    sets = np.zeros((90, 12))
+    sets[:, :10] = rng.random((90, 10)) < 0.4
+    sets[:, 0] = 1
+    sets[5], sets[6] = np.eye(12)[10], np.eye(12)[11]
+    with pytest.warns(UserWarning, match="2 of 90 rows of X, such as row 5") as caught:
+        numap = quick(metric="jaccard").fit(sets)
+    assert len(caught) == 1
+    assert numap.graph_[[5, 6]].nnz == 0
+    np.testing.assert_array_equal(numap.embedding_[5], numap.embedding_[6])
+    assert (numap.embedding_[5] < np.delete(numap.layout_, [5, 6], 0).min(axis=0)).all()
+    message = "no two of them have anything in common under metric='hamming'"
+    with pytest.raises(ValueError, match=message):
+        quick(metric="hamming").fit(X)
+
+
+def test_a_regression_passes_on_its_y():
+    with pytest.raises(ValueError, match=r"NUMAP\(target_weight=0\) ignores y"):
+        quick().fit(X, X[:, 0])
+    np.testing.assert_array_equal(embed(y=X[:, 0], target_weight=0), embed())

@@ -297,6 +297,26 @@ def test_grid_search():
     assert search.best_estimator_.transform(NEW).shape == (80, 2)
 
 
+def test_parameters_of_an_encoder_that_is_not_given():
+    for encoder in (None, torch.nn.Linear(6, 2)):
+        numap = NUMAP(encoder=encoder).set_params(encoder__max_epochs=7, n_epochs=9)
+        assert (numap.encoder.max_epochs, numap.n_epochs) == (7, 9)
+        assert numap.encoder.module is encoder
+    numap = NUMAP().set_params(encoder=MLPEncoder((8,)), encoder__max_epochs=7)
+    assert repr(numap.encoder) == "MLPEncoder(hidden_layer_sizes=(8,), max_epochs=7)"
+    assert NUMAP().set_params(n_epochs=9).encoder is None
+    with pytest.raises(ValueError, match="Invalid parameter 'depth'"):
+        NUMAP().set_params(encoder__depth=7)
+    search = GridSearchCV(
+        NUMAP(n_epochs=20, random_state=0),
+        {"encoder__max_epochs": [1, 2]},
+        scoring=make_neighborhood_scorer(n_neighbors=8),
+        cv=2,
+        error_score="raise",
+    )
+    assert search.fit(X).best_estimator_.n_iter_ in (1, 2)
+
+
 def test_an_encoder_alone():
     encoder = MLPEncoder((8, 4), dropout=0.1)
     assert clone(encoder).get_params() == encoder.get_params()
@@ -424,7 +444,6 @@ def test_data_that_are_refused(data, y, message):
     ("parameters", "message"),
     [
         ({"metric": "miles"}, r"metric \('miles'\) must be a function or, for a dense"),
-        ({"metric": "precomputed"}, r"metric \('precomputed'\) must be a function"),
         ({"metric": "seuclidean"}, "needs metric_params: V, the variances"),
         ({"inputs": "spectral"}, "inputs='spectral' needs spectral coordinates, but"),
         (
@@ -463,6 +482,18 @@ def test_parameters_that_are_refused(parameters, message):
             "weights='one_hot' is a parameter of the perceptron",
         ),
         (
+            {"module": torch.nn.Linear(6, 2), "dropout": 0.1},
+            "dropout=0.1 is a parameter of the perceptron, .*; leave it at 0.2",
+        ),
+        (
+            {"module": torch.nn.Linear(6, 2), "input_noise": 0.0},
+            "input_noise=0.0 is a parameter of the perceptron",
+        ),
+        (
+            {"module": torch.nn.Linear(6, 2), "hidden_layer_sizes": (9,)},
+            r"hidden_layer_sizes=\(9,\) is a parameter of the perceptron",
+        ),
+        (
             {"weights": "spectral", "inputs": "both"},
             "inputs must be 'features', got 'both'",
         ),
@@ -499,9 +530,14 @@ def test_device():
 def test_metric_that_is_not_defined_for_a_row():
     data = X.copy()
     data[3] = 7.0
-    message = "metric='correlation' gives distances that are not finite, such as nan"
+    with pytest.warns(
+        UserWarning, match="1 of 120 rows of X, such as row 3, have no n"
+    ):
+        numap = quick(metric="correlation").fit(data)
+    np.testing.assert_array_equal(numap.embedding_[3], numap.layout_[3])
+    message = "gives distances that are not finite, such as nan"
     with pytest.raises(ValueError, match=message):
-        quick(metric="correlation").fit(data)
+        quick(metric=lambda a, b: np.nan).fit(X)
     with pytest.raises(ValueError, match="metric='correlation' needs a dense X"):
         quick(metric="correlation").fit(sparse.csr_array(X))
     with pytest.raises(ValueError, match=r"'chebyshev'.* for a sparse X, one of"):

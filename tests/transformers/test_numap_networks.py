@@ -127,8 +127,9 @@ def test_no_way_back():
     numap = quick().fit(X)
     for decoder in (False, np.False_):
         assert not hasattr(numap.set_params(decoder=decoder), "inverse_transform")
-    with pytest.raises(AttributeError, match="inverse_transform"):
+    with pytest.raises(AttributeError, match="inverse_transform") as caught:
         numap.inverse_transform(numap.embedding_)
+    assert "without a decoder: pass decoder=True" in str(caught.value.__cause__)
     with pytest.raises(NotFittedError):
         numap.set_params(decoder=True).inverse_transform(numap.embedding_)
     numap.set_params(decoder=np.True_).fit(X)
@@ -148,8 +149,14 @@ def test_bad_input_of_the_way_back():
     ):
         with pytest.raises(ValueError, match=message):
             quick(decoder=decoder).fit(X)
-    with pytest.raises(TypeError, match=r"decoder must be a torch\.nn\.Module"):
+    with pytest.raises(
+        TypeError, match=r"such as torch\.nn\.Linear\(2, 6\), got 'yes'"
+    ):
         quick(decoder="yes").fit(X)
+    # The widths are those of a perceptron as decoder, too.
+    own = torch.nn.Linear(6, 2)
+    numap = quick(module=own, decoder=True, hidden_layer_sizes=(9,)).fit(X)
+    assert numap.decoder_net_.module_.options["hidden_layer_sizes"] == (9,)
 
 
 # ------------------------------------------------------------------------- warm starts

@@ -39,6 +39,10 @@ RIDGE = 1e-12
 # Shift that makes the Laplacian invertible, relative to its largest eigenvalue.
 SHIFT = 1e-10
 
+# Means over neighbours are divided by at least this: an eigenvector whose eigenvalue is
+# near 1 says nothing about new samples, and would be stretched without end.
+LEAST_SHRINKAGE = 0.25
+
 
 def affinity_graph(indices, distances):
     """Turn nearest neighbours into affinities.
@@ -92,6 +96,28 @@ def positive_degrees(graph):
     """Return the sum of each node's affinities, 1 for a node without an edge."""
     degrees = graph.sum(axis=1)
     return np.where(degrees > 0, degrees, 1.0)
+
+
+def degree_roots(graph):
+    """Return the roots of the degrees, in one column of mean square 1."""
+    degrees = positive_degrees(graph)
+    return np.sqrt(degrees / degrees.mean())[:, np.newaxis]
+
+
+def shrinkage(graph, functions, eigenvalues, kind):
+    """Return the ratio of means over neighbours to the functions themselves.
+
+    Functions, in columns, are the eigenvectors of a Laplacian with these eigenvalues;
+    for the symmetric one divided by the roots of the degrees, which come last.
+    """
+    degrees = positive_degrees(graph)
+    unit = degrees.mean() if kind == "unnormalized" else 1.0
+    ratios = np.maximum(1.0 - eigenvalues / unit, LEAST_SHRINKAGE)
+    if kind == "symmetric":
+        # Neighbours have more neighbours than others.
+        means = graph @ functions[:, -1] / degrees
+        ratios = np.append(ratios, means.mean() / functions[:, -1].mean())
+    return ratios
 
 
 def laplacian(graph, kind):

@@ -25,15 +25,25 @@ from celltyping._kernels._layout import (
 )
 from celltyping._kernels._threads import threads
 from celltyping._utils._progress import progress_bar
-from celltyping._utils._validation import LARGEST_SINGLE, validate_array
+from celltyping._utils._robust import FAR, median_limit
+from celltyping._utils._validation import LARGEST_SINGLE, check_magnitude
 from celltyping.transformers._embedding.laplacian import leading_eigenvectors
-from celltyping.transformers._embedding.out_of_sample import InputPCA
+from celltyping.transformers._embedding.neighbors import table_of_neighbors
+from celltyping.transformers._embedding.out_of_sample import (
+    InputPCA,
+    row_norms,
+    shorten,
+)
 
 # Half side of the square of the start positions: UMAP's forces suit such distances.
 START_RANGE = 10.0
 
 # Standard deviation of the noise that keeps samples from starting at one position.
 START_NOISE = 1e-4
+
+# Distance of samples without neighbours from the others, relative to the longest side
+# of the box that these are in.
+MARGIN = 0.25
 
 # Components of a graph with fewer samples start at their principal components.
 SMALLEST_COMPONENT = 20
@@ -114,44 +124,63 @@ def fit_curve(min_dist, spread):
     return float(a / spread ** (2.0 * b)), float(b)
 
 
-def read_start(init, shape):
-    """Return a copy of `init` if it is an array, which must have this shape."""
+def read_start(init, shape, *, continues=False):
+    """Return a copy of `init` if it is an array, which must have this shape.
+
+    A fit that `continues` another starts from its positions: None is returned, and the
+    number of rows is not checked.
+    """
     if isinstance(init, (str, BaseEstimator)):
         return None
-    options = {"dtype": np.float64, "copy": True, "limit": LARGEST_SINGLE}
-    start = validate_array(init, "NUMAP", "init", **options)
-    if start.shape != shape:
+    kind = f"an array of finite numbers of shape {shape}"
+    try:
+        start = np.array(init, dtype=np.float64)
+    except (OverflowError, TypeError, ValueError) as exc:
+        raise ValueError(
+            f"init must be 'spectral', 'pca', a GrEASE or {kind}, got {init!r:.80}"
+        ) from exc
+    if start.shape[1:] != shape[1:] or not (continues or start.shape == shape):
         raise ValueError(
             f"init must have shape {shape}, a row for each sample of X and a column "
-            f"for each of n_components, got {start.shape}"
+            f"for each of n_components, got {start.shape}; an array does not go with "
+            "cross-validation, whose folds have other rows"
         )
-    return start
+    if not np.isfinite(start).all():
+        raise ValueError(f"init must be {kind}, got {start[~np.isfinite(start)][0]}")
+    check_magnitude(start, "NUMAP", LARGEST_SINGLE, name="init")
+    return None if continues else start
 
 
 def find_start(graph, reduced, coordinates, n_components, random_state, seed):
     """Return start positions from spectral coordinates or principal components.
 
-    `reduced` are principal components of the samples, `coordinates` spectral
-    coordinates or None; `random_state` draws noise, `seed` is the seed of the solvers.
+    `reduced` are principal components of the samples, or None if there are distances
+    alone, `coordinates` spectral coordinates or None; `random_state` draws noise,
+    `seed` is the seed of the solvers.
     """
-    leading = InputPCA().fit(reduced, n_components, seed=seed).transform(reduced)
+    if reduced is None:
+        leading = start_from(coordinates, n_components, random_state, least_noise=1.0)
+    else:
+        leading = InputPCA().fit(reduced, n_components, seed=seed).transform(reduced)
+        leading = shorten(leading, median_limit(row_norms(leading)))
     if coordinates is not None:
         leading = start_by_component(graph, leading, coordinates, seed)
     return start_from(leading, n_components, random_state)
 
 
-def start_from(coordinates, n_components, random_state):
+def start_from(coordinates, n_components, random_state, least_noise=START_NOISE):
     """Turn coordinates, the leading ones first, into start positions.
 
-    They are centred, within about 10 of 0, and of shape (n_samples, n_components);
-    dimensions without coordinates are noise.
+    They are centred, within about 10 of 0, and of shape (n_samples, n_components), with
+    noise of the standard deviation `least_noise`; dimensions without coordinates are
+    noise of 1.
     """
     positions = np.zeros((len(coordinates), n_components))
     kept = coordinates[:, :n_components] - coordinates[:, :n_components].mean(axis=0)
     largest = np.max(np.abs(kept), initial=0.0)
     if largest > 0:
         positions[:, : kept.shape[1]] = kept * (START_RANGE / largest)
-    noise = START_NOISE if kept.shape[1] == n_components and largest > 0 else 1.0
+    noise = least_noise if kept.shape[1] == n_components and largest > 0 else 1.0
     return positions + noise * random_state.standard_normal(positions.shape)
 
 
@@ -176,6 +205,15 @@ def start_by_component(graph, reduced, coordinates, seed):
         _, own = leading_eigenvectors(subgraph, n_own, random_state=seed)
         start[members] = mix(start[members], own, 1.0)
     return start
+
+
+def position_apart(positions):
+    """Return a position outside the box that positions are in, off its lowest corner.
+
+    In one dimension it is below all positions.
+    """
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    return low - (MARGIN * np.max(high - low) or 1.0)
 
 
 def mix(positions, coordinates, weight):
@@ -362,13 +400,11 @@ def original_radii(graph, indices, distances):
     """Compute the logarithms of local radii, log(ε + Σ w d² / Σ w), centred.
 
     ε is a small share of the mean; `indices` and `distances` of the neighbours are of
-    shape (n_samples, n_neighbors).
+    shape (n_samples, n_neighbors), -1 and infinite where there is none.
     """
-    n_samples, n_neighbors = indices.shape
-    starts = np.arange(0, n_samples * n_neighbors + 1, n_neighbors)
-    squares = np.square(distances.astype(np.float64)).ravel()
-    squares = sparse.csr_array((squares, indices.ravel(), starts), shape=graph.shape)
+    squares = table_of_neighbors(indices, np.square(distances.astype(np.float64)))
     squares = squares.maximum(squares.T)
     means = graph.multiply(squares).sum(axis=1) / np.maximum(graph.sum(axis=1), 1e-12)
-    radii = np.log(1e-8 * max(means.mean(), np.finfo(float).tiny) + means)
+    typical = np.minimum(means, median_limit(means, FAR**2)).mean()
+    radii = np.log(1e-8 * max(typical, np.finfo(float).tiny) + means)
     return radii - radii.mean()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.metrics.pairwise import PAIRWISE_BOOLEAN_FUNCTIONS
 from sklearn.neighbors import VALID_METRICS, VALID_METRICS_SPARSE, NearestNeighbors
 from sklearn.utils import check_consistent_length
 
@@ -20,6 +21,8 @@ from celltyping._utils._validation import (
     check_magnitude,
 )
 from celltyping._utils._warnings import find_stack_level
+from celltyping.transformers._embedding.distances import check_distances, nearest_given
+from celltyping.transformers._embedding.sharing import find_blank, largest_distance
 
 # Maximum number of products (rows * rows * features) at which all pairs are compared:
 # 60,000 rows of 50 features take some 20 seconds on two cores, which is about where an
@@ -48,14 +51,18 @@ class NeighborGraph(NamedTuple):
     Parameters
     ----------
     indices, distances : ndarray of shape (n_samples, n_neighbors)
-        Neighbours of each sample by rising distance, without the sample itself.
+        Neighbours of each sample by rising distance, without the sample itself; -1
+        and infinite where there is none.
     weights : csr_array of shape (n_samples, n_samples), dtype=float32
         The fuzzy graph.
+    memberships : csr_array of shape (n_samples, n_samples), dtype=float32
+        The fuzzy graph before it was supervised.
     """
 
     indices: np.ndarray
     distances: np.ndarray
     weights: sparse.csr_array
+    memberships: sparse.csr_array
 
 
 def build_graph(
@@ -70,7 +77,7 @@ def build_graph(
     n_neighbors : int
         Number of neighbours; fewer, with a warning, if there are not as many samples.
     neighbor_graph : sparse matrix of shape (n_samples, n_samples), default=None
-        Distances to the neighbours, instead of a search; see `read_neighbor_graph`.
+        Distances to the neighbours, instead of a search.
     codes : ndarray of shape (n_samples,), default=None
         Types as integers, -1 where unknown. None: the graph is not supervised.
     target_weight : float, default=0.0
@@ -88,12 +95,17 @@ def build_graph(
     ValueError
         If the types leave no edge in the graph.
     """
-    if neighbor_graph is None:
-        n_neighbors = limit_n_neighbors(n_neighbors, X.shape[0])
-        indices, distances = nearest_neighbors(X, n_neighbors, **search)
-    else:
-        indices, distances = read_neighbor_graph(neighbor_graph, X.shape[0])
-    weights = fuzzy_graph(indices, distances)
+    if neighbor_graph is not None:
+        if isinstance(search["metric"], str) and search["metric"] == "precomputed":
+            raise ValueError(
+                "neighbor_graph and metric='precomputed' are two ways to pass distances"
+                ": pass the table as X, or the graph as X alone"
+            )
+        X = _read_neighbor_graph(neighbor_graph, X.shape[0])
+        search["metric"] = "precomputed"
+    n_neighbors = limit_n_neighbors(n_neighbors, X.shape[0])
+    indices, distances = nearest_neighbors(X, n_neighbors, **search)
+    memberships = weights = fuzzy_graph(indices, distances)
     if codes is not None:
         weights = supervise(weights, codes, target_weight)
         if weights.nnz == 0:
@@ -101,7 +113,7 @@ def build_graph(
                 "no two neighbours have the same type in y, so that "
                 f"target_weight={target_weight} leaves no edge in the graph: lower it"
             )
-    return NeighborGraph(indices, distances, weights)
+    return NeighborGraph(indices, distances, weights, memberships)
 
 
 def encode_target(X, y, unlabeled_marker, target_weight):
@@ -141,12 +153,12 @@ def nearest_neighbors(
     Parameters
     ----------
     X : {ndarray, csr_array} of shape (n_samples, n_features)
-        The table.
+        The table, or the distances of all samples if the metric is "precomputed".
     n_neighbors : int
         Number of neighbours without the row itself, less than the number of rows.
     metric : str or callable, default="euclidean"
-        A distance that :class:`sklearn.neighbors.NearestNeighbors` knows, but not
-        "precomputed", or a function of two rows.
+        A distance that :class:`sklearn.neighbors.NearestNeighbors` knows, or a function
+        of two rows.
     metric_params : dict, default=None
         More arguments of the metric, such as ``{"p": 3}`` for "minkowski".
     random_state : int, RandomState instance or None
@@ -158,9 +170,10 @@ def nearest_neighbors(
     Returns
     -------
     indices : ndarray of shape (n_samples, n_neighbors), dtype=int32
-        Neighbours by rising distance, never the row itself.
+        Neighbours by rising distance, never the row itself; -1 where there are no
+        more, since a row at the maximum of a bounded metric is no neighbour.
     distances : ndarray of shape (n_samples, n_neighbors), dtype=float32
-        Their distances.
+        Their distances, infinite where there is no neighbour.
 
     Raises
     ------
@@ -175,9 +188,49 @@ def nearest_neighbors(
     larger table goes to pynndescent, to which a function must come compiled by numba.
     It runs on one thread, because its result depends on their number.
     """
-    n_samples, n_features = X.shape
+    if isinstance(metric, str) and metric == "precomputed":
+        indices, distances = nearest_given(X, n_neighbors, between_fitted=True)
+        return indices, distances.astype(np.float32)
     metric_params = dict(metric_params or {})
     _check_metric(X, metric, metric_params)
+    options = {"metric": metric, "metric_params": metric_params}
+    options |= {"random_state": random_state, "n_jobs": n_jobs}
+    blank = find_blank(X, metric)
+    if blank.any():
+        indices, distances = _search_apart(X, n_neighbors, blank, **options)
+    else:
+        indices, distances = _search(X, n_neighbors, **options)
+    absent = distances >= np.float32(largest_distance(X, metric))
+    indices[absent], distances[absent] = -1, np.inf
+    return indices, distances
+
+
+def _search_apart(X, n_neighbors, blank, **options):
+    """Search neighbours of rows of which some, `blank`, are only like one another.
+
+    These are equal: each is at distance 0 from the next ones in a ring.
+    """
+    shape = X.shape[0], n_neighbors
+    indices, distances = (
+        np.full(shape, -1, np.int32),
+        np.full(shape, np.inf, np.float32),
+    )
+    rows, own = np.flatnonzero(~blank), np.flatnonzero(blank)
+    n_found = min(n_neighbors, len(rows) - 1)
+    if n_found > 0:
+        found, values = _search(X[rows], n_found, **options)
+        indices[rows, :n_found], distances[rows, :n_found] = rows[found], values
+    n_equal = min(n_neighbors, len(own) - 1)
+    ring = np.arange(len(own))[:, np.newaxis] + np.arange(1, n_equal + 1)
+    indices[own, :n_equal], distances[own, :n_equal] = own[ring % len(own)], 0.0
+    return indices, distances
+
+
+def _search(X, n_neighbors, *, metric, metric_params, random_state, n_jobs):
+    """Search the nearest other rows of every row, see `nearest_neighbors`."""
+    n_samples, n_features = X.shape
+    if metric in PAIRWISE_BOOLEAN_FUNCTIONS and np.isin(X, (0, 1)).all():
+        X = X.astype(bool)  # or scikit-learn would, with a warning
     exact = NearestNeighbors(
         n_neighbors=n_neighbors,
         algorithm="brute",
@@ -272,76 +325,43 @@ def _leave_out_self(rows, indices, distances):
     return indices[~dropped].reshape(shape), distances[~dropped].reshape(shape)
 
 
-def read_neighbor_graph(neighbor_graph, n_samples):
-    """Read neighbours from a sparse matrix of distances.
-
-    Parameters
-    ----------
-    neighbor_graph : sparse matrix of shape (n_samples, n_samples)
-        Distances to the neighbours of each sample, as
-        :func:`sklearn.neighbors.kneighbors_graph` makes them. The
-        diagonal is ignored.
-    n_samples : int
-        Number of samples.
-
-    Returns
-    -------
-    indices : ndarray of shape (n_samples, n_neighbors), dtype=int32
-        Neighbours, nearest first; the number is that of the sample with the fewest.
-    distances : ndarray of shape (n_samples, n_neighbors), dtype=float32
-        Their distances.
-
-    Raises
-    ------
-    ValueError
-        If it is not sparse, has another shape, holds a negative distance or one that
-        is not finite, or a sample has no neighbour.
-    """
+def _read_neighbor_graph(neighbor_graph, n_samples):
+    """Check a sparse matrix of distances to the neighbours of each sample."""
     if not sparse.issparse(neighbor_graph):
         raise ValueError(
             "neighbor_graph must be a sparse matrix of distances, as "
             "sklearn.neighbors.kneighbors_graph(X, 15, mode='distance') makes it, got "
-            f"{type(neighbor_graph).__name__}"
+            f"{type(neighbor_graph).__name__}; pass a dense one as X with "
+            "metric='precomputed'"
         )
     if neighbor_graph.shape != (n_samples, n_samples):
         raise ValueError(
             f"neighbor_graph must have shape {n_samples, n_samples}, a row for each "
             f"sample of X, got {neighbor_graph.shape}"
         )
-    graph = canonical_sparse(neighbor_graph, "neighbor_graph").tocoo()
+    graph = canonical_sparse(neighbor_graph, "neighbor_graph")
     check_magnitude(graph, "NUMAP", LARGEST_SINGLE, name="neighbor_graph")
-    if not np.all(np.isfinite(graph.data)) or np.any(graph.data < 0):
-        raise ValueError("neighbor_graph must hold distances, finite and at least 0")
-    other = graph.row != graph.col
-    rows, columns, values = graph.row[other], graph.col[other], graph.data[other]
-    counts = np.bincount(rows, minlength=n_samples)
-    n_neighbors = counts.min()
-    if n_neighbors == 0:
-        raise ValueError(
-            f"every sample needs a neighbour, but neighbor_graph has none for "
-            f"{np.sum(counts == 0)} of {n_samples} samples, such as sample "
-            f"{np.argmin(counts)}"
-        )
-    order = np.lexsort((columns, values, rows))
-    firsts = np.cumsum(counts) - counts
-    nearest = order[firsts[:, np.newaxis] + np.arange(n_neighbors)]
-    return columns[nearest].astype(np.int32), values[nearest].astype(np.float32)
+    check_distances(graph, "neighbor_graph", between_fitted=True)
+    return graph
 
 
 def smooth_distances(distances):
     """Compute the offset and the bandwidth of each row's memberships.
 
     Distances, of shape (n_samples, n_neighbors), are ascending and without the row
-    itself. The offset is the smallest positive one, 0 without. With the bandwidth, the
-    memberships exp(-max(0, distance - offset) / bandwidth) of a row sum to
-    log2(n_neighbors), unless that takes a bandwidth under a thousandth of the mean
+    itself, infinite where there is no neighbour. The offset is the smallest positive
+    one, 0 without. With the bandwidth, the memberships
+    exp(-max(0, distance - offset) / bandwidth) of a row sum to log2 of the number of
+    its neighbours, unless that takes a bandwidth under a thousandth of the mean
     distance.
     """
     positive = np.where(distances > 0.0, distances, np.inf)
     rho = positive.min(axis=1).astype(np.float64)
     rho[np.isinf(rho)] = 0.0
-    sigma = search_bandwidths(distances, rho, np.log2(distances.shape[1]))
-    means = distances.mean(axis=1, dtype=np.float64)
+    present = np.isfinite(distances)
+    counts = np.maximum(present.sum(axis=1), 1)
+    sigma = search_bandwidths(distances, rho, np.log2(counts))
+    means = np.where(present, distances, 0.0).sum(axis=1, dtype=np.float64) / counts
     means = np.where(rho > 0.0, means, means.mean())
     return rho, np.maximum(sigma, LEAST_BANDWIDTH * means)
 
@@ -350,21 +370,27 @@ def fuzzy_graph(indices, distances):
     """Unite the fuzzy neighbourhoods of all rows: UMAP's fuzzy simplicial set.
 
     Indices and ascending distances of the neighbours, without the row itself, are of
-    shape (n_samples, n_neighbors). The graph is a symmetric csr_array, dtype=float32,
-    with memberships between 0 and 1 and nothing on the diagonal.
+    shape (n_samples, n_neighbors), -1 and infinite where there is none. The graph is a
+    symmetric csr_array, dtype=float32, with memberships between 0 and 1 and nothing on
+    the diagonal.
     """
-    n_samples, n_neighbors = indices.shape
     rho, sigma = smooth_distances(distances)
     beyond = np.maximum(distances - rho[:, np.newaxis], 0.0)
     # A bandwidth is 0 only where all distances are.
     sigma[sigma == 0.0] = 1.0
     memberships = np.exp(-beyond / sigma[:, np.newaxis]).astype(np.float32)
-    ptr = np.arange(n_samples + 1, dtype=np.int32) * np.int32(n_neighbors)
-    directed = sparse.csr_array(
-        (memberships.ravel(), indices.astype(np.int32).ravel(), ptr),
-        shape=(n_samples, n_samples),
-    )
-    return _unite(directed)
+    return _unite(table_of_neighbors(indices, memberships))
+
+
+def table_of_neighbors(indices, values):
+    """Return values of neighbours, both of shape (n_samples, n_neighbors), as CSR.
+
+    Entries whose index is -1 are left out.
+    """
+    present = indices >= 0
+    ptr = np.append(0, np.cumsum(present.sum(axis=1))).astype(np.int32)
+    parts = values[present], indices[present].astype(np.int32), ptr
+    return sparse.csr_array(parts, shape=(len(indices), len(indices)))
 
 
 def _unite(directed):

@@ -15,11 +15,13 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from sklearn.utils import gen_batches
+from sklearn.utils.sparsefuncs import csc_median_axis_0
 from threadpoolctl import threadpool_limits
 
 from celltyping._kernels._ivf import IVFIndex, scaled_means, softmax_means
 from celltyping._kernels._threads import threads
 from celltyping._nn._pickling import PicklableNetMixin
+from celltyping._utils._robust import FAR, median_limit
 from celltyping._utils._validation import LARGEST_SINGLE, check_magnitude
 
 # Weight of the squared distance between the network's output and an anchor's position,
@@ -65,6 +67,9 @@ CELLS_PER_ROOT = 4
 SAMPLED_PER_CELL = 32
 MAX_ITER = 8
 
+# Maximum number of rows whose medians are the robust centre of a table.
+N_CENTRED = 2000
+
 # Metrics that compare directions alone: each row is scaled to length 1 first, and for
 # the second centred before.
 DIRECTIONAL = ("cosine", "correlation")
@@ -85,12 +90,16 @@ class InputPCA:
     axes : ndarray of shape (n_features, n_columns) or None
         Principal axes. None: the features are centred and kept.
     unit : float
-        Unit of the components, see `scale_to_neighbors`.
+        Unit of the components, see `set_units`.
+    reach : float
+        Maximum length of a row as an input of networks, in the unit.
+    input_scale : float
+        Factor of the components as inputs of networks.
     """
 
     def __init__(self, metric="euclidean"):
         self.metric = directional(metric)
-        self.unit = 1.0
+        self.unit, self.reach, self.input_scale = 1.0, np.inf, 1.0
 
     def fit(self, X, n_columns, *, seed):
         """Find at most `n_columns` principal components of a table; None: no maximum.
@@ -103,8 +112,10 @@ class InputPCA:
         X = self._direct(X)
         n_samples, n_features = X.shape
         n_columns = min(n_columns or n_features, n_samples, n_features)
+        if n_columns == n_features and sparse.issparse(X):
+            X = X.toarray()
+        X = pull_in(X, seed)
         if n_columns == n_features:
-            X = X.toarray() if sparse.issparse(X) else X
             self.mean, self.axes = X.mean(axis=0, dtype=np.float64), None
             return self
         if (X[1:] != X[:-1]).sum() == 0:  # all rows are equal: there is no direction
@@ -123,21 +134,33 @@ class InputPCA:
         self.axes = np.ascontiguousarray(pca.components_.T.astype(np.float64))
         return self
 
-    def scale_to_neighbors(self, reduced, neighbors):
+    def set_units(self, reduced, neighbors):
         """Make the root mean square distance to near neighbours the unit.
 
         The components of the training samples, `reduced`, are scaled in place;
-        `neighbors`, of shape (n_samples, n_neighbors), has the nearest first.
+        `neighbors`, of shape (n_samples, n_neighbors), has the nearest first, -1 where
+        there is none. Distances and lengths count up to a multiple of their median.
         """
-        squares = [
-            np.square(reduced - reduced[near]).sum(axis=1).mean(dtype=np.float64)
-            for near in neighbors[:, :N_NEAR].T
-        ]
-        unit = float(np.sqrt(np.mean(squares)))
-        self.unit = unit if unit > 0 else 1.0
+        near = neighbors[:, :N_NEAR].T
+        squares = np.stack(
+            [np.square(reduced - reduced[own]).sum(axis=1) for own in near]
+        )
+        squares[near < 0] = 0.0
+        # Where nearly all neighbours are equal, the lengths limit the other distances.
+        widest = (2.0 * median_limit(row_norms(reduced))) ** 2
+        squares = np.minimum(squares, min(median_limit(squares, FAR**2), widest))
+        mean = np.mean(squares.mean(axis=1)) * (near.size / np.sum(near >= 0))
+        self.unit = float(np.sqrt(mean)) if mean > 0 else 1.0
         with np.errstate(over="ignore"):  # refused below
             reduced /= self.unit
         _check_reduced(reduced)
+        self.reach = median_limit(row_norms(reduced))
+        deviation = shorten(reduced, self.reach).std()
+        self.input_scale = 1.0 / deviation if deviation > 0 else 1.0
+
+    def network_inputs(self, reduced):
+        """Return components in the scale of networks, rows shortened to the reach."""
+        return shorten(reduced, self.reach) * self.input_scale
 
     def transform(self, X):
         """Compute the components of a table, as float64 of shape (rows, n_columns)."""
@@ -179,6 +202,53 @@ def _check_reduced(reduced):
 def directional(metric):
     """Return a metric of directions unchanged, and "euclidean" for all others."""
     return metric if metric in DIRECTIONAL else "euclidean"
+
+
+def row_norms(X):
+    """Return the lengths of the rows of an array."""
+    return np.sqrt(np.square(X).sum(axis=1))
+
+
+def shorten(X, length):
+    """Return rows shortened to at most that length, X itself if none is longer."""
+    norms = row_norms(X)
+    if not (norms > length).any():
+        return X
+    return X * (length / np.maximum(norms, length))[:, np.newaxis]
+
+
+def pull_in(X, seed):
+    """Pull rows far from the median row towards it, so that none decides on its own.
+
+    A distance is at most a multiple of the median one (see `median_limit`). X, which
+    may be sparse, is returned as it is if no row is farther.
+    """
+    sample = X
+    if X.shape[0] > N_CENTRED:
+        sample = X[np.random.RandomState(seed).permutation(X.shape[0])[:N_CENTRED]]
+    if sparse.issparse(X):
+        centre = csc_median_axis_0(sparse.csc_matrix(sample))
+        squares = np.asarray(X.multiply(X).sum(axis=1)).ravel()
+        squares = squares - 2.0 * (X @ centre) + centre @ centre
+        distances = np.sqrt(np.maximum(squares, 0.0))
+    else:
+        centre = np.median(sample, axis=0)
+        distances = np.concatenate(
+            [row_norms(X[rows] - centre) for rows in gen_batches(len(X), ROWS_AT_ONCE)]
+        )
+    limit = median_limit(distances)
+    far = np.flatnonzero(distances > limit)
+    if len(far) == 0:
+        return X
+    shares = np.ones(X.shape[0], dtype=X.dtype)
+    shares[far] = limit / distances[far]
+    if sparse.issparse(X):
+        rest = sparse.csr_array(1 - shares[:, np.newaxis])
+        centre = sparse.csr_array(centre[np.newaxis].astype(X.dtype))
+        return sparse.csr_array(sparse.diags_array(shares) @ X + rest @ centre)
+    X = X.copy()
+    X[far] = centre + shares[far, np.newaxis] * (X[far] - centre)
+    return X
 
 
 def choose_anchors(n_anchors, n_samples, seed):
@@ -273,6 +343,29 @@ def _query(kernel, index, queries, parameter, *, n_neighbors, n_probes, parallel
     return np.concatenate(blocks)
 
 
+def softmax_weights(distances):
+    """Weigh neighbours at ascending distances as `weighted_neighbor_mean` does."""
+    present = np.isfinite(distances)
+    squares = np.where(present, distances, 0.0) ** 2
+    means = squares.sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+    unit = np.where(means > 0, TEMPERATURE * means, 1.0)
+    excess = squares - squares[:, :1]
+    return np.where(present, np.exp(-excess / unit[:, np.newaxis]), 0.0)
+
+
+def nystroem_weights(distances):
+    """Weigh neighbours at ascending distances as `nystroem_extension` does."""
+    present = np.isfinite(distances)
+    finite = np.where(present, distances, 0.0)
+    counts, rows = present.sum(axis=1), np.arange(len(distances))
+    low, high = (finite[rows, k] for k in (np.maximum(counts - 1, 0) // 2, counts // 2))
+    medians = np.where(counts > 0, low + high, 0.0) / 2.0
+    medians = np.where(medians > 0, medians, 1.0)[:, np.newaxis]
+    weights = np.where(present, np.exp((finite[:, :1] - finite) / medians), 0.0)
+    same = (finite[:, :1] == 0) & (counts > 0)[:, np.newaxis]
+    return np.where(same, present & (finite == 0), weights)
+
+
 class OutOfSampleMap(PicklableNetMixin):
     """Map from features to positions in an embedding.
 
@@ -284,8 +377,6 @@ class OutOfSampleMap(PicklableNetMixin):
         Mean position of the training samples.
     scale : float
         Standard deviation of the positions.
-    input_scale : float, default=1.0
-        Factor of the principal components as inputs of the network.
     inputs : {"features", "spectral", "both", "raw"}, default="features"
         Inputs of the network: the principal components of the features, spectral
         coordinates, both, or the features as they are.
@@ -302,12 +393,10 @@ class OutOfSampleMap(PicklableNetMixin):
 
     _net_attributes = ("net",)
 
-    def __init__(
-        self, pca, centre, scale, *, input_scale=1.0, inputs="features", residual=False
-    ):
+    def __init__(self, pca, centre, scale, *, inputs="features", residual=False):
         self.pca = pca
         self.centre, self.scale = centre, scale
-        self.input_scale, self.inputs, self.residual = input_scale, inputs, residual
+        self.inputs, self.residual = inputs, residual
         self.net = self.index = None
 
     @property
@@ -330,7 +419,7 @@ class OutOfSampleMap(PicklableNetMixin):
             return X
         blocks = []
         if self.inputs in ("features", "both"):
-            blocks.append(reduced * self.input_scale)
+            blocks.append(self.pca.network_inputs(reduced))
         if self.inputs in ("spectral", "both"):
             blocks.append(coordinates)
         if self.residual:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from celltyping._utils._optional import import_optional
 from celltyping._utils._validation import is_integer
+from celltyping.transformers._embedding.distances import check_without_features
 from celltyping.transformers._embedding.neighbors import fuzzy_graph, nearest_neighbors
 from celltyping.transformers._embedding.out_of_sample import (
     OutOfSampleMap,
@@ -28,6 +29,17 @@ FINE_TUNE_EPOCHS, WORTH_TUNING = 20, 0.8
 # Number of spectral coordinates with init="spectral".
 N_SPECTRAL = 10
 
+# Parameters of a perceptron, which do not apply to a network of the user; the first
+# one is the decoder's, too.
+OF_PERCEPTRON = (
+    "hidden_layer_sizes",
+    "dropout",
+    "input_noise",
+    "weights",
+    "inputs",
+    "residual",
+)
+
 # Maximum number of training samples in the trial of a network without anchors, and
 # minimum number of those held out: with fewer, there are anchors.
 N_TRIAL, MIN_HELD_OUT = 4000, 25
@@ -37,8 +49,12 @@ class Samples(NamedTuple):
     """Training samples as features, principal components and spectral coordinates."""
 
     features: np.ndarray
-    reduced: np.ndarray
+    reduced: np.ndarray | None
     coordinates: np.ndarray | None
+
+    def take(self, rows):
+        """Return some samples; what there is not stays None."""
+        return Samples(*(None if part is None else part[rows] for part in self))
 
 
 def import_networks(caller):
@@ -63,8 +79,10 @@ def is_string(value, name):
     return isinstance(value, str) and value == name
 
 
-def check_encoder(encoder, init, spectral_weight):
-    """Raise an error if parameters of an encoder are wrong or contradict."""
+def check_parameters(numap, encoder):
+    """Raise an error if parameters are wrong or contradict each other."""
+    init, spectral_weight = numap.init, numap.spectral_weight
+    check_without_features(numap)
     module = encoder.module
     if module is not None and (
         isinstance(module, type) or not hasattr(module, "forward")
@@ -75,13 +93,14 @@ def check_encoder(encoder, init, spectral_weight):
         )
     encoder._validate_params()
     check_hidden_layer_sizes(encoder.hidden_layer_sizes)
-    defaults = {"inputs": "features", "residual": False, "weights": "xavier"}
-    for name, default in defaults.items():
-        value = getattr(encoder, name)
-        if encoder.module is not None and value != default:
+    has_perceptron = not is_own_decoder(numap.decoder) and bool(numap.decoder)
+    for name in OF_PERCEPTRON[has_perceptron:] if module is not None else ():
+        value, default = getattr(encoder, name), getattr(type(encoder)(), name)
+        if (tuple(value) if name == "hidden_layer_sizes" else value) != default:
             raise ValueError(
                 f"{name}={value!r} is a parameter of the perceptron, but module is a "
-                "network of your own, whose inputs are the samples as they are"
+                "network of your own, whose inputs are the samples as they are; leave "
+                f"it at {default!r}"
             )
     if encoder.weights == "spectral" and encoder.inputs != "features":
         raise ValueError(
@@ -113,6 +132,21 @@ def check_encoder(encoder, init, spectral_weight):
             )
 
 
+def check_init(numap, n_samples):
+    """Raise an error if `init` is a GrEASE that is wrong for NUMAP and the samples."""
+    if not hasattr(numap.init, "solver"):
+        return
+    numap.init._validate_params()
+    numap.init._check_parameters(n_samples)
+    kinds = [is_string(other.metric, "precomputed") for other in (numap, numap.init)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            "X is either a table or distances, but metric is "
+            f"{numap.metric!r} and that of init, a GrEASE, is {numap.init.metric!r}: "
+            "set both or neither to 'precomputed'"
+        )
+
+
 def describe_networks(numap, encoder):
     """Return the settings that a warm start cannot change."""
     n_coordinates = None
@@ -126,7 +160,9 @@ def describe_networks(numap, encoder):
         "hidden_layer_sizes": tuple(encoder.hidden_layer_sizes),
         "the number of spectral coordinates": n_coordinates,
         "encoder": "a perceptron" if encoder.module is None else "one of your own",
-        "metric": directional(numap.metric),
+        "metric": "precomputed"
+        if is_string(numap.metric, "precomputed")
+        else directional(numap.metric),
     }
 
 
@@ -224,7 +260,7 @@ def fit_map(
     """
     from celltyping._nn._training import regress
 
-    mapping = _start_map(samples.reduced, layout, pca, encoder, earlier)
+    mapping = _start_map(layout, pca, encoder, earlier)
     inputs = mapping.network_inputs(*samples)
     targets = mapping.standardize(layout)
     learnt = None if spectral_net is None else spectral_net.module_
@@ -275,20 +311,17 @@ def _training_options(encoder):
     return {name: getattr(encoder, name) for name in ("batch_size", "learning_rate")}
 
 
-def _start_map(reduced, layout, pca, encoder, earlier):
+def _start_map(layout, pca, encoder, earlier):
     """Make a map without a network, in the units of an earlier one if there is one."""
     if earlier is not None:
         centre, scale = earlier.centre, earlier.scale
-        input_scale = earlier.input_scale
     else:
-        centre, deviation = layout.mean(axis=0), reduced.std()
+        centre = layout.mean(axis=0)
         scale = float((layout - centre).std()) or 1.0
-        input_scale = 1.0 / deviation if deviation > 0 else 1.0
     return OutOfSampleMap(
         pca,
         centre,
         scale,
-        input_scale=input_scale,
         inputs="raw" if encoder.module is not None else encoder.inputs,
         residual=encoder.residual,
     )
@@ -409,7 +442,7 @@ def fit_decoder(decoder, mapping, samples, embedding, encoder, earlier, **run):
 
     positions = mapping.standardize(embedding)
     own = is_own_decoder(decoder)
-    targets = samples.reduced * mapping.input_scale
+    targets = mapping.pca.network_inputs(samples.reduced)
     if own:
         targets = flatten(samples.features)
         targets = targets.toarray() if sparse.issparse(targets) else targets
@@ -433,6 +466,11 @@ def fit_decoder(decoder, mapping, samples, embedding, encoder, earlier, **run):
         **_training_options(encoder),
         **run,
     )
+
+
+def has_decoder(decoder):
+    """Return whether a decoder is wanted."""
+    return is_own_decoder(decoder) or bool(decoder)
 
 
 def is_own_decoder(decoder):

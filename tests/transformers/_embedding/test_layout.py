@@ -6,8 +6,6 @@
 import numpy as np
 import pytest
 import torch
-from scipy import sparse
-from sklearn.neighbors import kneighbors_graph
 
 from celltyping.transformers._embedding import layout as layouts
 from celltyping.transformers._embedding.laplacian import leading_eigenvectors
@@ -28,7 +26,6 @@ from celltyping.transformers._embedding.layout import (
 from celltyping.transformers._embedding.neighbors import (
     fuzzy_graph,
     nearest_neighbors,
-    read_neighbor_graph,
 )
 
 
@@ -51,58 +48,6 @@ def plain_radii(graph, distances):
 def pairwise(X):
     """Compute all distances."""
     return np.linalg.norm(X[:, np.newaxis] - X, axis=2)
-
-
-@pytest.mark.parametrize("include_self", [False, True])
-@pytest.mark.parametrize("layout", [sparse.csr_matrix, sparse.csc_array, "coo", "lil"])
-def test_neighbors_of_a_graph(layout, include_self):
-    X = clumps()
-    graph = kneighbors_graph(X, 6, mode="distance", include_self=include_self)
-    graph = graph.asformat(layout) if isinstance(layout, str) else layout(graph)
-    indices, distances = read_neighbor_graph(graph, 90)
-    n_neighbors = 5 if include_self else 6
-    expected = nearest_neighbors(X, n_neighbors, random_state=0)
-    assert (indices.dtype, distances.dtype) == (np.int32, np.float32)
-    np.testing.assert_array_equal(indices, expected[0])
-    np.testing.assert_allclose(distances, expected[1], rtol=1e-6)
-
-
-def test_rows_of_a_graph_are_cut_to_the_shortest():
-    graph = np.array(
-        [[9.0, 3.0, 1.0, 2.0], [5.0, 0.0, 0.0, 4.0], [1.0, 1.0, 0.0, 1.0], [0, 0, 6, 7]]
-    )
-    graph[3, 0] = 8.0
-    indices, distances = read_neighbor_graph(sparse.csr_array(graph), 4)
-    np.testing.assert_array_equal(indices, [[2, 3], [3, 0], [0, 1], [2, 0]])
-    np.testing.assert_array_equal(distances, [[1, 2], [4, 5], [1, 1], [6, 8]])
-
-
-def test_a_distance_of_0_is_a_distance():
-    X = np.repeat(np.eye(3), 4, axis=0)
-    graph = kneighbors_graph(X, 3, mode="distance", include_self=False)
-    indices, distances = read_neighbor_graph(graph, 12)
-    assert indices.shape == (12, 3)
-    assert not distances.any()
-    assert (indices // 4 == np.arange(12)[:, np.newaxis] // 4).all()
-
-
-def test_graphs_that_are_refused():
-    graph = kneighbors_graph(clumps(), 5, mode="distance")
-    with pytest.raises(ValueError, match=r"must be a sparse matrix .* got ndarray"):
-        read_neighbor_graph(graph.toarray(), 90)
-    message = r"neighbor_graph must have shape \(80, 80\), .* got \(90, 90\)"
-    with pytest.raises(ValueError, match=message):
-        read_neighbor_graph(graph, 80)
-    for value in (-1.0, np.nan, np.inf):
-        wrong = graph.copy()
-        wrong.data[7] = value
-        with pytest.raises(ValueError, match="must hold distances, finite and at lea"):
-            read_neighbor_graph(wrong, 90)
-    for left in (sparse.csr_array((1, 90)), sparse.eye_array(90).tocsr()[[5]]):
-        missing = sparse.vstack([graph[:5], left, graph[6:]]).tocsr()
-        message = "has none for 1 of 90 samples, such as sample 5"
-        with pytest.raises(ValueError, match=message):
-            read_neighbor_graph(missing, 90)
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 4])

@@ -181,7 +181,7 @@ def test_metrics_that_pynndescent_lacks(metric, params, exact_only):
 
 
 @pytest.mark.parametrize("as_table", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("metric", ["euclid", "precomputed"])
+@pytest.mark.parametrize("metric", ["euclid", "nearly"])
 def test_unknown_metric(as_table, metric):
     with pytest.raises(
         ValueError, match=rf"metric \('{metric}'\) .*cosine, .*euclidean"

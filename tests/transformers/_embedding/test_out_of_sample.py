@@ -20,6 +20,7 @@ from celltyping.transformers._embedding.out_of_sample import (
     TEMPERATURE,
     InputPCA,
     OutOfSampleMap,
+    pull_in,
 )
 
 
@@ -108,7 +109,7 @@ def test_unit(n_neighbors):
     near = neighbors[:, :N_NEAR]
     expected = np.sqrt(squares[np.arange(60)[:, np.newaxis], near].mean())
     reduced = pca.transform(X)
-    pca.scale_to_neighbors(reduced, neighbors)
+    pca.set_units(reduced, neighbors)
     np.testing.assert_array_equal(reduced, pca.transform(X))
     np.testing.assert_allclose(pca.unit, expected)
     np.testing.assert_allclose(pca.transform(X), (X - X.mean(axis=0)) / expected)
@@ -119,8 +120,95 @@ def test_unit_of_equal_rows():
     X = np.ones((5, 3))
     pca = fit_pca(X, None)
     neighbors = (np.arange(5)[:, np.newaxis] + [1, 2]) % 5
-    pca.scale_to_neighbors(pca.transform(X), neighbors)
+    pca.set_units(pca.transform(X), neighbors)
     assert pca.unit == 1.0
+
+
+def test_unit_without_some_neighbors():
+    X = table()
+    squares = np.square(X[:, np.newaxis] - X).sum(axis=2)
+    neighbors = np.argsort(squares, axis=1)[:, 1:4]
+    kept = squares[np.arange(60)[:, np.newaxis], neighbors]
+    neighbors[5:, 2] = -1
+    pca = fit_pca(X, None)
+    pca.set_units(pca.transform(X), neighbors)
+    np.testing.assert_allclose(pca.unit**2, kept[neighbors >= 0].mean())
+
+
+def spoil(X):
+    """Return a table with an outlier in each of two rows in a hundred."""
+    X = X.copy()
+    X[7, -1] = -9999
+    X[11] *= 1e6
+    return X
+
+
+def units(X, n_columns, layout=np.asarray):
+    """Return fitted components and their inputs of a network."""
+    neighbors = np.argsort(np.square(X[:, np.newaxis] - X).sum(axis=2), axis=1)[:, 1:]
+    pca = fit_pca(layout(X), n_columns)
+    reduced = pca.transform(layout(X))
+    pca.set_units(reduced, neighbors[:, :N_NEAR])
+    return pca, pca.network_inputs(reduced)
+
+
+def onehot():
+    """Draw categories: most rows are equal to all their neighbours."""
+    return np.eye(8)[np.arange(200) % 8] * 3
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array, sparse.csr_matrix])
+@pytest.mark.parametrize(
+    ("X", "n_columns"),
+    [(table(200, 30), 6), (table(200, 5), None), (np.abs(table(200, 2)) + 1, None)],
+)
+def test_outliers_move_no_scale(X, n_columns, layout):
+    clean, spoilt = units(X, n_columns)[0], units(spoil(X), n_columns, layout)[0]
+    assert 0.8 < clean.unit / spoilt.unit < 1.2
+    assert 0.6 < clean.unit * clean.input_scale / spoilt.unit / spoilt.input_scale < 1.7
+    assert np.abs(clean.mean - spoilt.mean).max() < 0.5 * X.std()
+    np.testing.assert_allclose(
+        clean.reach * clean.unit, spoilt.reach * spoilt.unit, 0.1
+    )
+    inputs = units(spoil(X), n_columns, layout)[1]
+    lengths = np.linalg.norm(inputs, axis=1)
+    assert lengths.max() < 1.0001 * 6 * np.median(lengths)
+
+
+def test_outliers_among_categories():
+    clean, spoilt = units(onehot(), None)[0], units(spoil(onehot()), None)[0]
+    assert clean.unit == 1.0
+    assert spoilt.unit < 5
+    assert 0.5 < spoilt.input_scale / spoilt.unit / clean.input_scale < 2
+
+
+@pytest.mark.parametrize("n_centred", [50, 2000])
+def test_far_rows_are_pulled_towards_the_median_row(n_centred, monkeypatch):
+    monkeypatch.setattr(out_of_sample, "N_CENTRED", n_centred)
+    X = table(200) + 100
+    assert pull_in(X, 0) is X
+    spoilt = X.copy()
+    spoilt[:2] = 100 + 1e4 * (X[:2] - 100)
+    found = pull_in(spoilt, 0)
+    np.testing.assert_array_equal(found[2:], X[2:])
+    centre = np.median(X, axis=0)
+    distances = np.linalg.norm(found - centre, axis=1)
+    np.testing.assert_allclose(distances[:2], 6 * np.median(distances), rtol=0.1)
+    turned = np.sum((found - 100)[:2] * (X - 100)[:2], axis=1)
+    turned /= np.linalg.norm(found[:2] - 100, axis=1) * np.linalg.norm(
+        X[:2] - 100, axis=1
+    )
+    assert (turned > 0.95).all()
+
+
+def test_far_rows_of_a_sparse_table():
+    X = spoil(table(200) * (np.random.default_rng(1).random((200, 8)) < 0.4))
+    expected = pull_in(X, 0)
+    assert np.abs(expected).max() < 1000
+    for kind in (sparse.csr_array, sparse.csr_matrix):
+        found = pull_in(kind(X), 0)
+        assert sparse.issparse(found)
+        np.testing.assert_allclose(found.toarray(), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
@@ -171,13 +259,12 @@ def make_map(X, n_anchors, *, inputs="features", residual=False, n_coordinates=0
     """Make a map around random positions, with a random network."""
     rng = np.random.default_rng(1)
     pca = fit_pca(X, 4)
-    pca.unit = 2.0
+    pca.unit, pca.input_scale = 2.0, 0.7
     positions = rng.normal(size=(len(X), 2)) * 5 + [3, -2]
     mapping = OutOfSampleMap(
         pca,
         positions.mean(axis=0),
         float((positions - positions.mean(axis=0)).std()),
-        input_scale=0.7,
         inputs=inputs,
         residual=residual,
     )
@@ -193,7 +280,7 @@ def make_map(X, n_anchors, *, inputs="features", residual=False, n_coordinates=0
 def plain_positions(mapping, anchors, positions, queries):
     """Compute the softmax-weighted mean over the nearest of all anchors."""
     columns = mapping.pca.transform(queries)
-    output = predict_float64(mapping.net.module_, mapping.input_scale * columns)
+    output = predict_float64(mapping.net.module_, mapping.pca.input_scale * columns)
     standardized = (positions - mapping.centre) / mapping.scale
     found = []
     for column, proposal in zip(columns, output, strict=True):
