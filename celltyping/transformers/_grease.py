@@ -346,11 +346,8 @@ class GrEASE(
             if has_network:
                 self._map = self._fit_network(functions, pca, reduced, seed)
             else:
-                factors = 1.0 / shrinkage(
-                    graph, functions, self.eigenvalues_, self.laplacian
-                )
                 self._map = self._extend(
-                    functions, factors, indices.shape[1], pca, reduced, seed
+                    graph, functions, indices.shape[1], pca, reduced, seed
                 )
         if has_network:
             self.loss_curve_ = np.array(self._map.net.history[:, "train_loss"])
@@ -433,8 +430,10 @@ class GrEASE(
         roots = degree_roots(graph)
         return values, np.hstack([vectors / roots, roots])
 
-    def _extend(self, functions, factors, n_neighbors, pca, reduced, seed):
-        """Return the map that averages functions over neighbours, times factors."""
+    def _extend(self, graph, functions, n_neighbors, pca, reduced, seed):
+        """Return the map by means of functions over neighbours, times factors."""
+        kind = self.laplacian
+        factors = 1.0 / shrinkage(graph, functions, self.eigenvalues_, kind)
         n_anchors = resolve_n_anchors(self.n_anchors, len(functions))
         kept = choose_anchors(n_anchors, len(functions), seed)
         if reduced is None:
@@ -595,6 +594,7 @@ class GrEASE(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.pairwise = is_string(self.metric, "precomputed")
+        given = is_string(self.metric, "precomputed")
+        tags.input_tags.pairwise = tags.input_tags.positive_only = given
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -589,6 +589,7 @@ class NUMAP(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self._resolve_encoder().module is None
-        tags.input_tags.pairwise = training.is_string(self.metric, "precomputed")
+        given = training.is_string(self.metric, "precomputed")
+        tags.input_tags.pairwise = tags.input_tags.positive_only = given
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -353,13 +353,14 @@ def test_feature_names(few):
 def test_distances_as_X(few, kind):
     rng = np.random.default_rng(0)  # no ties
     train, test = (part + 0.01 * rng.random(part.shape) for part in few)
-    expected = GrEASE(3, laplacian=kind, n_neighbors=12).fit(train)
+    options = {"laplacian": kind, "n_neighbors": 12}
+    expected = GrEASE(3, n_input_components=None, **options).fit(train)
     new = pairwise_distances(test, train)
     for table in (
         pairwise_distances(train),
         kneighbors_graph(train, 12, mode="distance"),
     ):
-        options = {"laplacian": kind, "n_neighbors": 12, "metric": "precomputed"}
+        options["metric"] = "precomputed"
         grease = GrEASE(3, **options).fit(table)
         np.testing.assert_allclose(grease.eigenvalues_, expected.eigenvalues_, 1e-4)
         np.testing.assert_allclose(grease.embedding_, expected.embedding_, atol=1e-3)
@@ -373,7 +374,7 @@ def test_distances_as_X(few, kind):
     np.testing.assert_array_equal(fitted.transform(table), fitted.embedding_)
     some = GrEASE(3, n_anchors=60, **options).fit(table)
     np.testing.assert_array_equal(some.eigenvalues_, fitted.eigenvalues_)
-    assert grassmann_score(fitted.transform(new), some.transform(new)) < 0.2
+    assert 0 < grassmann_score(fitted.transform(new), some.transform(new)) < 0.3
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,11 @@ def check_distances(distances, name, *, between_fitted):
     if between_fitted:
         wrong = np.append(wrong, distances.diagonal()[distances.diagonal() > 0])
     if len(wrong):
+        sign = "Negative values in data: " if wrong[0] < 0 else ""
         raise ValueError(
-            f"{name} must hold distances: finite, at least 0, and 0 on the diagonal, "
-            f"got {wrong[0]:g}; turn similarities, such as NBLAST scores, into "
-            "distances, for instance 1 - scores"
+            f"{sign}{name} must hold distances: finite, at least 0, and 0 on the "
+            f"diagonal, got {wrong[0]:g}; turn similarities, such as NBLAST scores, "
+            "into distances, for instance 1 - scores"
         )
     if is_sparse and len(values) and np.all(values[values > 0] == 1) and values.any():
         raise ValueError(
