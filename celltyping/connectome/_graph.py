@@ -96,14 +96,16 @@ class Graph:
     def _id_order(self):
         return np.argsort(self.node_ids)
 
-    def find(self, ids, name="ids", **unknown):
-        """Return the positions of nodes by id; raise a ValueError for unknown ids.
-
-        `unknown` are parameters of `locate_ids`.
-        """
-        ids = as_ids(ids, name)
+    def find(self, ids, name="ids", *, advice="", allow_unknown=False):
+        """Return the positions of nodes by id; see `locate_ids`."""
         return locate_ids(
-            ids, name, self.node_ids, "the connectome", self._id_order, **unknown
+            as_ids(ids, name),
+            name,
+            self.node_ids,
+            "the connectome",
+            self._id_order,
+            advice=advice,
+            allow_unknown=allow_unknown,
         )
 
     def __getstate__(self):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
-from celltyping._utils._labels import is_missing
+from celltyping._utils._labels import UNKNOWN_TEXTS, is_missing
 from celltyping._utils._messages import list_names
 
 _INT64 = np.iinfo(np.int64)
@@ -21,7 +21,6 @@ _FLOAT_LIMIT = 2.0**53
 
 # Text that was a float: "7.0" is not "7", and "7.2E+17" is one of many ids.
 _FLOAT_TEXT = re.compile(r"[+-]?(\d+\.0*|\d(\.\d*)?[eE]\+\d+)")
-_MISSING_TEXT = {"", "nan", "NaN", "None", "<NA>"}
 
 
 def as_ids(values, name="node_ids"):
@@ -234,7 +233,7 @@ def _kind_of(ids):
 def _check_text(ids, name):
     """Raise a ValueError for text that is no id, or not quite."""
     for problem, is_bad in {
-        "a missing id": _MISSING_TEXT.__contains__,
+        "a missing id": (UNKNOWN_TEXTS | {""}).__contains__,
         "blanks at its ends (strip them)": lambda text: text != text.strip(),
         "a float (read ids as int64 or as text)": _FLOAT_TEXT.fullmatch,
     }.items():

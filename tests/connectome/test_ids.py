@@ -126,7 +126,7 @@ def test_other_kinds_are_refused(values, found):
         as_ids(values)
 
 
-@pytest.mark.parametrize("bad", ["", "nan", "<NA>", "a ", "\t7", "7.0", "7.2E+17"])
+@pytest.mark.parametrize("bad", ["", "?", "nan", "<NA>", "a ", "\t7", "7.0", "7.2E+17"])
 def test_text_that_is_no_exact_id_is_refused(bad):
     message = rf"pre must hold exact ids, got 1 such as {re.escape(repr(bad))}"
     with pytest.raises(ValueError, match=message):
