@@ -196,7 +196,9 @@ def _read_hdf5(path, genome):
         return adata
     keep = adata.var["feature_types"] == _GENES
     if genome is not None:
-        _check_genome(path, genome, adata.var["genome"].unique().tolist())
+        is_recorded = "genome" in adata.var
+        found = adata.var["genome"].unique().tolist() if is_recorded else []
+        _check_genome(path, genome, found)
         keep = keep & (adata.var["genome"] == genome)
     return adata[:, keep.to_numpy()].copy()
 
@@ -207,6 +209,7 @@ def _check_heaps(path):
     The library of HDF5 would never return.
     """
     with (
+        reading(path, "HDF5"),
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
@@ -217,9 +220,7 @@ def _check_heaps(path):
             while place + 16 <= end:
                 index, length = struct.unpack_from("<H6xQ", content, place)
                 if index == 0 and length == 0:
-                    raise ValueError(
-                        f"{path.name} is damaged: a heap of HDF5 is inconsistent"
-                    )
+                    raise ValueError("inconsistent global heap")
                 # Objects are padded to 8 bytes. Index 0 is the free space, whose length
                 # includes its header.
                 place += 16 + -(-length // 8) * 8 if index else length
