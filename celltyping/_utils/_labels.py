@@ -23,6 +23,7 @@ Any other marker, or list of markers, is unknown itself and switches "auto" off,
 
 import numbers
 import warnings
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ REJECTED_NUMBER = -1
 _COMPARABLE = ("U", "biuf", "M", "m")
 
 # Types of scalars that have NaN or NaT.
-_WITH_NAN = (float, np.floating, np.datetime64, np.timedelta64)
+_WITH_NAN = (float, np.floating, np.datetime64, np.timedelta64, Decimal)
 
 
 class EncodedTypes(NamedTuple):

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from celltyping._utils._labels import encode_types
+from celltyping._utils._labels import encode_types, is_missing
 from celltyping._utils._messages import list_names
 from celltyping.plotting._base import (
     BLUE,
@@ -152,8 +152,9 @@ class TypeCompositionDisplay(_PredictionsDisplay):
         classes, codes = encode_types(
             y_true, unlabeled_marker, caller=caller, min_types=1
         )
+        inside = ~is_missing(y_pred)  # pandas.NA cannot be compared
+        inside[inside] = [value == predicted_type for value in y_pred[inside].tolist()]
         y_pred = y_pred.tolist()
-        inside = np.array([value == predicted_type for value in y_pred], dtype=bool)
         if not inside.any():
             found = list_names(list(dict.fromkeys(y_pred)))
             raise ValueError(

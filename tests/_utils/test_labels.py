@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +47,7 @@ AUTO = [
     ("numbers and texts", [3, "?", "nan", -1], [False, True, True, True]),
     ("dates", DAYS, [False, True, False]),
     ("dates as objects", pd.Series(DAYS.astype("M8[ns]")).astype(object), [0, 1, 0]),
+    ("decimals", [Decimal(1), Decimal("NaN"), Decimal(2)], [False, True, False]),
     ("durations", DAYS - DAYS[0], [False, True, False]),
     ("integers", np.array([0, -1, 3]), [False, True, False]),
     ("unsigned integers", np.array([0, 3], dtype=np.uint8), [False, False]),

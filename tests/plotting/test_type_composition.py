@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 
@@ -103,6 +104,13 @@ def test_only_unknown_ones_inside():
         TypeCompositionDisplay.from_predictions(
             ["KC", "?", "?"], ["KC", "PN", "PN"], predicted_type="PN"
         )
+
+
+def test_missing_predictions():
+    display = TypeCompositionDisplay.from_predictions(
+        ["KC", "PN", "PN"], ["KC", None, pd.NA], predicted_type="KC"
+    )
+    assert display.counts.tolist() == [1]
 
 
 def test_bad_max_types(predictions):
