@@ -109,8 +109,10 @@ def _find_layout(path, open_file, wanted):
                 return Layout(separator, names, header, rows, n_skipped, encoding)
     by_position = all(isinstance(name, int) for name in wanted)
     for separator in _SEPARATORS:
-        fields = _split(rows[0], separator)
-        if len(fields) > 1 and (by_position or all(map(_NUMBER.fullmatch, fields))):
+        fields, below = (_split(row, separator) for row in (rows[0], rows[:2][-1]))
+        is_number = [bool(_NUMBER.fullmatch(field)) for field in fields]
+        has_header = not any(is_number) and any(map(_NUMBER.fullmatch, below))
+        if len(fields) > 1 and (all(is_number) or (by_position and not has_header)):
             names = list(range(len(fields)))
             return Layout(separator, names, None, rows, n_skipped, encoding)
     separator = max(_SEPARATORS, key=lambda separator: len(_split(rows[0], separator)))

@@ -145,9 +145,11 @@ def check_columns(available, *, pre, post, weight, table="edges"):
         advice = "name the columns with pre=, post= and weight="
         if repr(weight) in lacking:
             advice += " (weight=None counts rows)"
+        # The first line of another kind of file may be one long name.
+        found = ", ".join(repr(name)[:80] for name in available[:50])
         raise ValueError(
             f"{table} lacks the {columns} {', '.join(lacking)}; it has "
-            f"{', '.join(map(repr, available)) or 'none'}: {advice}"
+            f"{found or 'none'}: {advice}"
         )
 
 

@@ -112,7 +112,10 @@ def factorize_ids(column, name):
         The different ids.
     """
     if hasattr(column, "factorize"):  # pandas is fast and knows its own dtypes
-        codes, uniques = column.factorize()
+        try:
+            codes, uniques = column.factorize()
+        except TypeError as exc:  # not hashable
+            raise TypeError(f"{name} must be integers or strings: {exc}") from exc
         n_missing = np.count_nonzero(codes < 0)
         if n_missing:
             raise _missing(name, n_missing)

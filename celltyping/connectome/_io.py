@@ -119,14 +119,18 @@ def read_edges(
         edges = _read_columnar(path, file_format, columns, check, text_ids)
     if edges.empty and nodes is None:
         raise ValueError(f"{path.name} has no rows: pass nodes= for isolated nodes")
-    return Connectome.from_edges(
-        edges,
-        **columns,
-        nodes=nodes,
-        other_ids=other_ids,
-        min_weight=min_weight,
-        node_features=node_features,
-    )
+    try:
+        return Connectome.from_edges(
+            edges,
+            **columns,
+            nodes=nodes,
+            other_ids=other_ids,
+            min_weight=min_weight,
+            node_features=node_features,
+        )
+    except (TypeError, ValueError) as exc:
+        error = TypeError if isinstance(exc, TypeError) else ValueError
+        raise error(f"{path.name}: {exc}") from exc
 
 
 def _read_columnar(path, file_format, columns, check, text_ids):

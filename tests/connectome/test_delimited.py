@@ -91,6 +91,10 @@ def test_without_a_header(read, separator):
     message = r"edges\.txt lacks the columns .*; it has 0, 1, 2: name"
     with pytest.raises(ValueError, match=message):
         read(text, ".txt")
+    with pytest.raises(ValueError, match="lacks the columns 0, 1; it has 'a', 'b'"):
+        read("a\tb\n7\t8\n", pre=0, post=1, weight=None)
+    with pytest.raises(ValueError, match=r"it has 'x{79}: name"):
+        read("x" * 10_000)
     names = read("a\tb\t3\n", pre=0, post=1, weight=None).node_ids
     assert names.tolist() == ["a", "b"]
 

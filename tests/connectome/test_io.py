@@ -153,8 +153,7 @@ def test_damaged_files(write, ending):
             read_edges(path, text_ids=trial % 3 == 0)
         except (ValueError, TypeError) as exc:
             found.append(str(exc))
-            words = (path.name, "column", "weights must be")
-            assert any(word in found[-1] for word in words), found[-1]
+            assert path.name in found[-1] or "text_ids=True" in found[-1]
     assert len(found) > 20
 
 
@@ -195,6 +194,12 @@ def test_bad_weights_are_refused(write):
         read_edges(write(EDGES.assign(weight=[1, None, 3]), ".csv"))
     with pytest.raises(TypeError, match="column 'weight' must hold numbers, got str"):
         read_edges(write(EDGES.assign(weight=["1", "many", "3"]), ".csv"))
+
+
+def test_columns_of_lists_are_refused(write):
+    path = write(EDGES.assign(pre=[[1], [2], [3]]), ".parquet")
+    with pytest.raises(TypeError, match=r"edges\.parquet: column 'pre' must be"):
+        read_edges(path)
 
 
 def test_text_ids_is_a_bool(write):
