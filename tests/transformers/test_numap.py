@@ -608,6 +608,16 @@ def test_an_outlier_leaves_the_map_as_it_is(outlier, init):
     assert scores[1] > scores[0] - 0.03
 
 
+def test_density_beside_an_outlier(uneven):
+    data = uneven[0].copy()
+    data[7] *= 1e6
+    options = {"densmap": True, "random_state": 0, "n_epochs": 200, "max_epochs": 1}
+    numap = make_numap(**options).fit(data)
+    rest = np.arange(300) != 7
+    assert density_correlation(data[rest], numap.layout_[rest]) > 0.5
+    assert density_correlation(data, numap.layout_) > 0.3
+
+
 @pytest.mark.parametrize("options", [{}, {"n_anchors": 0}, {"init": "pca"}])
 @pytest.mark.parametrize("as_table", [np.asarray, sparse.csr_array])
 def test_rows_of_zeros_under_cosine(as_table, options):

@@ -402,9 +402,18 @@ def original_radii(graph, indices, distances):
     ε is a small share of the mean; `indices` and `distances` of the neighbours are of
     shape (n_samples, n_neighbors), -1 and infinite where there is none.
     """
-    squares = table_of_neighbors(indices, np.square(distances.astype(np.float64)))
-    squares = squares.maximum(squares.T)
+    listed = np.square(distances.astype(np.float64))
+    squares = table_of_neighbors(indices, listed)
+    squares = sparse.csr_array(squares.maximum(squares.T))
+    # An outlier is far from its neighbours, and would be in their radii, too.
+    own = np.median(listed, axis=1)
+    limits = np.where(own > 0, FAR**2 * own, np.inf)
+    limits = np.repeat(limits, np.diff(squares.indptr))
+    squares.data = np.minimum(squares.data, limits)
     means = graph.multiply(squares).sum(axis=1) / np.maximum(graph.sum(axis=1), 1e-12)
     typical = np.minimum(means, median_limit(means, FAR**2)).mean()
     radii = np.log(1e-8 * max(typical, np.finfo(float).tiny) + means)
+    middle = np.median(radii)
+    limit = max(median_limit(np.abs(radii - middle)), 1.0)
+    radii = np.clip(radii, middle - limit, middle + limit)
     return radii - radii.mean()
