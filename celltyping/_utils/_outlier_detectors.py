@@ -118,9 +118,9 @@ def _find_threshold(scores):
     low_rank = max(n_rows - math.ceil(REJECTED * n_rows), 1)
     if scores[0] > 0:
         first, third = np.percentile(np.log(scores), [25, 75])
-        if third > first:
-            fence = np.exp(third + FENCE * (third - first))
-            return min(scores[rank - 1], max(scores[low_rank - 1], fence))
+        fence = third + FENCE * (third - first)
+        if third > first and np.log(scores[rank - 1]) > fence:
+            return max(scores[low_rank - 1], np.exp(fence))
     return scores[rank - 1]
 
 

@@ -289,6 +289,15 @@ def test_rows_that_are_all_equal(n_rows, n_columns):
     ]
 
 
+def test_scales_that_differ_by_many_orders_of_magnitude():
+    rows = np.logspace(-150, 60, 200)[:, np.newaxis]
+    fitted = fit_detector(None, rows, None)
+    assert np.isfinite(fitted.offset_)
+    assert is_outlier(fitted, rows).mean() <= 2 * REJECTED
+    with pytest.raises(ValueError, match="values too large for NeighborDistance"):
+        fit_detector(None, rows * 1e100, None)
+
+
 def test_zeros_that_a_sparse_matrix_stores_are_zeros():
     dense = np.array([[0.0, 1], [0, 1], [2, 0], [-0.0, 3]])
     stored = sparse.csr_array(
