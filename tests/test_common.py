@@ -192,16 +192,15 @@ def test_a_fit_that_raises_changes_nothing(kind, failure, monkeypatch):
 @pytest.mark.parametrize(
     ("container", "way_on"),
     [
-        (anndata.AnnData(np.ones((9, 4))), r"adata\.X, .* celltyping\.transfer_labels"),
-        (networkx.path_graph(9), r"celltyping\.Connectome\.from_networkx"),
+        (anndata.AnnData(np.ones((9, 4))), r"AnnData: pass its expression, adata\.X"),
+        (networkx.path_graph(9), r"[Gg]raph: .*Connectome\.from_networkx"),
     ],
     ids=["anndata", "networkx"],
 )
 @pytest.mark.parametrize("kind", public_estimators())
 def test_containers_are_refused_at_once(kind, container, way_on):
-    message = rf"X must be an array, .* got {type(container).__name__}: .*{way_on}"
     method = "fit_resample" if hasattr(kind, "fit_resample") else "fit"
-    with pytest.raises(TypeError, match=message):
+    with pytest.raises(TypeError, match=rf"X must be an? .*{way_on}"):
         getattr(kind(), method)(container, np.arange(9) % 3)
 
 
@@ -220,5 +219,7 @@ def test_columns_of_text_are_named(kind):
         r"X must hold numbers, but 1 of its 6 columns contain text: 'celltype', such "
         r"as 'T' in 'celltype'\. Pass the others .* X\.select_dtypes\('number'\)"
     )
-    with pytest.raises(ValueError, match=message):
+    if kind in ON_GRAPHS:
+        message = r"X must be a matrix, got a DataFrame with text in 'celltype'"
+    with pytest.raises((TypeError, ValueError), match=message):
         kind().fit(X, np.arange(9) % 3)
