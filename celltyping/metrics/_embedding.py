@@ -207,8 +207,8 @@ def density_correlation(X, X_embedded, *, n_neighbors=15, metric="euclidean"):
     proximity; equal weights need no UMAP graph, so any two embeddings can be compared.
 
     ε is 1e-8 times the mean of the mean squared distances in that space (each at most
-    36 times their median), which makes the correlation independent of the units of both
-    spaces.
+    1,296 times their median), which makes the correlation independent of the units of
+    both spaces.
 
     References
     ----------
@@ -476,7 +476,7 @@ def _type_distances(X, codes, linkage):
 
 def _log_radii(radii):
     """Return logarithms of mean squared distances, relative to their mean."""
-    mean = np.minimum(radii, median_limit(radii, FAR**2)).mean()
+    mean = np.minimum(radii, median_limit(radii, FAR**4)).mean()
     return np.log(RADIUS_FLOOR + radii / mean)
 
 

@@ -411,7 +411,7 @@ def original_radii(graph, indices, distances):
     limits = np.repeat(limits, np.diff(squares.indptr))
     squares.data = np.minimum(squares.data, limits)
     means = graph.multiply(squares).sum(axis=1) / np.maximum(graph.sum(axis=1), 1e-12)
-    typical = np.minimum(means, median_limit(means, FAR**2)).mean()
+    typical = np.minimum(means, median_limit(means, FAR**4)).mean()
     radii = np.log(1e-8 * max(typical, np.finfo(float).tiny) + means)
     middle = np.median(radii)
     limit = max(median_limit(np.abs(radii - middle)), 1.0)
