@@ -6,6 +6,7 @@
 import os
 
 import numba
+from numba.core.registry import CPUDispatcher
 
 # Compiled kernels are stored on disk, so that the next process need not compile them.
 # CELLTYPING_NUMBA_CACHE=0 switches this off, for folders that are not writable (numba
@@ -18,6 +19,24 @@ CACHE = os.environ.get("CELLTYPING_NUMBA_CACHE", "1") != "0"
 FLOAT_FLAGS = {"nnan", "nsz"}
 
 
+class Kernel(CPUDispatcher):
+    """A compiled function that raises what a signal handler raises during its call.
+
+    numba executes bytecode to make the arrays that a kernel returns. There Python calls
+    the handler of a signal that came during the kernel, and numba ignores that it
+    raised, for instance KeyboardInterrupt: then Python raises a SystemError instead.
+    """
+
+    def __call__(self, *args, **kwargs):
+        try:
+            return super().__call__(*args, **kwargs)
+        except SystemError as exc:
+            cause = exc
+            while isinstance(cause, SystemError) and cause.__cause__ is not None:
+                cause = cause.__cause__
+            raise cause from None
+
+
 def jit(function, flags=FLOAT_FLAGS):
     """Compile a pure function on arrays at its first call; it releases the GIL.
 
@@ -28,6 +47,9 @@ def jit(function, flags=FLOAT_FLAGS):
     """
     options = {"nogil": True, "fastmath": flags}
     try:
-        return numba.njit(cache=CACHE, **options)(function)
+        kernel = numba.njit(cache=CACHE, **options)(function)
     except RuntimeError:  # numba found no folder for its cache
-        return numba.njit(**options)(function)
+        kernel = numba.njit(**options)(function)
+    if isinstance(kernel, CPUDispatcher):  # not with NUMBA_DISABLE_JIT
+        kernel.__class__ = Kernel
+    return kernel

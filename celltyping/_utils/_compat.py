@@ -6,10 +6,11 @@ There is no code for other versions: if one of them moves, only this module chan
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import functools
 from numbers import Integral
 
-# validation of hyper-parameters (since scikit-learn 1.2)
-from sklearn.base import _fit_context
+import numpy as np
+from sklearn import base
 
 # rows, metadata and feature names in meta-estimators
 from sklearn.utils import _param_validation, _safe_indexing
@@ -35,6 +36,7 @@ __all__ = [
     "_num_samples",
     "_raise_for_params",
     "_safe_indexing",
+    "use_python_numbers",
     "validate_params",
 ]
 
@@ -44,6 +46,36 @@ class Interval(_param_validation.Interval):
 
     def is_satisfied_by(self, val):
         return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
+def _fit_context(*, prefer_skip_nested_validation):
+    """Decorate `fit` as scikit-learn does: parameters are validated.
+
+    Before, numbers of numpy among them become equal ones of Python: a sum of small
+    types, such as uint8, would overflow in silence, and torch takes none.
+    """
+    validate = base._fit_context(
+        prefer_skip_nested_validation=prefer_skip_nested_validation
+    )
+
+    def decorate(method):
+        fit = validate(method)
+
+        @functools.wraps(method)
+        def wrapper(estimator, *args, **kwargs):
+            use_python_numbers(estimator)
+            return fit(estimator, *args, **kwargs)
+
+        return wrapper
+
+    return decorate
+
+
+def use_python_numbers(estimator):
+    """Replace parameters that are numbers of numpy by equal numbers of Python."""
+    for name, value in estimator.get_params(deep=False).items():
+        if isinstance(value, np.integer | np.floating):
+            setattr(estimator, name, value.item())
 
 
 # Constraint of the parameter `n_jobs`.

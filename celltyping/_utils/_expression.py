@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from celltyping._utils._containers import refuse_non_numeric
 from celltyping._utils._labels import as_array, is_missing
-from celltyping._utils._validation import validate_samples
+from celltyping._utils._validation import check_sparse, validate_samples
 
 # Maximum of log2(1 + x) in a cell with a total of a million, as in TPM, is 19.9. The
 # natural logarithm and other usual totals give less.
@@ -69,7 +69,7 @@ class GeneSelectorMixin(ExpressionInputMixin, SelectorMixin):
             Expression of the selected genes.
         """
         refuse_non_numeric(X)
-        return super().transform(X)
+        return super().transform(check_sparse(X))
 
     def _get_support_mask(self):
         check_is_fitted(self)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import validate_data
 
 from celltyping._utils._compat import _safe_indexing
 from celltyping._utils._containers import (
@@ -22,7 +22,15 @@ from celltyping._utils._containers import (
 )
 from celltyping._utils._labels import as_numbers, is_missing
 from celltyping._utils._messages import list_names
-from celltyping._utils._validation import check_magnitude, is_integer
+from celltyping._utils._validation import (
+    check_magnitude,
+    is_integer,
+    validate_array,
+    validate_samples,
+)
+
+# Options of the validation of an array; columns are validated when they are used.
+OPTIONS = {"dtype": np.float64, "ensure_all_finite": False, "limit": np.inf}
 
 # Maximum number of columns listed in a message.
 MAX_NAMES = 20
@@ -49,9 +57,7 @@ def validate_table(estimator, X, *, reset):
             )
         return X
     _refuse_text(X)
-    return validate_data(
-        estimator, X, dtype=np.float64, ensure_all_finite=False, reset=reset
-    )
+    return validate_samples(estimator, X, reset=reset, **OPTIONS)
 
 
 def check_table(X):
@@ -60,7 +66,7 @@ def check_table(X):
     if is_frame(X):
         return X
     _refuse_text(X)
-    return check_array(X, dtype=np.float64, ensure_all_finite=False)
+    return validate_array(X, "a table", **OPTIONS)
 
 
 def _refuse_text(X):
@@ -315,6 +321,8 @@ def _to_floats(column, name):
     values = np.full(len(column), np.nan)
     try:
         values[~missing] = column[~missing].astype(np.float64)
+    except OverflowError as exc:
+        raise ValueError(f"column {name!r} of X contains too large integers") from exc
     except (TypeError, ValueError) as exc:
         example = next(value for value in column[~missing] if not is_number(value))
         raise ValueError(

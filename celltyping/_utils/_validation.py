@@ -17,9 +17,8 @@ from celltyping._utils._containers import refuse_non_numeric
 # distances and variances: fourth powers can still be summed over 1e20 values.
 LARGEST = 1e70
 
-# Largest magnitude where values, or distances between rows, become float32 (maximum
-# 3.4e38): leaves room for the root of 1e15 columns.
-LARGEST_SINGLE = 1e30
+# The same for float32 (maximum 3.4e38): squares can be summed over 1e8 values.
+LARGEST_SINGLE = 1e15
 
 
 def is_integer(value):
@@ -27,7 +26,7 @@ def is_integer(value):
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def validate_samples(estimator, X, *, limit=LARGEST, **options):
+def validate_samples(estimator, X, *, limit=None, **options):
     """Validate X of an estimator: scikit-learn's checks, magnitude and sparse format.
 
     Parameters
@@ -36,8 +35,8 @@ def validate_samples(estimator, X, *, limit=LARGEST, **options):
         The estimator, whose `n_features_in_` is set or compared.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples. They are not changed.
-    limit : float, default=LARGEST
-        Maximum magnitude of a value.
+    limit : float, default=None
+        Maximum magnitude of a value, see `check_magnitude`.
     **options
         Arguments of :func:`sklearn.utils.validation.validate_data`.
 
@@ -56,7 +55,7 @@ def validate_samples(estimator, X, *, limit=LARGEST, **options):
     return _validate(X, check, type(estimator).__name__, limit, "X")
 
 
-def validate_array(X, caller, name="X", *, limit=LARGEST, **options):
+def validate_array(X, caller, name="X", *, limit=None, **options):
     """Validate an array of a function as `validate_samples` does; see there.
 
     `caller` and `name` are the function and the array in messages, `options` arguments
@@ -77,7 +76,7 @@ def _validate(X, check, caller, limit, name):
     return X
 
 
-def check_magnitude(X, caller, limit=LARGEST, *, name="X"):
+def check_magnitude(X, caller, limit=None, *, name="X"):
     """Raise a ValueError if X holds values of a magnitude above a limit.
 
     Parameters
@@ -86,8 +85,8 @@ def check_magnitude(X, caller, limit=LARGEST, *, name="X"):
         Values. NaN, and what is no number, is ignored.
     caller : str
         Name of the estimator or function that cannot compute with larger values.
-    limit : float, default=LARGEST
-        Maximum magnitude.
+    limit : float, default=None
+        Maximum magnitude. None: `LARGEST`, and `LARGEST_SINGLE` for float32.
     name : str, default="X"
         Name of X in the message.
     """
@@ -100,6 +99,8 @@ def check_magnitude(X, caller, limit=LARGEST, *, name="X"):
         values = np.frompyfunc(_float_or_nan, 1, 1)(values).astype(np.float64)
     if values.dtype.kind not in "iuf" or values.size == 0:
         return
+    if limit is None:
+        limit = LARGEST_SINGLE if values.dtype == np.float32 else LARGEST
     extremes = np.fmax.reduce(values, None), np.fmin.reduce(values, None)
     if not max(float(extremes[0]), -float(extremes[1])) > limit:
         return
@@ -142,7 +143,7 @@ def check_sparse(X, name="X"):
     -------
     X : object
         A new CSR, CSC or COO matrix, which shares memory with the input if that is of
-        one of these formats; other formats become CSR.
+        one of these formats with 32-bit indices; other formats become CSR.
 
     Raises
     ------
@@ -180,15 +181,19 @@ def _check_compressed(X):
     n_minor = X.shape[X.format == "csr"]
     if firsts.min(initial=0) < 0 or lasts.max(initial=-1) >= n_minor:
         raise ValueError(f"indices must be between 0 and {n_minor - 1}")
+    if max(*X.shape, X.nnz) <= np.iinfo(np.int32).max:
+        # Where they fit: parts of scikit-learn take no others.
+        X.indices = X.indices.astype(np.int32, copy=False)
+        X.indptr = X.indptr.astype(np.int32, copy=False)
     return X
 
 
 def canonical_sparse(X, name="X"):
     """Return a sparse matrix in canonical form, after `check_sparse`.
 
-    It is CSR or CSC with ascending indices, without duplicate entries (they are summed)
-    and without unused memory. It shares memory with the input if that is all this.
-    Anything else than a sparse matrix is returned as it is.
+    It is CSR or CSC with ascending indices, in 32 bits if they fit, without duplicate
+    entries (they are summed) and without unused memory. It shares memory with the input
+    if that is all this. Anything but a sparse matrix is returned as it is.
     """
     X = check_sparse(X, name)
     if not sparse.issparse(X) or X.ndim != 2:
@@ -197,6 +202,6 @@ def canonical_sparse(X, name="X"):
         return X
     if X.dtype.kind in "iu":  # a sum could overflow a small type
         X = X.astype(np.float64)
-    X = X.tocsr() if X.format == "coo" else X.copy()
+    X = _check_compressed(X.tocsr()) if X.format == "coo" else X.copy()
     X.sum_duplicates()
     return X

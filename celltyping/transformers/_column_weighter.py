@@ -190,7 +190,7 @@ def _check_weight(weight, name):
     """Return a weight as a float, or raise if it is negative or not finite."""
     try:
         number = float(weight)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         number = np.nan
     if not 0 <= number < np.inf:
         raise ValueError(

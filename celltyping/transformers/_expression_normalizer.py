@@ -20,6 +20,7 @@ from celltyping._utils._expression import (
     infer_kind,
 )
 from celltyping._utils._restore import restore_on_error
+from celltyping._utils._validation import check_magnitude
 from celltyping._utils._warnings import find_stack_level
 
 
@@ -285,7 +286,8 @@ class ExpressionNormalizer(
                 variance = cells.var(axis=0, dtype=np.float64)
             spread = np.sqrt(variance)
             # Rounding leaves a variance even if a gene is constant.
-            spread[spread <= 10 * np.finfo(X.dtype).eps * mean] = 1
+            limits = np.finfo(X.dtype)
+            spread[spread <= np.maximum(10 * limits.eps * mean, limits.tiny)] = 1
             self.mean_[code], self.scale_[code] = mean, spread
 
     def _normalize(self, X, batch):
@@ -302,10 +304,13 @@ class ExpressionNormalizer(
             rows = slice(None) if of_batch.all() else of_batch
             cells = normalized[rows]
             cells -= self.mean_[code].astype(cells.dtype)
-            cells /= self.scale_[code].astype(cells.dtype)
+            with np.errstate(over="ignore"):  # clipped or refused below
+                cells /= self.scale_[code].astype(cells.dtype)
             normalized[rows] = cells
         if self.max_value is not None:
             np.clip(normalized, -self.max_value, self.max_value, out=normalized)
+        limit, name = np.finfo(normalized.dtype).max, "X, scaled,"
+        check_magnitude(normalized, type(self).__name__, limit, name=name)
         return normalized
 
     def _encode_known_batches(self, batch, X):

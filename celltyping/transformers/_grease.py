@@ -127,8 +127,8 @@ class GrEASE(
         Number of epochs of its training; an epoch in batches of edges has as many edges
         as there are samples. "auto": 60, or as many as make 1,000 steps.
     batch_size : int or "auto", default="auto"
-        Number of samples or edges per training step. "auto": a sixteenth of the
-        samples, between 32 and 1,024; or 512 edges, at most the number of samples.
+        Number of samples, or edges (at least 2), per training step. "auto": a sixteenth
+        of the samples, between 32 and 1,024; or 512 edges, at most one per sample.
     learning_rate : float, default=0.01
         Maximum learning rate.
     callbacks : list of skorch callbacks, default=None
@@ -312,13 +312,13 @@ class GrEASE(
         """
         X = self._validate_X(X, reset=True)
         n_samples = X.shape[0]
+        self.solver_ = self.solver
+        if self.solver == "auto":
+            self.solver_ = "exact" if n_samples <= MAX_EXACT else "minibatch"
         self._check_parameters(n_samples)
         given = is_string(self.metric, "precomputed")
         for name in ("device_", "loss_curve_", "n_iter_"):
             vars(self).pop(name, None)
-        self.solver_ = self.solver
-        if self.solver == "auto":
-            self.solver_ = "exact" if n_samples <= MAX_EXACT else "minibatch"
         has_network = self.solver_ == "minibatch" or self.n_anchors == 0
         if has_network:
             networks = import_networks("GrEASE with a network")
@@ -370,6 +370,8 @@ class GrEASE(
                 "laplacian='unnormalized', whose eigenvalues are not those of a "
                 "diffusion; use 'rw' or 'symmetric'"
             )
+        if self.solver_ == "minibatch" and self.batch_size == 1:
+            raise ValueError("batch_size must be at least 2 with solver='minibatch'")
         check_hidden_layer_sizes(self.hidden_layer_sizes)
         check_without_features(self)
 

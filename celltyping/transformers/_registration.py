@@ -10,6 +10,9 @@ from scipy.spatial.distance import cdist
 # The first ones correct rotations of about 30 degrees, the last ones of about 1 degree.
 WIDTHS = np.geomspace(0.5, 0.08, 15)
 
+# Point sets of a smaller size stay as they are: squares of kernel widths could be 0.
+LEAST_SIZE = 1e-150
+
 # Maximum number of reference points. More of them improve rotations hardly, and take
 # more time.
 MAX_REFERENCES = 1000
@@ -100,7 +103,7 @@ def register(offsets, codes, axes):
     for width in size * WIDTHS:
         for i in np.argsort(-counts, kind="stable"):
             rows = members[i]
-            if len(rows) == 0 or len(others[i]) == 0 or size == 0:
+            if len(rows) == 0 or len(others[i]) == 0 or size < LEAST_SIZE:
                 continue
             axes[i] @= kabsch_rotation(points[rows], points[others[i]], width)
             points[rows] = offsets[rows] @ axes[i]
@@ -127,6 +130,6 @@ def register_to(offsets, codes, axes, reference, size):
     axes = axes.copy()
     for i in np.unique(codes):
         points = offsets[codes == i]
-        for width in size * WIDTHS if size > 0 else ():
+        for width in size * WIDTHS if size > LEAST_SIZE else ():
             axes[i] @= kabsch_rotation(points @ axes[i], reference, width)
     return axes

@@ -6,6 +6,7 @@
 import inspect
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -26,6 +27,45 @@ def test_a_kernel_compiles_on_first_use():
     assert kernel(np.float32(3)) == 6
     assert len(kernel.signatures) == 1
     assert kernel.targetoptions["nogil"]
+
+
+def count_to(n):
+    counts = np.zeros(3)
+    for k in range(n):
+        counts[k % 3] = counts[(k + 1) % 3] * 0.5 + k
+    return counts
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
+def test_what_a_signal_handler_raises_comes_out_of_a_kernel(error):
+    def handle(signum, frame):
+        raise error
+
+    def call_until_the_alarm():
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        while True:
+            kernel(3_000_000)
+
+    kernel = _jit.jit(count_to)
+    kernel(1)
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        for _ in range(5):
+            with pytest.raises(error):
+                call_until_the_alarm()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_system_error_without_a_cause_stays(monkeypatch):
+    def fail(*args):
+        raise SystemError("of numba")
+
+    kernel = _jit.jit(double)
+    monkeypatch.setattr(_jit.CPUDispatcher, "__call__", fail, raising=False)
+    with pytest.raises(SystemError, match="of numba"):
+        kernel(1.0)
 
 
 def test_nothing_that_reorders_sums_is_allowed():

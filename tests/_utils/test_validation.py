@@ -70,7 +70,10 @@ def test_too_large_values_of_other_tables():
     with pytest.raises(ValueError, match="-9 in row 1, column 'c' "):
         check_magnitude(frame, "Name", 2)
     check_magnitude(frame, "Name", 9)
-    check_magnitude(np.array([np.float32(3e38)]), "Name")
+    single = np.array([3e38, 0], dtype=np.float32)
+    check_magnitude(single, "Name", 1e70)
+    with pytest.raises(ValueError, match=r"3e\+38 in row 0 \(at most 1e\+15 "):
+        check_magnitude(single, "Name")
     with pytest.raises(ValueError, match=r"9\.223e\+18 in row 0 "):
         check_magnitude(np.array([-(2**63)]), "Name", 9e18)
     with pytest.raises(ValueError, match="inf in row 1 "):
@@ -139,6 +142,7 @@ def test_canonical_form_on_a_copy(kind, index_dtype):
     dense, before = X.toarray(), vars(X).copy()
     found = canonical_sparse(X)
     assert type(found) is kind
+    assert found.indices.dtype == found.indptr.dtype == np.int32
     assert found.indices.tolist() == [0, 2, 1]
     assert found.data.tolist() == [2, 6, 3]
     np.testing.assert_array_equal(found.toarray(), dense)

@@ -65,7 +65,7 @@ def test_columns_of_an_array_by_index():
     np.testing.assert_array_equal(weighter.inverse_transform(weighter.transform(X)), X)
 
 
-@pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "two", None, -1e-300])
+@pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "two", None, -1e-300, 10**400])
 def test_invalid_weights(weight):
     frame = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
     message = f"finite and nonnegative, got {weight!r} for column 'y'"

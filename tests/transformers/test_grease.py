@@ -311,6 +311,7 @@ def test_components_are_warned_of():
             r"diffusion_time \(1\) must be 0 with laplacian='unnormalized'",
         ),
         ({"hidden_layer_sizes": (8, 0)}, r"hidden_layer_sizes must be .* got \(8, 0\)"),
+        ({"solver": "minibatch", "batch_size": 1}, "batch_size must be at least 2 wi"),
         ({"n_anchors": 0, "device": "cuda:99"}, "device='cuda:99' cannot be used"),
         ({"solver": "guess"}, "'solver' parameter of GrEASE must be"),
     ],

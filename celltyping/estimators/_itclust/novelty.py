@@ -73,9 +73,10 @@ def fit_components(X, random_state):
         center, variance = mean_variance_axis(X, axis=0)
     else:
         center, variance = (f(X, axis=0, dtype=np.float64) for f in (np.mean, np.var))
-    # Rounding leaves a variance even if all cells are equal.
-    size = np.square(center).sum() + variance.sum()
-    if variance.sum() <= np.finfo(X.dtype).eps ** 1.5 * size:
+    # Rounding leaves a variance even if all cells are equal; and the solver fails where
+    # squares in the dtype of X are 0.
+    limits, size = np.finfo(X.dtype), np.square(center).sum() + variance.sum()
+    if variance.sum() <= max(limits.eps**1.5 * size, float(limits.tiny)):
         return Components(np.zeros((1, n_features)), np.zeros(n_features))
     n_components = min(N_COMPONENTS, X.shape[0] - 1, n_features - 1)
     if n_components < 1:

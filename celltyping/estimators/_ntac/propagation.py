@@ -286,8 +286,9 @@ def score_types(chosen, rows, references, n_best, settings, parallel):
             parallel, nearest_types, chosen, rows, references, n_best, drop
         )
     each = references._replace(types=np.arange(len(references.types), dtype=np.int32))
+    n_neighbors = min(settings.n_neighbors, len(references.types))
     nearest = _map_rows(
-        parallel, nearest_types, chosen, rows, each, settings.n_neighbors, np.inf
+        parallel, nearest_types, chosen, rows, each, n_neighbors, np.inf
     )
     return vote(*nearest, references.types, n_best)
 

@@ -56,6 +56,9 @@ N_EPOCHS_SMALL, N_EPOCHS_LARGE, SMALL = 500, 200, 100_000
 # block to a thread.
 BLOCK = 16384
 
+# Forces stay finite in float32 for any parameters; moves are limited anyway.
+MAX_FORCE = 1e30
+
 # Keeps the repulsion of two vertices finite where they meet.
 SOFTENING = 0.001
 
@@ -364,14 +367,17 @@ def _tabulate(forces):
     mantissas = 1.0 + np.arange(n_steps) / n_steps
     squares = np.ldexp(mantissas, np.arange(n_octaves)[:, np.newaxis] + SMALLEST_POWER)
     squares = np.append(squares.ravel(), 2.0**LARGEST_POWER)
-    powers = squares**b
-    attraction = -2.0 * a * b * powers / squares / (1.0 + a * powers)
-    repulsion = 2.0 * forces.repulsion_strength * b
-    repulsion = repulsion / ((SOFTENING + squares) * (1.0 + a * powers))
+    with np.errstate(over="ignore", invalid="ignore"):
+        powers = squares**b
+        attraction = -2.0 * a * b * powers / squares / (1.0 + a * powers)
+        repulsion = np.float64(2.0) * forces.repulsion_strength * b
+        repulsion = repulsion / ((SOFTENING + squares) * (1.0 + a * powers))
     # One more value, which the last one's interpolation multiplies by 0.
     return ForceTables(
         *(
-            np.append(table, table[-1]).astype(np.float32)
+            np.clip(
+                np.nan_to_num(np.append(table, table[-1])), -MAX_FORCE, MAX_FORCE
+            ).astype(np.float32)
             for table in (attraction, repulsion)
         )
     )

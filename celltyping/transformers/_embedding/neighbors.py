@@ -340,8 +340,8 @@ def _read_neighbor_graph(neighbor_graph, n_samples):
             f"sample of X, got {neighbor_graph.shape}"
         )
     graph = canonical_sparse(neighbor_graph, "neighbor_graph")
-    check_magnitude(graph, "NUMAP", LARGEST_SINGLE, name="neighbor_graph")
     check_distances(graph, "neighbor_graph", between_fitted=True)
+    check_magnitude(graph, "NUMAP", LARGEST_SINGLE, name="neighbor_graph")
     return graph
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from celltyping._utils._compat import use_python_numbers
 from celltyping._utils._optional import import_optional
 from celltyping._utils._validation import is_integer
 from celltyping.transformers._embedding.distances import check_without_features
@@ -91,6 +92,7 @@ def check_parameters(numap, encoder):
             "encoder must be an MLPEncoder, such as MLPEncoder(dropout=0.1), or an "
             f"instance of torch.nn.Module, got {module!r}"
         )
+    use_python_numbers(encoder)
     encoder._validate_params()
     check_hidden_layer_sizes(encoder.hidden_layer_sizes)
     has_perceptron = not is_own_decoder(numap.decoder) and bool(numap.decoder)
