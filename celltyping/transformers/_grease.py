@@ -58,8 +58,7 @@ from celltyping.transformers._embedding.training import (
 )
 
 # Maximum number of samples at which "auto" computes the eigenvectors. Lanczos takes
-# 1.5 s for the 60,000 training digits of MNIST, and memory and time grow with the
-# samples.
+# 1.5 s for 60,000 digits of MNIST; memory and time grow with the samples.
 MAX_EXACT = 1_000_000
 
 # Number of functions that are learnt from batches of edges beyond `n_components`: the
@@ -312,9 +311,8 @@ class GrEASE(
         """
         X = self._validate_X(X, reset=True)
         n_samples = X.shape[0]
-        self.solver_ = self.solver
-        if self.solver == "auto":
-            self.solver_ = "exact" if n_samples <= MAX_EXACT else "minibatch"
+        auto = "exact" if n_samples <= MAX_EXACT else "minibatch"
+        self.solver_ = auto if self.solver == "auto" else self.solver
         self._check_parameters(n_samples)
         given = is_string(self.metric, "precomputed")
         for name in ("device_", "loss_curve_", "n_iter_"):
