@@ -25,7 +25,11 @@ from celltyping._utils._compat import Interval, StrOptions, _fit_context
 from celltyping._utils._labels import encode_types, rejected_label, replace_labels
 from celltyping._utils._optional import import_optional
 from celltyping._utils._restore import restore_on_error
-from celltyping._utils._validation import check_magnitude, validate_samples
+from celltyping._utils._validation import (
+    LARGEST_SINGLE,
+    check_magnitude,
+    validate_samples,
+)
 from celltyping._utils._warnings import find_stack_level
 from celltyping.estimators._itclust import adaptation as _adaptation
 from celltyping.estimators._itclust import novelty as _novelty
@@ -332,6 +336,8 @@ class ItClustClassifier(
         self._scaler = self._fit_scaler(X, known)
         source = _scale(self._scaler, X[known], copy=False)
         target = _scale(self._scaler, X[~known], copy=False)
+        for cells in (source, target):  # the networks are float32
+            check_magnitude(cells, type(self).__name__, LARGEST_SINGLE)
         seeds = random_state.randint(np.iinfo(np.int32).max, size=2).tolist()
         self.net_ = train_networks(self, source, target, codes, seeds[0])
         self.loss_curve_ = np.array(self.net_.history[:, "train_loss"])

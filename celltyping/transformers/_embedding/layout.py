@@ -181,7 +181,7 @@ def start_from(coordinates, n_components, random_state, least_noise=START_NOISE)
     positions = np.zeros((len(coordinates), n_components))
     kept = coordinates[:, :n_components] - coordinates[:, :n_components].mean(axis=0)
     largest = np.max(np.abs(kept), initial=0.0)
-    if largest > 0:
+    if largest > np.finfo(np.float64).tiny:  # the inverse of less is infinite
         positions[:, : kept.shape[1]] = kept * (START_RANGE / largest)
     noise = least_noise if kept.shape[1] == n_components and largest > 0 else 1.0
     return positions + noise * random_state.standard_normal(positions.shape)
