@@ -311,9 +311,11 @@ class GrEASE(
         """
         X = self._validate_X(X, reset=True)
         n_samples = X.shape[0]
+        self._check_parameters(n_samples)
         auto = "exact" if n_samples <= MAX_EXACT else "minibatch"
         self.solver_ = auto if self.solver == "auto" else self.solver
-        self._check_parameters(n_samples)
+        if self.solver_ == "minibatch" and self.batch_size == 1:
+            raise ValueError("batch_size must be at least 2 with solver='minibatch'")
         given = is_string(self.metric, "precomputed")
         for name in ("device_", "loss_curve_", "n_iter_"):
             vars(self).pop(name, None)
@@ -368,8 +370,6 @@ class GrEASE(
                 "laplacian='unnormalized', whose eigenvalues are not those of a "
                 "diffusion; use 'rw' or 'symmetric'"
             )
-        if self.solver_ == "minibatch" and self.batch_size == 1:
-            raise ValueError("batch_size must be at least 2 with solver='minibatch'")
         check_hidden_layer_sizes(self.hidden_layer_sizes)
         check_without_features(self)
 
