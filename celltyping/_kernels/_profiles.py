@@ -202,8 +202,18 @@ def _sort_columns(total, first, n_types, cols):
             if total[c] != 0.0:
                 cols[k] = c
                 k += 1
-    else:
-        cols[:] = cols[np.argsort(cols)]
+        return
+    gap = 1  # Shell sort: numba takes seconds to compile `np.argsort`
+    while 3 * gap < len(cols):
+        gap = 3 * gap + 1
+    while gap > 0:
+        for k in range(gap, len(cols)):
+            col = cols[k]
+            while k >= gap and cols[k - gap] > col:
+                cols[k] = cols[k - gap]
+                k -= gap
+            cols[k] = col
+        gap //= 3
 
 
 @jit
@@ -244,39 +254,40 @@ def strongest_entries(start, stop, matrix, n_keep):
 
 
 @jit
-def _threshold(values, n_keep):
-    """Return the n_keep-th largest value, and the number of its equals to keep."""
-    if len(values) <= n_keep:
-        return np.float32(0.0), 0
-    threshold = np.partition(values, len(values) - n_keep)[len(values) - n_keep]
-    n_above = 0
-    for value in values:
-        if value > threshold:
-            n_above += 1
-    return threshold, n_keep - n_above
-
-
-@jit
 def _keep_strongest(cols, values, n_keep, kept_cols, kept_values, end):
-    """Append a row's largest entries, by ascending column; return the new end."""
-    threshold, n_at_threshold = _threshold(values, n_keep)
+    """Append a row's largest entries, by ascending column; return the new end.
+
+    Of equal values, those with the lower columns are kept. Two insertion sorts: the
+    kept entries are few, and numba takes seconds to compile `np.partition`.
+    """
     begin = end
-    for k in range(len(cols)):
-        if values[k] > threshold:
-            kept_cols[end] = cols[k]
-            kept_values[end] = values[k]
-            end += 1
-    if n_at_threshold > 0 and threshold > 0:
-        # Of equal values, those with the lower columns are kept.
-        equal = cols[values == threshold]
-        equal = equal[np.argsort(equal)]
-        for k in range(n_at_threshold):
-            kept_cols[end] = equal[k]
-            kept_values[end] = threshold
-            end += 1
-    order = np.argsort(kept_cols[begin:end])
-    kept_cols[begin:end] = kept_cols[begin:end][order]
-    kept_values[begin:end] = kept_values[begin:end][order]
+    for k in range(len(cols)):  # kept entries stay ordered from large to small
+        col, value = cols[k], values[k]
+        if end - begin == n_keep:
+            last = kept_values[end - 1]
+            if value < last or (value == last and col > kept_cols[end - 1]):
+                continue
+            end -= 1
+        elif not value > 0:
+            continue
+        position = end
+        while position > begin and (
+            kept_values[position - 1] < value
+            or (kept_values[position - 1] == value and kept_cols[position - 1] > col)
+        ):
+            kept_values[position] = kept_values[position - 1]
+            kept_cols[position] = kept_cols[position - 1]
+            position -= 1
+        kept_cols[position], kept_values[position] = col, value
+        end += 1
+    for k in range(begin + 1, end):
+        col, value = kept_cols[k], kept_values[k]
+        position = k
+        while position > begin and kept_cols[position - 1] > col:
+            kept_values[position] = kept_values[position - 1]
+            kept_cols[position] = kept_cols[position - 1]
+            position -= 1
+        kept_cols[position], kept_values[position] = col, value
     return end
 
 
