@@ -33,13 +33,14 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo check test test-oldest docs benchmark lint format clean
+.PHONY: help demo check fuzz test test-oldest docs benchmark lint format clean
 
 help:
 	@echo "make demo         type the neurons of a larval fly brain; results in demo_output/"
 	@echo "make check        ruff and the fast tests"
 	@echo "make test         what CI runs: ruff, tests with doctests and coverage, packages"
 	@echo "make test-oldest  part of the tests with the lowest versions allowed"
+	@echo "make fuzz         random hostile input, minutes"
 	@echo "make docs         the website, in docs/_build/html"
 	@echo "make benchmark    compare with other programs, print tables"
 	@echo "make lint         ruff alone, changing nothing"
@@ -48,6 +49,10 @@ help:
 
 demo: $(VENV)/.stamp-demo
 	$(BIN)/python examples/run_demo.py
+
+# Not part of `make test`: random hostile input, FUZZ_EXAMPLES of them.
+fuzz: $(VENV)/.stamp-test
+	$(PYTEST) tests/robustness/fuzz.py
 
 check: lint
 	$(PYTEST) $(FAST_TESTS)
