@@ -76,7 +76,7 @@ def as_column(values, name):
     Lists and extension arrays become object arrays: numpy would convert [1, "a"] to
     text, and [1, 2**63] or a column with a missing value to floats.
     """
-    unordered = (str, bytes, set, frozenset, Mapping)
+    unordered = (str, bytes, set, frozenset, Mapping, type)
     no_column = isinstance(values, unordered) or sparse.issparse(values)
     if no_column or not hasattr(values, "__len__"):
         raise TypeError(f"{name} must be a sequence, got {type(values).__name__}")

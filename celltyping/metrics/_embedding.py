@@ -312,9 +312,9 @@ def hierarchy_correlation(
     >>> round(hierarchy_correlation(X, [[0.0], [4.0], [5.0]], y), 3)
     -0.5
     """
-    if linkage is not None and linkage not in LINKAGES:
+    if linkage is not None and not _is_one_of(linkage, LINKAGES):
         raise ValueError(f"linkage must be one of {LINKAGES} or None, got {linkage!r}")
-    if correlation not in CORRELATIONS:
+    if not _is_one_of(correlation, CORRELATIONS):
         raise ValueError(
             f"correlation must be one of {CORRELATIONS}, got {correlation!r}"
         )
@@ -464,6 +464,11 @@ def _encode_both(X_train, y_train, X_test, y_test, unlabeled_marker):
                 f"{name} are unknown (unlabeled_marker={unlabeled_marker!r})"
             )
     return both
+
+
+def _is_one_of(value, options):
+    """Return whether a value is one of several strings; an array is none."""
+    return isinstance(value, str) and value in options
 
 
 def _type_distances(X, codes, linkage):

@@ -274,6 +274,8 @@ def type_report(y_true, y_pred, *, unlabeled_marker="auto", as_frame=False):
     (['KC', 'PN'], [0.5, 1.0])
     """
     pd = None
+    if not isinstance(as_frame, (bool, np.bool_)):
+        raise TypeError(f"as_frame must be a bool, got {as_frame!r}")
     if as_frame:
         pd = import_optional("pandas", extra="io", needed_by="type_report")
     if np.ndim(y_pred) != 1:

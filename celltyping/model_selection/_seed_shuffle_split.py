@@ -211,7 +211,7 @@ class SeedShuffleSplit(BaseShuffleSplit):
             raise ValueError(
                 f"n_splits must be an integer of at least 1, got {self.n_splits!r}"
             )
-        if self.strategy not in _STRATEGIES:
+        if not (isinstance(self.strategy, str) and self.strategy in _STRATEGIES):
             raise ValueError(
                 f"strategy must be one of {', '.join(map(repr, _STRATEGIES))}, got "
                 f"{self.strategy!r}"

@@ -17,7 +17,9 @@ from celltyping._utils._compat import (
     StrOptions,
     validate_params,
 )
+from celltyping._utils._containers import is_frame
 from celltyping._utils._optional import import_optional
+from celltyping._utils._validation import is_integer
 from celltyping.datasets._synapse_columns import COORDINATES, MORPHOLOGY, NEURON, SOMA
 from celltyping.estimators import GroupedEstimator, InductiveClusterer
 from celltyping.transformers import (
@@ -293,7 +295,8 @@ def synapse_table(pipeline, X):
     Raises
     ------
     TypeError
-        If the last step of `pipeline` is not an `InductiveClusterer`.
+        If the last step of `pipeline` is not an `InductiveClusterer`, or X is not a
+        DataFrame.
 
     Examples
     --------
@@ -305,6 +308,13 @@ def synapse_table(pipeline, X):
     ['cluster', 'probability', 'outlier']
     """
     pd = import_optional("pandas", extra="synapse", needed_by="synapse_table")
+    if not isinstance(pipeline, GroupedEstimator) and not hasattr(pipeline, "steps"):
+        raise TypeError(
+            "synapse_table needs a pipeline of make_synapse_pipeline, got "
+            f"{type(pipeline).__name__}"
+        )
+    if not is_frame(X):
+        raise TypeError(f"X must be a DataFrame of synapses, got {type(X).__name__}")
     check_is_fitted(pipeline)
     n_synapses = len(X)
     cluster = np.full(n_synapses, -1, dtype=np.int64)
@@ -378,7 +388,15 @@ def _as_list(columns, parameter):
             f"{parameter} must be a sequence of columns, got {columns!r}: pass "
             f"[{columns!r}]"
         )
-    return [] if columns is None else list(columns)
+    columns = [] if columns is None else np.asarray(columns, dtype=object).tolist()
+    if not isinstance(columns, list) or not all(map(_is_column, columns)):
+        raise ValueError(f"{parameter} must be a list of columns, got {columns!r}")
+    return columns
+
+
+def _is_column(name):
+    """Return whether a value is the name or the position of a column."""
+    return isinstance(name, (str, tuple)) or is_integer(name)
 
 
 def _make_row_steps(coordinates, morphology):
