@@ -175,7 +175,16 @@ def train(
     ------
     FloatingPointError
         If the loss of an epoch is not finite.
+    TypeError
+        If a callback is none of skorch's.
     """
+    for callback in callbacks or []:
+        named = callback[-1] if isinstance(callback, tuple) else callback
+        kind = named if isinstance(named, type) else type(named)
+        if not issubclass(kind, Callback):
+            raise TypeError(
+                f"callbacks must be a list of skorch callbacks, got {callback!r} in it"
+            )
     n_steps = max_epochs * len(batches(dataset, batch_size))
     schedule = LRScheduler(
         torch.optim.lr_scheduler.OneCycleLR,

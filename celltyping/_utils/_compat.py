@@ -7,7 +7,7 @@ There is no code for other versions: if one of them moves, only this module chan
 # SPDX-License-Identifier: MIT
 
 import functools
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn import base
@@ -51,7 +51,7 @@ class Interval(_param_validation.Interval):
 def _fit_context(*, prefer_skip_nested_validation):
     """Decorate `fit` as scikit-learn does: parameters are validated.
 
-    Before, numbers of numpy among them become equal ones of Python: a sum of small
+    Meanwhile, numbers of numpy among them are equal ones of Python: a sum of small
     types, such as uint8, would overflow in silence, and torch takes none.
     """
     validate = base._fit_context(
@@ -63,8 +63,11 @@ def _fit_context(*, prefer_skip_nested_validation):
 
         @functools.wraps(method)
         def wrapper(estimator, *args, **kwargs):
-            use_python_numbers(estimator)
-            return fit(estimator, *args, **kwargs)
+            given = use_python_numbers(estimator)
+            try:
+                return fit(estimator, *args, **kwargs)
+            finally:
+                vars(estimator).update(given)
 
         return wrapper
 
@@ -72,10 +75,21 @@ def _fit_context(*, prefer_skip_nested_validation):
 
 
 def use_python_numbers(estimator):
-    """Replace parameters that are numbers of numpy by equal numbers of Python."""
+    """Replace numbers of numpy by equal ones of Python; return the replaced ones.
+
+    Integers beyond 64 bits become floats where these are allowed: torch takes none.
+    """
+    given = {}
     for name, value in estimator.get_params(deep=False).items():
         if isinstance(value, np.integer | np.floating):
+            given[name] = value
             setattr(estimator, name, value.item())
+        elif isinstance(value, int) and 2**63 <= abs(value) < 2**1023:
+            allowed = estimator._parameter_constraints[name]
+            if any(isinstance(one, Interval) and one.type is Real for one in allowed):
+                given[name] = value
+                setattr(estimator, name, float(value))
+    return given
 
 
 # Constraint of the parameter `n_jobs`.

@@ -137,7 +137,8 @@ def _are_multiples(X):
         steps = steps[steps > 1e-6 * levels[1:]]
         if steps.size > 1:
             units.append(steps.min())
-            multiples.append(levels[1:] / steps.min())
+            with np.errstate(over="ignore"):  # infinite multiples are left out
+                multiples.append(levels[1:] / steps.min())
     multiples = np.concatenate([*multiples, []])
     multiples = multiples[(multiples > 1.5) & (multiples <= LARGEST_MULTIPLE)]
     if multiples.size < FEWEST_MULTIPLES:

@@ -159,6 +159,7 @@ def check_known(y):
             f"entries mean unknown (y contains NaN, None, {UNKNOWN!r} or such), as "
             f"{unknown.item(0)!r} does: leave these samples out"
         )
+    _check_one_kind(y)
 
 
 def warn_of_names(classes, codes, unlabeled_marker="auto", *, caller):
@@ -423,16 +424,21 @@ def _find_unknown(values, unlabeled_marker):
     return unknown
 
 
-def _check_types(known, caller):
-    """Raise a ValueError if distinct values are of mixed kinds, or no types."""
+def _check_one_kind(known):
+    """Raise a ValueError if values cannot be sorted."""
     if known.dtype == object:
         try:
             np.unique(known)
         except TypeError as exc:
-            kinds = sorted({type(value).__name__ for value in known})
+            kinds = sorted({type(value).__name__ for value in known.ravel()})
             raise ValueError(
                 f"y must hold types of one kind, got a mix of {', '.join(kinds)}"
             ) from exc
+
+
+def _check_types(known, caller):
+    """Raise a ValueError if distinct values are of mixed kinds, or no types."""
+    _check_one_kind(known)
     if known.dtype.kind != "f":
         return
     if np.isinf(known).any():

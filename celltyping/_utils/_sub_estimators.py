@@ -91,6 +91,8 @@ def check_rows(estimator, X, *, reset):
             input_name="X",
             estimator=estimator,
         )
+        if rows.dtype.kind in "mM":
+            raise ValueError(f"X must hold numbers, got dtype {rows.dtype}")
         if rows.dtype == np.uint64:  # whose differences wrap around
             rows = rows.astype(np.float64)
     check_magnitude(rows, type(estimator).__name__)

@@ -7,6 +7,7 @@ A column of a DataFrame is identified by its name, a column of an array by its i
 # SPDX-License-Identifier: MIT
 
 from collections import Counter
+from collections.abc import Hashable
 from itertools import pairwise
 
 import numpy as np
@@ -113,6 +114,8 @@ def find_columns(X, columns, parameter):
     if columns is None:
         return list(range(X.shape[1]))
     wanted = columns.tolist() if hasattr(columns, "tolist") else list(columns)
+    if not all(isinstance(name, Hashable) for name in wanted):
+        raise ValueError(f"{parameter} must be a list of columns, got {columns!r}")
     if not wanted:
         raise ValueError(f"{parameter} must name at least one column, got {columns!r}")
     source = "" if parameter == "columns" else f" of {parameter}"

@@ -52,7 +52,8 @@ class RBFAffinity(NamedTuple):
         Distances are computed pair by pair: a matrix product would round a row's
         distances differently in batches of different sizes.
         """
-        weights = np.exp(-self.gamma * cdist(X, self.X, "sqeuclidean"))
+        with np.errstate(over="ignore"):  # exp(-inf) is 0
+            weights = np.exp(-self.gamma * cdist(X, self.X, "sqeuclidean"))
         n_rows, n_cols = weights.shape
         return sparse.csr_array(
             (

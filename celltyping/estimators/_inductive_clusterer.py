@@ -284,6 +284,9 @@ class InductiveClusterer(_RoutingNotSupportedMixin, ClusterMixin, BaseEstimator)
             proba = _hdbscan_prediction().membership_vector(self.clusterer_, rows)
             # It is a vector for a single row.
             proba = np.reshape(proba, (len(rows), self.n_clusters_))
+            undefined = np.isnan(proba).any(axis=1)  # 0 / 0 at an exemplar
+            labels = _predict_clusterer(self.clusterer_, rows[undefined])
+            proba[undefined] = labels[:, np.newaxis] == np.arange(self.n_clusters_)
         else:
             proba = self.clusterer_.predict_proba(complete_rows)[:, self.clusters_]
         out[is_complete] = proba

@@ -168,7 +168,7 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         "membership": [StrOptions({"hard", "soft"})],
         "sharpness": [Interval(Real, 0, None, closed="neither")],
         "max_memberships": [Interval(Integral, 1, None, closed="left")],
-        "second_order_weight": [Interval(Real, 0, None, closed="left")],
+        "second_order_weight": [Interval(Real, 0, 1e6, closed="both")],
         "consensus_weight": [Interval(Real, 0, 1, closed="both")],
         "feature_weight": [Interval(Real, 0, None, closed="left")],
         "damping": [Interval(Real, 0, 1, closed="left")],

@@ -75,7 +75,8 @@ def distance_bounds(distances, codes, n_neurons, iqr_factor):
         return low + (position - below) * (high - low)
 
     third = quantile(0.75)
-    return third + iqr_factor * (third - quantile(0.25))
+    with np.errstate(over="ignore"):  # a huge factor: no outliers
+        return third + iqr_factor * (third - quantile(0.25))
 
 
 def principal_axes(offsets, codes, n_neurons):

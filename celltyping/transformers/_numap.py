@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -360,7 +361,7 @@ class NUMAP(
             If torch or skorch is missing.
         """
         networks = training.import_networks("NUMAP")
-        encoder = self._resolve_encoder()
+        encoder = copy(self._resolve_encoder())  # its numbers of numpy are replaced
         curve = layout.fit_curve(self.min_dist, self.spread)
         training.check_parameters(self, encoder)
         earlier = earlier_decoder = None

@@ -167,7 +167,8 @@ class OutlierRowRemover(BaseEstimator):
         factor = np.inf if self.iqr_factor is None else self.iqr_factor
         first, third = np.percentile(values, [25, 75], axis=0)
         reach = np.full(len(positions), np.inf)
-        np.multiply(factor, third - first, out=reach, where=third > first)
+        with np.errstate(over="ignore"):  # infinite for a huge factor
+            np.multiply(factor, third - first, out=reach, where=third > first)
         lower, upper = first - reach, third + reach
         kept = rows[((values >= lower) & (values <= upper)).all(axis=1)]
         if len(kept) == 0:

@@ -182,7 +182,7 @@ def choose_representatives(clusters, n_representatives):
     """Mark the nodes nearest to the mean of each cluster, at most half of it."""
     labels, _, members, ends = clusters
     rank = np.arange(len(labels)) - ends[labels[members]]
-    limit = np.minimum(n_representatives, (np.diff(ends) + 1) // 2)
+    limit = np.minimum(min(n_representatives, ends[-1]), (np.diff(ends) + 1) // 2)
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[members[rank < limit[labels[members]]]] = True
     return chosen

@@ -124,7 +124,8 @@ def fit_curve(min_dist, spread):
     x = np.linspace(0.0, 3.0, 300)
     target = np.exp(-np.maximum(x - min_dist / spread, 0.0))
     (a, b), _ = optimize.curve_fit(curve, x, target)
-    return float(a / spread ** (2.0 * b)), float(b)
+    with np.errstate(over="ignore"):  # a is 0 then
+        return float(a / np.float64(spread) ** (2.0 * b)), float(b)
 
 
 def read_start(init, shape, *, continues=False):
