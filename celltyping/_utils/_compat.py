@@ -81,7 +81,8 @@ def use_python_numbers(estimator):
     """
     given = {}
     for name, value in estimator.get_params(deep=False).items():
-        if isinstance(value, np.integer | np.floating):
+        is_duration = isinstance(value, np.timedelta64)  # an integer of numpy, too
+        if isinstance(value, np.integer | np.floating) and not is_duration:
             given[name] = value
             setattr(estimator, name, value.item())
         elif isinstance(value, int) and 2**63 <= abs(value) < 2**1023:

@@ -255,7 +255,7 @@ def test_score_judges_known_types_alone():
     assert fitted.score(X, Y, weights) == pytest.approx(
         np.average(right[~IS_TARGET], weights=weights[~IS_TARGET])
     )
-    with pytest.raises(ValueError, match="score needs known types"):
+    with pytest.raises(ValueError, match="score needs labelled samples"):
         fitted.score(TARGET, Y[IS_TARGET])
 
 

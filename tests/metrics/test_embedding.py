@@ -410,8 +410,8 @@ def test_hierarchy_ignores_samples_of_unknown_type():
     known = partly != "?"
     expected = hierarchy_correlation(X[known], X_embedded[known], y[known])
     assert hierarchy_correlation(X, X_embedded, partly) == pytest.approx(expected)
-    renamed = np.where(known, partly, "none")
-    found = hierarchy_correlation(X, X_embedded, renamed, unlabeled_marker="none")
+    renamed = np.where(known, partly, "unsure")
+    found = hierarchy_correlation(X, X_embedded, renamed, unlabeled_marker="unsure")
     assert found == pytest.approx(expected)
     assert hierarchy_correlation(X, X_embedded, renamed) != pytest.approx(expected)
 
