@@ -406,10 +406,16 @@ def test_more_neighbors_than_references():
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("params", [{"repulsion_strength": 1e308}, {"spread": 1e308}])
+@pytest.mark.parametrize("params", [{"repulsion_strength": 1e30}, {"spread": 1e308}])
 def test_forces_of_extreme_parameters_are_finite(params):
     numap = NUMAP(n_neighbors=5, n_epochs=3, encoder=ENCODER, **params)
     assert np.isfinite(learn(numap, X).layout_).all()
+
+
+def test_networks_that_diverge_are_an_error():
+    numap = NUMAP(n_neighbors=5, n_epochs=3, encoder=ENCODER, repulsion_strength=1e308)
+    with pytest.raises(FloatingPointError, match="diverged"):
+        learn(numap, X)
 
 
 def test_a_grid_of_epochs():

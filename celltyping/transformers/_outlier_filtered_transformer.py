@@ -93,7 +93,7 @@ class OutlierFilteredTransformer(
     >>> X, _ = load_iris(return_X_y=True)
     >>> embedder = OutlierFilteredTransformer(PCA(2)).fit(X)
     >>> embedder.transform([[5.1, 3.5, 1.4, 0.2], [99.0, 0.0, 99.0, 0.0]]).round(2)
-    array([[-2.69,  0.32],
+    array([[-2.62,  0.29],
            [  nan,   nan]])
     """
 
