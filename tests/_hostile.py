@@ -251,6 +251,17 @@ HOSTILE_PARAMETERS = {
     "object": object(),
 }
 
+# Amounts of work: any is allowed, but a huge one would take for ever.
+WORK = {
+    "max_epochs",
+    "pretrain_epochs",
+    "n_epochs",
+    "n_networks",
+    "n_init",
+    "max_iter",
+    "negative_sample_rate",
+}
+
 
 def check_call(call, inputs, *, estimator=None, name=""):
     """Call a function with hostile input; return what it answers, or None if it raises.

@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from celltyping import Connectome
-from tests._hostile import HOSTILE_PARAMETERS, hostile_labels, hostile_tables
+from tests._hostile import (
+    HOSTILE_PARAMETERS,
+    WORK,
+    hostile_labels,
+    hostile_tables,
+)
 from tests._subjects import check_fit, subjects
 
 SUBJECTS = subjects()
@@ -39,14 +44,18 @@ def test_random_combinations(data):
         ),
         label="parameters",
     )
-    tables = {"valid": subject.X.copy}
+    tables = {"valid": lambda: subject.X}
     if not isinstance(subject.X, Connectome):
         tables = hostile_tables(subject.X)
     labels = hostile_labels(subject.y)
     table = data.draw(st.sampled_from(sorted(tables)), label="X")
     label = data.draw(st.sampled_from(sorted(labels)), label="y")
     estimator = clone(subject.estimator).set_params(
-        **{name: HOSTILE_PARAMETERS[value] for name, value in parameters.items()}
+        **{
+            name: HOSTILE_PARAMETERS[value]
+            for name, value in parameters.items()
+            if not (name in WORK and value == "huge integer")
+        }
     )
     case = f"{subject}, {parameters}, X {table}, y {label}"
     check_fit(estimator, tables[table](), labels[label](), case)

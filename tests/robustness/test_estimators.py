@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from celltyping import Connectome
 from tests._hostile import (
     HOSTILE_PARAMETERS,
+    WORK,
     check_answer,
     check_call,
     collect,
@@ -23,17 +24,6 @@ from tests._subjects import METHODS, check_fit, check_methods, subjects
 
 SUBJECTS = subjects()
 ON_TABLES = [one for one in SUBJECTS if not isinstance(one.X, Connectome)]
-
-# Amounts of work: any is allowed, but a huge one would take for ever.
-WORK = {
-    "max_epochs",
-    "pretrain_epochs",
-    "n_epochs",
-    "n_networks",
-    "n_init",
-    "max_iter",
-    "negative_sample_rate",
-}
 
 pytestmark = pytest.mark.filterwarnings("default")
 
