@@ -285,8 +285,9 @@ class InductiveClusterer(_RoutingNotSupportedMixin, ClusterMixin, BaseEstimator)
             # It is a vector for a single row.
             proba = np.reshape(proba, (len(rows), self.n_clusters_))
             undefined = np.isnan(proba).any(axis=1)  # 0 / 0 at an exemplar
-            labels = _predict_clusterer(self.clusterer_, rows[undefined])
-            proba[undefined] = labels[:, np.newaxis] == np.arange(self.n_clusters_)
+            if undefined.any():
+                labels = _predict_clusterer(self.clusterer_, rows[undefined])
+                proba[undefined] = labels[:, np.newaxis] == np.arange(self.n_clusters_)
         else:
             proba = self.clusterer_.predict_proba(complete_rows)[:, self.clusters_]
         out[is_complete] = proba
