@@ -40,8 +40,8 @@ class Kernel(CPUDispatcher):
 def jit(function, flags=FLOAT_FLAGS):
     """Compile a pure function on arrays at its first call; it releases the GIL.
 
-    Kernels must sort by `np.argsort`, never in place (``array.sort()``, ``np.sort``).
-    Compiled, both are closures of one function that are told apart by a counter, which
+    Kernels must sort by `np.argsort` or a loop of their own, never by ``array.sort()``
+    or ``np.sort``. Compiled, both are closures of one function that are told apart by a counter, which
     starts anew in each process. With kernels cached by two processes, one may call the
     sort of the other; `sort` then returned an array unsorted, without an error.
     """
