@@ -43,7 +43,8 @@ def jit(function, flags=FLOAT_FLAGS):
     Kernels must sort by `np.argsort` or a loop of their own, never by ``array.sort()``
     or ``np.sort``. Compiled, both are closures of one function that are told apart by a
     counter, which starts anew in each process. With kernels cached by two processes,
-    one may call the sort of the other; `sort` then returned an array unsorted, without an error.
+    one may call the sort of the other; `sort` then returned an array unsorted, without
+    an error.
     """
     options = {"nogil": True, "fastmath": flags}
     try:
