@@ -16,6 +16,7 @@ import numpy as np
 
 from celltyping._kernels._csr import CSRGraph, CSRMatrix
 from celltyping._kernels._jit import jit
+from celltyping._kernels._sort import argsort
 
 # Rows that stand side by side are padded to a multiple of this, so that vector loops
 # have no remainder.
@@ -341,7 +342,7 @@ def take_candidates(clusters, is_fixed, deferred, classes, n_candidates):
                     n_in_turn += 1
             farthest = in_turn[:n_in_turn]
             if n_taken + n_in_turn > n_candidates:
-                order = np.argsort(similarities[farthest], kind="mergesort")
+                order = argsort(similarities[farthest])
                 farthest = farthest[order[: n_candidates - n_taken]]
             taken[farthest] = True
             n_taken += len(farthest)
@@ -424,7 +425,8 @@ def candidate_gains(data, clusters, candidates, candidate_ends):
                 similarity = shared[k] / (total + sums[k] - shared[k])
                 gained[k] += max(similarity - similarities[i], np.float32(0.0))
                 shared[k] = np.float32(0.0)
-        gains[first:last] = gained[: last - first]
+        for k in range(last - first):
+            gains[first + k] = gained[k]
     return gains
 
 

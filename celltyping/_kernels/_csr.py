@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from celltyping._kernels._jit import jit
+
 
 def unsigned(indices):
     """View an index array as unsigned; numba then leaves out a check per access."""
@@ -37,6 +39,15 @@ class CSRGraph(NamedTuple):
     def from_scipy(cls, adjacency, transpose):
         """Take the arrays of an adjacency matrix and its transpose, without copies."""
         return cls(CSRMatrix.from_scipy(adjacency), CSRMatrix.from_scipy(transpose))
+
+
+@jit
+def longest_row(ptr, start, stop):
+    """Count the entries of the longest of some rows."""
+    longest = 0
+    for i in range(start, stop):
+        longest = max(longest, np.int64(ptr[i + 1] - ptr[i]))
+    return longest
 
 
 def stack_rows(blocks, n_columns):

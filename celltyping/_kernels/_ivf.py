@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from celltyping._kernels._csr import longest_row
 from celltyping._kernels._jit import FLOAT_FLAGS, jit
 
 # A query whose squared distance to a row is less is that row.
@@ -137,7 +138,8 @@ def _find_nearest(queries, index, n_neighbors, n_probes):
         Number of rows found for each query; the entries after them are undefined.
     """
     to_centres = np.empty(len(index.centres), queries.dtype)
-    work = np.empty(np.max(np.diff(index.cell_starts)), queries.dtype)
+    largest_cell = longest_row(index.cell_starts, 0, len(index.centres))
+    work = np.empty(largest_cell, queries.dtype)
     squares = np.empty((len(queries), n_neighbors), queries.dtype)
     rows = np.empty((len(queries), n_neighbors), np.uint64)
     counts = np.zeros(len(queries), np.int64)

@@ -6,6 +6,7 @@
 import os
 
 import numba
+import numpy as np
 from numba.core.registry import CPUDispatcher
 
 # Compiled kernels are stored on disk, so that the next process need not compile them.
@@ -20,16 +21,20 @@ FLOAT_FLAGS = {"nnan", "nsz"}
 
 
 class Kernel(CPUDispatcher):
-    """A compiled function that raises what a signal handler raises during its call.
+    """A compiled function, called from Python, that writes to none of its arguments.
 
-    numba executes bytecode to make the arrays that a kernel returns. There Python calls
-    the handler of a signal that came during the kernel, and numba ignores that it
-    raised, for instance KeyboardInterrupt: then Python raises a SystemError instead.
+    It sees all arrays as read-only. For numba, writable arrays are of another type: each
+    mixture of both would be compiled anew, for seconds.
+
+    It raises what a signal handler raises during its call. numba executes bytecode to
+    make the arrays that a kernel returns. There Python calls the handler of a signal
+    that came during the kernel, and numba ignores that it raised, for instance
+    KeyboardInterrupt: then Python raises a SystemError instead.
     """
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args):
         try:
-            return super().__call__(*args, **kwargs)
+            return super().__call__(*map(_read_only, args))
         except SystemError as exc:
             cause = exc
             while isinstance(cause, SystemError) and cause.__cause__ is not None:
@@ -37,11 +42,21 @@ class Kernel(CPUDispatcher):
             raise cause from None
 
 
+def _read_only(argument):
+    """View an array, or the arrays of a named tuple, as read-only."""
+    if isinstance(argument, tuple):
+        return type(argument)(*map(_read_only, argument))
+    if isinstance(argument, np.ndarray):
+        argument = argument.view()
+        argument.flags.writeable = False
+    return argument
+
+
 def jit(function, flags=FLOAT_FLAGS):
     """Compile a pure function on arrays at its first call; it releases the GIL.
 
-    Kernels must sort by `np.argsort` or a loop of their own, never by ``array.sort()``
-    or ``np.sort``. Compiled, both are closures of one function that are told apart by a
+    Kernels must sort by `argsort` of `_sort` or a loop of their own, never by
+    ``array.sort()`` or ``np.sort``. Compiled, both are closures of one function that are told apart by a
     counter, which starts anew in each process. With kernels cached by two processes,
     one may call the sort of the other; `sort` then returned an array unsorted, without
     an error.

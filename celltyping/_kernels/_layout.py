@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from celltyping._kernels._csr import longest_row
 from celltyping._kernels._jit import jit
 
 # The largest move along a coordinate that one pair can cause, in units of the step.
@@ -158,7 +159,7 @@ def move(start, stop, edges, positions, tables, epoch, key, step, n_negatives):
     """
     n_vertices, n_dims = positions.shape
     moved = positions[start:stop].copy()
-    due = np.empty(np.max(np.diff(edges.ptr[start : stop + 1])), np.uint64)
+    due = np.empty(longest_row(edges.ptr, start, stop), np.uint64)
     push = np.empty(n_dims, np.float32)
     for i in range(start, stop):
         own = moved[i - start]
@@ -184,7 +185,7 @@ def move_in_plane(start, stop, edges, positions, tables, epoch, key, step, n_neg
     """Do the same as `move` in two dimensions, to the bit, in 0.7 of its time."""
     n_vertices = len(positions)
     moved = np.empty((stop - start, 2), np.float32)
-    due = np.empty(np.max(np.diff(edges.ptr[start : stop + 1])), np.uint64)
+    due = np.empty(longest_row(edges.ptr, start, stop), np.uint64)
     for i in range(start, stop):
         x, y = positions[i, 0], positions[i, 1]
         n_due = _find_due(edges, i, epoch, due)

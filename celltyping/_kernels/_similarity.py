@@ -14,6 +14,7 @@ import numpy as np
 
 from celltyping._kernels._csr import CSRMatrix, row_sums
 from celltyping._kernels._jit import jit
+from celltyping._kernels._sort import argsort
 
 # References are compared in runs of this length; a run without a candidate for the list
 # is left after one vectorised comparison.
@@ -82,7 +83,8 @@ def _padded(ref_sums):
     """Append references that nothing is similar to, so that all runs are whole."""
     n_runs = (len(ref_sums) + RUN - 1) // RUN
     padded = np.ones(n_runs * RUN, np.float32)
-    padded[: len(ref_sums)] = ref_sums
+    for r in range(len(ref_sums)):  # numba takes seconds to compile a copy of slices
+        padded[r] = ref_sums[r]
     return padded
 
 
@@ -250,8 +252,8 @@ def vote(nearest, similarities, ref_types, n_best):
                 weights[place] = 0.0
                 n_voted += 1
             weights[place] += weight
-        by_type = np.argsort(voted[:n_voted])  # the lower wins among equals
-        ranked = by_type[np.argsort(-weights[by_type], kind="mergesort")]
+        by_type = argsort(voted[:n_voted])  # the lower wins among equals
+        ranked = by_type[argsort(-weights[by_type])]
         for m in range(min(n_voted, n_best)):
             k = ranked[m]
             if weights[k] <= 0.0:  # similarities that vanish beside 1

@@ -9,6 +9,8 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import product
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -34,6 +36,34 @@ def count_to(n):
     for k in range(n):
         counts[k % 3] = counts[(k + 1) % 3] * 0.5 + k
     return counts
+
+
+def first_of(pair):
+    return pair.values[0] + pair.others[0]
+
+
+class Pair(NamedTuple):
+    values: np.ndarray
+    others: np.ndarray
+
+
+def test_a_kernel_compiles_once_for_writable_and_read_only_arrays():
+    kernel = _jit.jit(first_of)
+    frozen = np.ones(3)
+    frozen.flags.writeable = False
+    for values, others in product([frozen, np.ones(3)], repeat=2):
+        assert kernel(Pair(values, others)) == 2
+        assert values is frozen or values.flags.writeable
+    assert len(kernel.signatures) == 1
+
+
+def fill(array):
+    array[0] = 5.0
+
+
+def test_a_kernel_that_writes_to_an_argument_is_refused():
+    with pytest.raises(numba.TypingError, match="[Cc]annot modify readonly array"):
+        _jit.jit(fill)(np.ones(3))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
@@ -104,8 +134,8 @@ def test_the_cache_can_be_switched_off(setting, cached, tmp_path):
 
 
 @pytest.mark.parametrize("module", [_clusters, _profiles, _similarity])
-def test_kernels_sort_by_argsort_alone(module):
-    # Beside argsort, a sort in place that comes from a cache may do nothing: see `jit`.
+def test_no_kernel_sorts_in_place(module):
+    # Beside another sort, one in place that comes from a cache may do nothing: see `jit`.
     # It depends on which process compiled what, so a test of results seldom sees it.
     in_place = re.findall(r".*(?:\.sort\(|np\.sort\().*", inspect.getsource(module))
     assert in_place == []
