@@ -23,8 +23,8 @@ FLOAT_FLAGS = {"nnan", "nsz"}
 class Kernel(CPUDispatcher):
     """A compiled function, called from Python, that writes to none of its arguments.
 
-    It sees all arrays as read-only. For numba, writable arrays are of another type: each
-    mixture of both would be compiled anew, for seconds.
+    It sees all arrays as read-only. For numba, writable arrays are of another type:
+    each mixture of both would be compiled anew, for seconds.
 
     It raises what a signal handler raises during its call. numba executes bytecode to
     make the arrays that a kernel returns. There Python calls the handler of a signal
@@ -56,10 +56,10 @@ def jit(function, flags=FLOAT_FLAGS):
     """Compile a pure function on arrays at its first call; it releases the GIL.
 
     Kernels must sort by `argsort` of `_sort` or a loop of their own, never by
-    ``array.sort()`` or ``np.sort``. Compiled, both are closures of one function that are told apart by a
-    counter, which starts anew in each process. With kernels cached by two processes,
-    one may call the sort of the other; `sort` then returned an array unsorted, without
-    an error.
+    ``array.sort()`` or ``np.sort``. Compiled, both are closures of one function that
+    are told apart by a counter, which starts anew in each process. With kernels cached
+    by two processes, one may call the sort of the other; `sort` then returned an array
+    unsorted, without an error.
     """
     options = {"nogil": True, "fastmath": flags}
     try:
