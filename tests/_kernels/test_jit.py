@@ -136,6 +136,6 @@ def test_the_cache_can_be_switched_off(setting, cached, tmp_path):
 @pytest.mark.parametrize("module", [_clusters, _profiles, _similarity])
 def test_no_kernel_sorts_in_place(module):
     # Beside another sort, one in place that comes from a cache may do nothing, see
-    # `jit`. It depends on which process compiled what, so a test of results seldom sees it.
+    # `jit`. It depends on which process compiled what: tests of results seldom see it.
     in_place = re.findall(r".*(?:\.sort\(|np\.sort\().*", inspect.getsource(module))
     assert in_place == []
