@@ -42,7 +42,7 @@ from celltyping import (
 from celltyping.datasets import make_connectome
 from tests._public import public_estimators
 
-ENCODER = MLPEncoder(max_epochs=1, inputs="both")
+ENCODER = MLPEncoder(max_epochs=1)
 
 # Estimators whose X may be a connectome.
 ON_GRAPHS = (NtacClassifier, NtacClusterer, TypeProfile)
