@@ -81,8 +81,9 @@ def embed(module, X):
 # -------------------------------------------------------------------------- networks
 
 
-@pytest.mark.parametrize("sizes", [(8,), (6, 5), (7, 6, 4)])
-@pytest.mark.parametrize("n_networks", [1, 3])
+@pytest.mark.parametrize(
+    ("sizes", "n_networks"), [((8,), 1), ((6, 5), 3), ((7, 6, 4), 3)]
+)
 def test_scores_are_students_kernel(sizes, n_networks):
     net = learn(make_net(sizes, n_networks, alpha=2.0), max_epochs=2)
     latents = embed(net.module_, X)
@@ -173,8 +174,15 @@ def test_packing():
 # ----------------------------------------------------------------------- inference
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array, sparse.csr_matrix])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("layout", "dtype"),
+    [
+        (np.asarray, np.float32),
+        (np.asarray, np.float64),
+        (sparse.csr_array, np.float32),
+        (sparse.csr_matrix, np.float64),
+    ],
+)
 def test_few_cells_are_asked_at_once(layout, dtype, monkeypatch):
     module = learn(make_net()).module_
     cells = X.astype(dtype)
@@ -264,8 +272,9 @@ def test_entries_are_left_out_and_made_up_for(n_marks, monkeypatch):
 # ------------------------------------------------------------------------- learning
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("input_dropout", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("layout", "input_dropout"), [(np.asarray, 0.0), (sparse.csr_array, 0.3)]
+)
 def test_types_are_learnt(layout, input_dropout):
     net = learn(make_net(), layout(X), input_dropout=input_dropout)
     losses = net.history[:, "train_loss"]
@@ -312,8 +321,9 @@ def test_label_smoothing_keeps_networks_from_being_sure(label_smoothing):
     assert surest == pytest.approx(1 - label_smoothing * 2 / 3, abs=0.1)
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("sizes", [(8,), (8, 6)])
+@pytest.mark.parametrize(
+    ("layout", "sizes"), [(np.asarray, (8,)), (sparse.csr_array, (8, 6))]
+)
 def test_pretraining_changes_the_encoder_alone(layout, sizes):
     module = make_net(sizes)
     before = {name: w.clone() for name, w in module.state_dict().items()}

@@ -31,12 +31,13 @@ def test_a_kink():
     assert type(elbow) is int
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_is_the_point_farthest_below_the_chord(seed):
-    rng = np.random.RandomState(seed)
-    n_clusters = np.cumsum(rng.randint(1, 9, size=20))
-    cost = np.sort(rng.exponential(size=20))[::-1]
-    assert find_elbow(n_clusters, cost) == elbow_by_geometry(n_clusters, cost)
+def test_is_the_point_farthest_below_the_chord(subtests):
+    for seed in range(5):
+        with subtests.test(seed=seed):
+            rng = np.random.RandomState(seed)
+            n_clusters = np.cumsum(rng.randint(1, 9, size=20))
+            cost = np.sort(rng.exponential(size=20))[::-1]
+            assert find_elbow(n_clusters, cost) == elbow_by_geometry(n_clusters, cost)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +67,14 @@ def test_first_one_among_equals():
     assert find_elbow(n_clusters, 1 - n_clusters / 30) == 1
 
 
-@pytest.mark.parametrize("cost", [[3, 3, 3, 3], [9, 8, 6, 0], [0, 5, 8, 9]])
-def test_never_below_the_chord(cost):
-    assert find_elbow([1, 2, 3, 4], cost) == 1
+def test_never_below_the_chord():
+    for cost in ([3, 3, 3, 3], [9, 8, 6, 0], [0, 5, 8, 9]):
+        assert find_elbow([1, 2, 3, 4], cost) == 1
 
 
-@pytest.mark.parametrize("n_clusters", [[7], [1, 7]])
-def test_too_few_points(n_clusters):
-    assert find_elbow(n_clusters, [2.0, 1.0][: len(n_clusters)]) == 7
+def test_too_few_points():
+    for n_clusters in ([7], [1, 7]):
+        assert find_elbow(n_clusters, [2.0, 1.0][: len(n_clusters)]) == 7
 
 
 def test_inputs_are_not_changed():

@@ -41,16 +41,17 @@ KINDS = [
     ("one gene a cell", np.log1p(1e4) * np.eye(12), "log"),
     ("all the same", np.full((9, 4), 0.5), "log"),
 ]
-IDS = [row[0] for row in KINDS]
-
 
 FORMS = [np.asarray, np.asfortranarray, np.ndarray.tolist, pd.DataFrame]
 FORMATS = ["csr", "csc", "coo", "lil"]
 
 
-@pytest.mark.parametrize(("X", "kind"), [row[1:] for row in KINDS], ids=IDS)
-def test_kind(X, kind):
-    assert infer_kind(X)[0] == kind
+def test_kind(subtests):
+    for name, X, kind in KINDS:
+        with subtests.test(name):
+            found = infer_kind(X)
+            assert found[0] == kind
+            assert infer_kind(sparse.csr_matrix(X)) == found
 
 
 # Transforms of the counts of cells, given their totals over all genes.
@@ -69,33 +70,35 @@ TRANSFORMS = {
 }
 
 
-@pytest.mark.parametrize("genes", [slice(None), slice(300), slice(2400, None)])
 @pytest.mark.parametrize("experiment", ["pbmc3k", "kang"])
-@pytest.mark.parametrize("name", TRANSFORMS)
-def test_kind_of_a_subset_of_genes(name, experiment, genes):
+def test_kind_of_a_subset_of_genes(experiment, subtests):
     blood = load_blood_transfer()
     cells = np.flatnonzero(blood.batch == experiment)[:250]
-    counts = blood.data[cells][:, genes].toarray()
-    transform, kind = TRANSFORMS[name]
-    X = transform(counts, blood.n_counts[cells, None]).astype(np.float32)
-    assert infer_kind(X)[0] == kind
-    assert infer_kind(sparse.csr_array(X))[0] == kind
-    assert conflicting_evidence(X, kind) is None
+    for genes in (slice(None), slice(300), slice(2400, None)):
+        counts = blood.data[cells][:, genes].toarray()
+        for name, (transform, kind) in TRANSFORMS.items():
+            with subtests.test(name, genes=genes):
+                X = transform(counts, blood.n_counts[cells, None]).astype(np.float32)
+                assert infer_kind(X)[0] == kind
+                assert infer_kind(sparse.csr_array(X))[0] == kind
+                assert conflicting_evidence(X, kind) is None
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("X", "kind"), [(COUNTS, "counts"), (SHARES, "tpm")])
-def test_kind_of_a_table(X, kind, form):
-    assert infer_kind(form(X))[0] == kind
+def test_kind_of_a_table(X, kind, subtests):
+    for form in FORMS:
+        with subtests.test(form=form):
+            assert infer_kind(form(X))[0] == kind
 
 
-@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(("X", "kind"), [(COUNTS, "counts"), (SHARES, "tpm")])
-def test_kind_of_a_sparse_matrix(X, kind, format):
-    X = sparse.csr_array(X).asformat(format)
-    stored = X.copy()
-    assert infer_kind(X)[0] == kind
-    assert (stored != X).nnz == 0
+def test_kind_of_a_sparse_matrix(X, kind, subtests):
+    for format in FORMATS:
+        with subtests.test(format=format):
+            table = sparse.csr_array(X).asformat(format)
+            stored = table.copy()
+            assert infer_kind(table)[0] == kind
+            assert (stored != table).nnz == 0
 
 
 def test_a_sparse_matrix_is_not_made_dense():
@@ -103,11 +106,6 @@ def test_a_sparse_matrix_is_not_made_dense():
     X = sparse.random_array((100_000, 100_000), density=1e-7, rng=0, format="csr")
     assert infer_kind(X)[0] == "log"
     assert conflicting_evidence(X, "counts") is not None
-
-
-@pytest.mark.parametrize("X", [row[1] for row in KINDS], ids=IDS)
-def test_dense_and_sparse_give_the_same_evidence(X):
-    assert infer_kind(sparse.csr_matrix(X)) == infer_kind(X)
 
 
 def test_evidence_names_what_was_seen():
@@ -156,21 +154,21 @@ def test_a_fraction_is_found_wherever_it_is(monkeypatch):
         (np.zeros((9, 9)), "log", False),
     ],
 )
-@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
-def test_conflicting_evidence(X, kind, contradicted, form):
+def test_conflicting_evidence(X, kind, contradicted):
     expected = infer_kind(X)[1] if contradicted else None
-    assert conflicting_evidence(form(X), kind) == expected
+    for form in (np.asarray, sparse.csr_array):
+        assert conflicting_evidence(form(X), kind) == expected
 
 
-@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.csr_matrix])
-def test_negative_values(form):
-    check_not_negative(form([[0.0, 1.0]]), "GeneFilter")
-    message = (
-        r"Negative values in data passed to X in GeneFilter: the least is -1\.5\. "
-        "Expression is zero or more"
-    )
-    with pytest.raises(ValueError, match=message):
-        check_not_negative(form([[0.0, 1.0], [-1.0, -1.5]]), "GeneFilter")
+def test_negative_values():
+    for form in (np.asarray, sparse.csr_array, sparse.csr_matrix):
+        check_not_negative(form([[0.0, 1.0]]), "GeneFilter")
+        message = (
+            r"Negative values in data passed to X in GeneFilter: the least is -1\.5\. "
+            "Expression is zero or more"
+        )
+        with pytest.raises(ValueError, match=message):
+            check_not_negative(form([[0.0, 1.0], [-1.0, -1.5]]), "GeneFilter")
 
 
 @pytest.mark.parametrize(

@@ -65,13 +65,12 @@ AUTO = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("y", "expected"), [row[1:] for row in AUTO], ids=[row[0] for row in AUTO]
-)
-def test_auto_marker(y, expected):
-    mask = is_unlabeled(y)
-    assert mask.dtype == bool
-    assert mask.tolist() == [bool(value) for value in expected]
+def test_auto_marker(subtests):
+    for name, y, expected in AUTO:
+        with subtests.test(name):
+            mask = is_unlabeled(y)
+            assert mask.dtype == bool
+            assert mask.tolist() == [bool(value) for value in expected]
 
 
 @pytest.mark.skipif(
@@ -85,9 +84,8 @@ def test_strings_of_any_length(missing):
     assert codes.tolist() == [1, -1, 0, -1]
 
 
-@pytest.mark.parametrize(
-    ("y", "marker", "expected"),
-    [
+def test_marker_that_is_given_wins(subtests):
+    for y, marker, expected in (
         (["PN", "?", "none"], "none", [False, True, True]),
         (np.array(["PN", "?", None], object), "PN", [True, True, True]),
         (["PN", *TEXTS], None, [False] + [True] * 10),
@@ -107,19 +105,26 @@ def test_strings_of_any_length(missing):
         (np.array([0, 1]), "?", [False, False]),
         (np.array(["0", "1"]), 0, [False, False]),
         (np.array([0, 1]), NAN, [False, False]),
-    ],
-)
-def test_marker_that_is_given_wins(y, marker, expected):
-    assert is_unlabeled(y, marker).tolist() == expected
+    ):
+        with subtests.test(y=y, marker=marker, expected=expected):
+            assert is_unlabeled(y, marker).tolist() == expected
 
 
-@pytest.mark.parametrize(
-    "marker", [[], (), {}, {"x": 1}, [["x"]], b"x", ["x", b"y"], np.array([]), object]
-)
-def test_markers_must_be_scalars(marker):
+def test_markers_must_be_scalars(subtests):
     message = "unlabeled_marker must be 'auto', None, a scalar .* or a list of at least"
-    with pytest.raises(ValueError, match=message):
-        is_unlabeled(np.array([0, 1]), marker)
+    for marker in (
+        [],
+        (),
+        {},
+        {"x": 1},
+        [["x"]],
+        b"x",
+        ["x", b"y"],
+        np.array([]),
+        object,
+    ):
+        with subtests.test(marker=marker), pytest.raises(ValueError, match=message):
+            is_unlabeled(np.array([0, 1]), marker)
 
 
 def test_mask_has_the_shape_of_y():
@@ -127,22 +132,20 @@ def test_mask_has_the_shape_of_y():
     assert is_missing(np.array([["KC", None]], dtype=object)).tolist() == [[0, 1]]
 
 
-@pytest.mark.parametrize(
-    ("y", "found"),
-    [
+def test_what_is_no_type(subtests):
+    for y, found in (
         (np.array([b"KC", b"PN"]), "bytes such as b'KC'"),
         (["KC", b"PN"], "bytes such as b'PN'"),
         ([1 + 1j, "a"], "complex such as"),
         (np.array([(1, 2)], dtype="i4,i4"), "the dtype .* such as"),
         (pd.Series([("a", 1), ("b", 2)]), r"tuple such as \('a', 1\)"),
         (pd.Series([["a"], ["b"]]), r"objects that are no types \(.*unhashable"),
-    ],
-)
-def test_what_is_no_type(y, found):
-    message = f"types must be strings, numbers or dates, got {found}.*convert them"
-    for function in (is_unlabeled, encode_types):
-        with pytest.raises(ValueError, match=message):
-            function(y)
+    ):
+        with subtests.test(y=y):
+            message = f"must be strings, numbers or dates, got {found}.*convert them"
+            for function in (is_unlabeled, encode_types):
+                with pytest.raises(ValueError, match=message):
+                    function(y)
 
 
 def test_input_is_not_changed():
@@ -169,45 +172,45 @@ def test_encode_numbers_beside_none():
     assert encode_types([1, "?", 2, "nan", -1]).classes.tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("y", [[2**63 + 1, -1], [2**64, None, 1], [2**60 + 1, 1.0]])
-def test_integers_that_would_be_rounded(y):
-    with pytest.raises(ValueError, match=r"the integer .* is too large to be exact in"):
-        encode_types(y)
+def test_integers_that_would_be_rounded():
+    for y in ([2**63 + 1, -1], [2**64, None, 1], [2**60 + 1, 1.0]):
+        with pytest.raises(
+            ValueError, match=r"the integer .* is too large to be exact in"
+        ):
+            encode_types(y)
 
 
-@pytest.mark.parametrize(
-    "y",
-    [
+def test_dtype_of_the_classes(subtests):
+    for y in (
         np.array(["KC", "PN", "nan"]),
         np.array([3, 1, 2**63 + 2], dtype=np.uint64),
         np.array([3, 1], dtype=np.int8),
         np.array([1.0, 2.0], dtype=np.float32),
         DAYS,
-    ],
-    ids=lambda y: str(y.dtype),
-)
-def test_dtype_of_the_classes(y):
-    classes, codes = encode_types(y)
-    assert classes.dtype == y.dtype
-    np.testing.assert_array_equal(classes[codes[codes >= 0]], y[codes >= 0])
+    ):
+        with subtests.test(dtype=y.dtype):
+            classes, codes = encode_types(y)
+            assert classes.dtype == y.dtype
+            np.testing.assert_array_equal(classes[codes[codes >= 0]], y[codes >= 0])
 
 
 AMBIGUOUS = ["Unknown", "UNASSIGNED", "unlabelled", "NA", "n/a", "None ", "null"]
 
 
-@pytest.mark.parametrize("name", AMBIGUOUS)
-def test_a_type_that_may_be_unknown_warns_once(name):
-    y = ["KC", name, "PN", name]
-    message = rf"An estimator takes .* as types .*: {name!r} \(2\)\. If .*=\[{name!r}\]"
-    with pytest.warns(UserWarning, match=message) as record:
-        classes = encode_types(y, caller="An estimator").classes
-    assert [each.filename for each in record] == [__file__]
-    assert classes.tolist() == sorted({*y})
-    # Both ways on are silent.
-    assert name in encode_types(y, "?").classes
-    assert encode_types(y, [name]).classes.tolist() == ["KC", "PN"]
-    assert encode_types(y, ["auto", name]).codes.tolist() == [0, -1, 1, -1]
-    assert is_unlabeled(y).sum() == 0
+def test_a_type_that_may_be_unknown_warns_once(subtests):
+    for name in AMBIGUOUS:
+        with subtests.test(name=name):
+            y = ["KC", name, "PN", name]
+            message = rf"An estimator takes .*: {name!r} \(2\)\. If .*=\[{name!r}\]"
+            with pytest.warns(UserWarning, match=message) as record:
+                classes = encode_types(y, caller="An estimator").classes
+            assert [each.filename for each in record] == [__file__]
+            assert classes.tolist() == sorted({*y})
+            # Both ways on are silent.
+            assert name in encode_types(y, "?").classes
+            assert encode_types(y, [name]).classes.tolist() == ["KC", "PN"]
+            assert encode_types(y, ["auto", name]).codes.tolist() == [0, -1, 1, -1]
+            assert is_unlabeled(y).sum() == 0
 
 
 def test_a_warning_counts_all_names():
@@ -249,9 +252,8 @@ def test_encode_column_vector_warns():
     assert codes.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
+def test_encode_refuses(subtests):
+    for y, message in (
         (None, "requires y to be passed, but the target y is None"),
         (["?", None], "all 2 labels in y are unknown"),
         ([], "all 0 labels in y are unknown"),
@@ -260,16 +262,13 @@ def test_encode_column_vector_warns():
         ([0.5, 1.2, 2.0], "Unknown label type: continuous. NtacClassifier takes types"),
         ([0.0, np.inf], "Input y contains infinity"),
         ("KC", "1d array"),
-    ],
-)
-def test_encode_refuses(y, message):
-    with pytest.raises(ValueError, match=message):
-        encode_types(y)
+    ):
+        with subtests.test(y=y), pytest.raises(ValueError, match=message):
+            encode_types(y)
 
 
-@pytest.mark.parametrize(
-    ("y_true", "y_pred", "types", "true", "pred"),
-    [
+def test_encode_pair(subtests):
+    for y_true, y_pred, types, true, pred in (
         (["b", "?", "a"], ["a", "b", "?"], ["a", "b"], [1, 0], [0, -1]),
         ([3, -1, 5], [5, 5, -1], [3, 5], [0, 1], [1, -1]),
         # {1, -1} would be a binary problem by itself: both sides together decide.
@@ -278,11 +277,10 @@ def test_encode_refuses(y, message):
         (np.array(["b", None], object), ["a", "b"], ["a", "b"], [1], [0]),
         ([0, 1], [1.0, np.nan], [0.0, 1.0], [0, 1], [1, -1]),
         (["a", "?"], [["b", "a"], ["a", "b"]], ["a", "b"], [0], [[1, 0]]),
-    ],
-)
-def test_encode_pair(y_true, y_pred, types, true, pred):
-    found = encode_pair(y_true, y_pred, "auto", caller="a test")
-    assert [array.tolist() for array in found] == [types, true, pred]
+    ):
+        with subtests.test(y_true=y_true, y_pred=y_pred):
+            found = encode_pair(y_true, y_pred, "auto", caller="a test")
+            assert [array.tolist() for array in found] == [types, true, pred]
 
 
 def test_encode_pair_with_a_marker():
@@ -290,9 +288,8 @@ def test_encode_pair_with_a_marker():
     assert (types.tolist(), true.tolist(), pred.tolist()) == (["a"], [0], [-1])
 
 
-@pytest.mark.parametrize(
-    ("y_true", "y_pred", "message"),
-    [
+def test_encode_pair_refuses(subtests):
+    for y_true, y_pred, message in (
         (
             ["?", "?"],
             ["a", "a"],
@@ -302,11 +299,12 @@ def test_encode_pair_with_a_marker():
         (["a", "b"], [0, 1], "one kind, got a mix of int, str"),
         ([0, 1], np.array(["a", "b"]), "one kind, got a mix of int, str"),
         (["a", "b"], ["a"], "inconsistent numbers of samples"),
-    ],
-)
-def test_encode_pair_refuses(y_true, y_pred, message):
-    with pytest.raises(ValueError, match=message):
-        encode_pair(y_true, y_pred, "auto", caller="a test")
+    ):
+        with (
+            subtests.test(y_true=y_true, y_pred=y_pred),
+            pytest.raises(ValueError, match=message),
+        ):
+            encode_pair(y_true, y_pred, "auto", caller="a test")
 
 
 def test_encode_pair_does_not_round_integers():
@@ -323,24 +321,21 @@ def test_encode_together():
     assert all(part.dtype == np.intp for part in codes)
 
 
-@pytest.mark.parametrize(
-    ("labels", "clusters", "codes"),
-    [
+def test_encode_clusters(subtests):
+    for labels, clusters, codes in (
         ([3, -1, 7, 3], [3, 7], [0, -1, 1, 0]),
         ([1, -1, 1], [1], [0, -1, 0]),  # no binary problem
         (["a", "?", "nan", None], ["a"], [0, -1, -1, -1]),
         (["unknown", "a"], ["a", "unknown"], [1, 0]),
         ([-1, -1], [], [-1, -1]),
-    ],
-)
-def test_encode_clusters(labels, clusters, codes):
-    found = encode_clusters(labels)
-    assert [array.tolist() for array in found] == [clusters, codes]
+    ):
+        with subtests.test(labels=labels):
+            found = encode_clusters(labels)
+            assert [array.tolist() for array in found] == [clusters, codes]
 
 
-@pytest.mark.parametrize(
-    ("labels", "label", "dtype"),
-    [
+def test_replace_labels(subtests):
+    for labels, label, dtype in (
         (np.array(["KC", "PN"]), "unknown", "<U7"),
         (np.array(["KC", "PN"]), "?", "<U2"),
         (np.array(["KC", "PN"], dtype=object), "unknown", "O"),
@@ -353,16 +348,16 @@ def test_encode_clusters(labels, clusters, codes):
         (np.array([False, False]), True, "bool"),
         (DAYS[[0, 2]], np.datetime64("1970-01-01"), "<M8[D]"),
         (DAYS[[0, 2]], np.datetime64("1970-01-01T12"), "<M8[h]"),
-    ],
-)
-def test_replace_labels(labels, label, dtype):
-    before = labels.copy()
-    found = replace_labels(labels, np.array([False, True]), label)
-    assert found.dtype == dtype
-    assert found[0] == labels[0]
-    assert found[1] == label
-    assert replace_labels(labels, np.array([False, False]), label).dtype == dtype
-    np.testing.assert_array_equal(labels, before)
+    ):
+        with subtests.test(labels=labels, label=label, dtype=dtype):
+            before = labels.copy()
+            found = replace_labels(labels, np.array([False, True]), label)
+            assert found.dtype == dtype
+            assert found[0] == labels[0]
+            assert found[1] == label
+            same = replace_labels(labels, np.array([False, False]), label)
+            assert same.dtype == dtype
+            np.testing.assert_array_equal(labels, before)
 
 
 def test_replace_labels_that_do_not_fit():

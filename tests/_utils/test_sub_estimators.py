@@ -140,28 +140,27 @@ def test_a_table_stays_as_it_is():
         check_rows(meta, np.eye(2), reset=False)
 
 
-@pytest.mark.parametrize("width", [1, 3])
-def test_as_many_columns_as_in_fit(width):
+def test_as_many_columns_as_in_fit():
     meta = Meta(SVC())
     check_rows(meta, np.eye(2), reset=True)
-    with pytest.raises(ValueError, match=f"X has {width} features, but Meta is exp"):
-        check_rows(meta, np.ones((4, width)), reset=False)
+    for width in (1, 3):
+        with pytest.raises(
+            ValueError, match=f"X has {width} features, but Meta is exp"
+        ):
+            check_rows(meta, np.ones((4, width)), reset=False)
 
 
-@pytest.mark.parametrize(
-    ("X", "message"),
-    [
+def test_bad_arrays(subtests):
+    for X, message in (
         ([1, 2, 3], "Expected 2D array, got 1D array"),
         (np.empty((0, 2)), r"0 sample\(s\)"),
         (np.empty((2, 0)), r"0 feature\(s\)"),
         ([[0, np.nan]], "X contains NaN"),
         ([[0, np.inf]], "X contains infinity"),
         ([[0, 1j]], "Complex data not supported"),
-    ],
-)
-def test_bad_arrays(X, message):
-    with pytest.raises(ValueError, match=message):
-        check_rows(Meta(SVC()), X, reset=True)
+    ):
+        with subtests.test(message), pytest.raises(ValueError, match=message):
+            check_rows(Meta(SVC()), X, reset=True)
 
 
 def test_missing_values_of_a_table_are_counted():
@@ -176,26 +175,28 @@ def test_missing_values_of_a_table_are_counted():
     assert check_rows(Meta(SVC()), mixed, reset=True) is mixed
 
 
-@pytest.mark.parametrize(
-    "part", [HistGradientBoostingClassifier(), make_pipeline(SimpleImputer(), SVC())]
-)
-@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame])
-def test_missing_values_go_to_parts_that_may_take_them(part, form):
-    X = form([[0, np.nan], [1, 2]])
-    assert check_rows(Meta(part), X, reset=True) is X
+def test_missing_values_go_to_parts_that_may_take_them():
+    for part in (
+        HistGradientBoostingClassifier(),
+        make_pipeline(SimpleImputer(), SVC()),
+    ):
+        for form in (np.asarray, pd.DataFrame):
+            X = form([[0, np.nan], [1, 2]])
+            assert check_rows(Meta(part), X, reset=True) is X
 
 
-@pytest.mark.parametrize(
-    "form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array]
-)
-def test_sparse_rows(form):
-    X = form(np.eye(3))
-    for part in (SVC(), make_pipeline(PCA(2), SVC())):
-        rows = check_rows(Meta(part), X, reset=True)
-        assert rows.format == "csr"
-        np.testing.assert_array_equal(rows.toarray(), np.eye(3))
-    with pytest.raises(TypeError, match="Sparse data was passed for X, but dense"):
-        check_rows(Meta(HistGradientBoostingClassifier()), X, reset=True)
+def test_sparse_rows(subtests):
+    for form in (sparse.csr_array, sparse.csc_matrix, sparse.coo_array):
+        with subtests.test(form=form):
+            X = form(np.eye(3))
+            for part in (SVC(), make_pipeline(PCA(2), SVC())):
+                rows = check_rows(Meta(part), X, reset=True)
+                assert rows.format == "csr"
+                np.testing.assert_array_equal(rows.toarray(), np.eye(3))
+            with pytest.raises(
+                TypeError, match="Sparse data was passed for X, but dense"
+            ):
+                check_rows(Meta(HistGradientBoostingClassifier()), X, reset=True)
 
 
 def test_a_connectome_stays_as_it_is():
@@ -226,22 +227,27 @@ def test_a_part_without_tags_takes_what_is_usual():
 # -------------------------------------------------------------------- rows and metadata
 
 
-@pytest.mark.parametrize(
-    "form", [np.asarray, list, pd.Series, pd.Categorical, lambda x: np.array(x, object)]
-)
-def test_take_rows(form):
-    values = form(["a", "b", "c"])
-    assert take_rows(values, np.ones(3, dtype=bool)) is values
-    some = take_rows(values, np.array([True, False, True]))
-    assert type(some) is type(values)
-    assert list(some) == ["a", "c"]
+def test_take_rows(subtests):
+    for form in (
+        np.asarray,
+        list,
+        pd.Series,
+        pd.Categorical,
+        lambda x: np.array(x, object),
+    ):
+        with subtests.test(form=form):
+            values = form(["a", "b", "c"])
+            assert take_rows(values, np.ones(3, dtype=bool)) is values
+            some = take_rows(values, np.array([True, False, True]))
+            assert type(some) is type(values)
+            assert list(some) == ["a", "c"]
 
 
-@pytest.mark.parametrize("form", [pd.DataFrame, sparse.csr_array])
-def test_take_rows_of_tables(form):
-    some = take_rows(form(np.eye(3)), np.array([False, False, True]))
-    assert type(some) is form
-    assert some.shape == (1, 3)
+def test_take_rows_of_tables():
+    for form in (pd.DataFrame, sparse.csr_array):
+        some = take_rows(form(np.eye(3)), np.array([False, False, True]))
+        assert type(some) is form
+        assert some.shape == (1, 3)
 
 
 def test_is_per_row():

@@ -40,18 +40,15 @@ def frame():
     )
 
 
-@pytest.mark.parametrize(
-    ("X", "expected"),
-    [
+def test_is_frame():
+    for X, expected in (
         (pd.DataFrame({"x": [1]}), True),
         (pd.Series([1]), False),
         (np.ones((2, 2)), False),
         ([[1, 2]], False),
         (sparse.csr_array(np.ones((2, 2))), False),
-    ],
-)
-def test_is_frame(X, expected):
-    assert is_frame(X) is expected
+    ):
+        assert is_frame(X) is expected
 
 
 def test_validate_table(frame):
@@ -86,11 +83,11 @@ class E(BaseEstimator):
     """An estimator that stores number and names of columns."""
 
 
-@pytest.mark.parametrize("form", [list, tuple, np.array, pd.Index])
-def test_find_columns(frame, form):
-    assert find_columns(frame, form(["y", "NeuronId"]), "columns") == [2, 0]
-    assert find_columns(frame.to_numpy(), form([2, 0]), "columns") == [2, 0]
-    assert column_names(frame) == ["NeuronId", "x", "y"]
+def test_find_columns(frame):
+    for form in (list, tuple, np.array, pd.Index):
+        assert find_columns(frame, form(["y", "NeuronId"]), "columns") == [2, 0]
+        assert find_columns(frame.to_numpy(), form([2, 0]), "columns") == [2, 0]
+        assert column_names(frame) == ["NeuronId", "x", "y"]
 
 
 def test_names_that_are_no_strings():
@@ -115,10 +112,13 @@ def test_columns_that_a_frame_lacks(frame, columns, message):
         find_columns(frame, columns, "coordinates")
 
 
-@pytest.mark.parametrize("column", ["x", 3, -1, True, 1.0, None, np.nan])
-def test_columns_that_an_array_lacks(column):
-    with pytest.raises(ValueError, match=r"not have the columns .*: X is an array"):
-        find_columns(np.ones((2, 3)), [0, column], "columns")
+def test_columns_that_an_array_lacks(subtests):
+    for column in ("x", 3, -1, True, 1.0, None, np.nan):
+        with (
+            subtests.test(column=column),
+            pytest.raises(ValueError, match=r"not have the columns .*: X is an array"),
+        ):
+            find_columns(np.ones((2, 3)), [0, column], "columns")
 
 
 def test_columns_of_one_name(frame):
@@ -140,15 +140,16 @@ def test_unknown_groups_and_kinds_of_ids():
     )
 
 
-@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sparse.csr_array])
-def test_repeated_rows(form):
+def test_repeated_rows(subtests):
     rows = np.array([[0.0, 1], [2, 0], [-0.0, 1], [2, 0], [3, 3], [2, 0]])
-    if form is not sparse.csr_array:
-        found = is_repeated(form(rows))
-        assert found.tolist() == [False, False, True, True, False, True]
-    if form is not pd.DataFrame:
-        first, counts = find_distinct_rows(form(rows))
-        assert (first, counts) == ([0, 1, 4], [2, 3, 1])
+    for form in (np.asarray, pd.DataFrame, sparse.csr_array):
+        with subtests.test(form=form):
+            if form is not sparse.csr_array:
+                found = is_repeated(form(rows))
+                assert found.tolist() == [False, False, True, True, False, True]
+            if form is not pd.DataFrame:
+                first, counts = find_distinct_rows(form(rows))
+                assert (first, counts) == ([0, 1, 4], [2, 3, 1])
 
 
 def test_a_message_of_many_columns():
@@ -157,9 +158,8 @@ def test_a_message_of_many_columns():
         find_columns(frame, ["x"], "columns")
 
 
-@pytest.mark.parametrize(
-    ("column", "expected"),
-    [
+def test_kinds_of_numbers(subtests):
+    for column, expected in (
         (pd.Series([1, 2], dtype="int8"), [1, 2]),
         (pd.Series([True, False]), [1, 0]),
         (pd.Series([1, 2], dtype="Int64"), [1, 2]),
@@ -168,18 +168,15 @@ def test_a_message_of_many_columns():
         (pd.Series(["1.5", "2"]), [1.5, 2]),
         (pd.Series([Decimal("1.5"), 2], dtype=object), [1.5, 2]),
         (pd.Series([0, 2], dtype=pd.SparseDtype(float)), [0, 2]),
-    ],
-    ids=lambda x: str(getattr(x, "dtype", "")),
-)
-def test_kinds_of_numbers(column, expected):
-    values = column_values(pd.DataFrame({"x": column}), [0])
-    assert values.dtype == np.float64
-    assert values.ravel().tolist() == expected
+    ):
+        with subtests.test(dtype=column.dtype):
+            values = column_values(pd.DataFrame({"x": column}), [0])
+            assert values.dtype == np.float64
+            assert values.ravel().tolist() == expected
 
 
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
+def test_what_is_no_number(subtests):
+    for column, message in (
         (["1.5", "12,3"], "column 'x' of X contains '12,3', which is not a number"),
         ([1.5, "far"], "column 'x' of X contains 'far', which is not a number"),
         ([None, "far"], "column 'x' of X contains 'far', which is not a number"),
@@ -195,13 +192,11 @@ def test_kinds_of_numbers(column, expected):
         (["nan", "1"], "column 'x' of X contains NaN in 1 of 2 rows"),
         (pd.array([None, 3], dtype="Int64"), "column 'x' of X contains NaN in 1 of 2"),
         ([np.inf, -np.inf], "column 'x' of X contains infinity in 2 of 2 rows"),
-    ],
-    ids=str,
-)
-def test_what_is_no_number(column, message):
-    frame = pd.DataFrame({"NeuronId": ["cb1", "cb1"], "x": column})
-    with pytest.raises(ValueError, match=message):
-        column_values(frame, [1])
+    ):
+        with subtests.test(column=column):
+            frame = pd.DataFrame({"NeuronId": ["cb1", "cb1"], "x": column})
+            with pytest.raises(ValueError, match=message):
+                column_values(frame, [1])
 
 
 def test_values_of_an_array():
@@ -245,28 +240,26 @@ def test_taken_rows(frame):
     assert take_rows(None, rows) is None
 
 
-@pytest.mark.parametrize(
-    ("column", "names", "codes"),
-    [
+def test_encoded_groups(subtests):
+    for column, names, codes in (
         (["pv3", "cb1", "pv3"], ["cb1", "pv3"], [1, 0, 1]),
         (pd.Series(["b", "a", "b"], dtype="category"), ["a", "b"], [1, 0, 1]),
         ([10, 9, 10], [9, 10], [1, 0, 1]),
         (np.array([2**60 + 1, 2**60, 3]), [3, 2**60, 2**60 + 1], [2, 1, 0]),
         (pd.array([10, 9, 10], dtype="Int64"), [9, 10], [1, 0, 1]),
         (pd.Series([10, 9.5, 10], dtype=object), [9.5, 10], [1, 0, 1]),
-    ],
-    ids=str,
-)
-def test_encoded_groups(column, names, codes):
-    found = encode_groups(pd.DataFrame({"id": column}), 0)
-    assert found[0].tolist() == names
-    assert found[0].dtype.kind in "Uif", "no objects: these cannot be stored safely"
-    assert found[1].tolist() == codes
+    ):
+        with subtests.test(column=column):
+            found = encode_groups(pd.DataFrame({"id": column}), 0)
+            assert found[0].tolist() == names
+            assert found[0].dtype.kind in "Uif", (
+                "no objects: these cannot be stored safely"
+            )
+            assert found[1].tolist() == codes
 
 
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
+def test_groups_that_cannot_be(subtests):
+    for column, message in (
         (
             ["a", None, None],
             "column 'id' .* group of every cell, but it is missing in 2",
@@ -274,24 +267,18 @@ def test_encoded_groups(column, names, codes):
         ([1, np.nan, 2], "missing in 1 of 3 rows, the first at position 1"),
         (pd.array([None, 1, 2], dtype="Int64"), "the first at position 0"),
         (["a", 1, 2.5], "must contain either strings or numbers, got float, int, str"),
-    ],
-    ids=str,
-)
-def test_groups_that_cannot_be(column, message):
-    with pytest.raises(ValueError, match=message):
-        encode_groups(pd.DataFrame({"id": column}), 0, member="cell")
+    ):
+        with subtests.test(column=column), pytest.raises(ValueError, match=message):
+            encode_groups(pd.DataFrame({"id": column}), 0, member="cell")
 
 
-@pytest.mark.parametrize(
-    ("names", "known", "codes"),
-    [
+def test_find_groups():
+    for names, known, codes in (
         (["b", "c"], ["a", "b"], [1, -1]),
         ([2, 5], [1.0, 2.0], [1, -1]),
         (["1", "2"], [1, 2], [-1, -1]),
-    ],
-)
-def test_find_groups(names, known, codes):
-    assert find_groups(np.array(names), np.array(known)).tolist() == codes
+    ):
+        assert find_groups(np.array(names), np.array(known)).tolist() == codes
 
 
 def test_raw_columns(frame):

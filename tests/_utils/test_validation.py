@@ -27,38 +27,36 @@ from celltyping._utils._validation import (
 FORMATS = ["bsr", "coo", "csc", "csr", "dia", "dok", "lil"]
 
 
-@pytest.mark.parametrize("value", [3, np.int8(3), np.int64(3), np.uint64(3)])
-def test_integers_of_python_and_numpy_are_integers(value):
-    assert is_integer(value)
+def test_integers_of_python_and_numpy_are_integers():
+    for value in (3, np.int8(3), np.int64(3), np.uint64(3)):
+        assert is_integer(value)
+    for value in (True, np.True_, 3.0, np.float64(3), "3", None):
+        assert not is_integer(value)
 
 
-@pytest.mark.parametrize("value", [True, np.True_, 3.0, np.float64(3), "3", None])
-def test_booleans_and_other_values_are_no_integers(value):
-    assert not is_integer(value)
-
-
-@pytest.mark.parametrize("boolean", [True, False, np.True_])
 @pytest.mark.parametrize("kind", [Integral, Real])
-def test_an_interval_holds_numbers_but_no_booleans(kind, boolean):
-    interval = Interval(kind, 0, None, closed="left")
-    assert interval.is_satisfied_by(1)
-    assert interval.is_satisfied_by(np.int64(1))
-    assert not interval.is_satisfied_by(-1)
-    assert not interval.is_satisfied_by(boolean)
-    assert str(interval).startswith("an int" if kind is Integral else "a float")
-    assert not any(each.is_satisfied_by(boolean) for each in ANY_N_JOBS[:1])
+def test_an_interval_holds_numbers_but_no_booleans(kind):
+    for boolean in (True, False, np.True_):
+        interval = Interval(kind, 0, None, closed="left")
+        assert interval.is_satisfied_by(1)
+        assert interval.is_satisfied_by(np.int64(1))
+        assert not interval.is_satisfied_by(-1)
+        assert not interval.is_satisfied_by(boolean)
+        assert str(interval).startswith("an int" if kind is Integral else "a float")
+        assert not any(each.is_satisfied_by(boolean) for each in ANY_N_JOBS[:1])
 
 
-@pytest.mark.parametrize("make", [np.array, sparse.csr_array, sparse.csc_array])
-def test_too_large_values_are_named_with_their_place(make):
-    X = np.zeros((3, 2))
-    X[2, 1] = -1e71
+def test_too_large_values_are_named_with_their_place(subtests):
     message = r"X holds values too large for Name: -1e\+71 in row 2, column 1 \(at most"
-    with pytest.raises(ValueError, match=message):
-        check_magnitude(make(X), "Name")
-    check_magnitude(make(X), "Name", 1e71)
-    X[2, 1] = LARGEST
-    check_magnitude(make(X), "Name")
+    for make in (np.array, sparse.csr_array, sparse.csc_array):
+        with subtests.test(make=make):
+            X = np.zeros((3, 2))
+            X[2, 1] = -1e71
+            with pytest.raises(ValueError, match=message):
+                check_magnitude(make(X), "Name")
+            check_magnitude(make(X), "Name", 1e71)
+            X[2, 1] = LARGEST
+            check_magnitude(make(X), "Name")
 
 
 def test_too_large_values_of_other_tables():
@@ -80,12 +78,10 @@ def test_too_large_values_of_other_tables():
         check_magnitude(np.array(["text", 10**400], dtype=object), "Name")
 
 
-@pytest.mark.parametrize(
-    "X", [[np.nan, 1.0], [np.nan], [], ["text"], [None, True, 2**64]]
-)
-def test_what_is_no_number_has_no_magnitude(X):
-    check_magnitude(np.array(X), "Name")
-    check_magnitude(np.array(X, dtype=object), "Name")
+def test_what_is_no_number_has_no_magnitude():
+    for X in ([np.nan, 1.0], [np.nan], [], ["text"], [None, True, 2**64]):
+        check_magnitude(np.array(X), "Name")
+        check_magnitude(np.array(X, dtype=object), "Name")
 
 
 def damaged(kind, **arrays):
@@ -97,8 +93,6 @@ def damaged(kind, **arrays):
     return X
 
 
-@pytest.mark.parametrize("check", [check_sparse, canonical_sparse])
-@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix])
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -112,9 +106,16 @@ def damaged(kind, **arrays):
         ({"indices": [9, 2, 1, 2]}, "indices must be between 0 and 2"),
     ],
 )
-def test_damaged_compressed_matrices(check, kind, arrays, message):
-    with pytest.raises(ValueError, match=f"X is a damaged .* 'cs[cr]'.*{message}"):
-        check(damaged(kind, **arrays))
+def test_damaged_compressed_matrices(arrays, message, subtests):
+    for check in (check_sparse, canonical_sparse):
+        for kind in (sparse.csr_array, sparse.csc_matrix):
+            with (
+                subtests.test(check=check, kind=kind),
+                pytest.raises(
+                    ValueError, match=f"X is a damaged .* 'cs[cr]'.*{message}"
+                ),
+            ):
+                check(damaged(kind, **arrays))
 
 
 def test_other_damaged_matrices():
@@ -132,21 +133,24 @@ def test_other_damaged_matrices():
         canonical_sparse(X)
 
 
-@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
-@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix])
-def test_canonical_form_on_a_copy(kind, index_dtype):
-    X = kind((np.array([1.0, 2.0, 5.0, 3.0]), [2, 0, 2, 1], [0, 3, 4]), shape=(2, 3))
-    X.indices, X.indptr = X.indices.astype(index_dtype), X.indptr.astype(index_dtype)
-    for array in (X.data, X.indices, X.indptr):
-        array.flags.writeable = False
-    dense, before = X.toarray(), vars(X).copy()
-    found = canonical_sparse(X)
-    assert type(found) is kind
-    assert found.indices.dtype == found.indptr.dtype == np.int32
-    assert found.indices.tolist() == [0, 2, 1]
-    assert found.data.tolist() == [2, 6, 3]
-    np.testing.assert_array_equal(found.toarray(), dense)
-    assert all(vars(X)[name] is value for name, value in before.items())
+def test_canonical_form_on_a_copy(subtests):
+    values = np.array([1.0, 2.0, 5.0, 3.0])
+    for kind in (sparse.csr_array, sparse.csr_matrix):
+        for index_dtype in (np.int32, np.int64):
+            with subtests.test(kind=kind, index_dtype=index_dtype):
+                X = kind((values.copy(), [2, 0, 2, 1], [0, 3, 4]), shape=(2, 3))
+                X.indices = X.indices.astype(index_dtype)
+                X.indptr = X.indptr.astype(index_dtype)
+                for array in (X.data, X.indices, X.indptr):
+                    array.flags.writeable = False
+                dense, before = X.toarray(), vars(X).copy()
+                found = canonical_sparse(X)
+                assert type(found) is kind
+                assert found.indices.dtype == found.indptr.dtype == np.int32
+                assert found.indices.tolist() == [0, 2, 1]
+                assert found.data.tolist() == [2, 6, 3]
+                np.testing.assert_array_equal(found.toarray(), dense)
+                assert all(vars(X)[name] is value for name, value in before.items())
 
 
 def test_a_canonical_matrix_is_not_copied():
@@ -175,10 +179,10 @@ def test_sums_of_small_integers_do_not_overflow():
         assert canonical_sparse(X).data.tolist() == [200]
 
 
-@pytest.mark.parametrize("X", [None, [[1]], np.eye(2), sparse.coo_array([1, 0, 2])])
-def test_anything_else_is_returned_as_it_is(X):
-    assert canonical_sparse(X) is X
-    assert check_sparse(X) is X
+def test_anything_else_is_returned_as_it_is():
+    for X in (None, [[1]], np.eye(2), sparse.coo_array([1, 0, 2])):
+        assert canonical_sparse(X) is X
+        assert check_sparse(X) is X
 
 
 @given(st.data(), st.sampled_from(FORMATS), st.booleans())

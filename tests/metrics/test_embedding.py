@@ -140,9 +140,16 @@ def test_neighbor_accuracy_is_invariant():
     assert backwards == expected
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
+def test_neighbor_accuracy_refuses(subtests):
+    arguments = {
+        "X_train": [[0.0], [1.0]],
+        "y_train": ["KC", "PN"],
+        "X_test": [[0.0], [1.0]],
+        "y_test": ["KC", "PN"],
+        "n_neighbors": 1,
+    }
+    assert neighbor_accuracy_score(**arguments) == 1
+    for changed, message in (
         ({"X_train": [[0.0], [np.nan]]}, "Input X_train contains NaN"),
         ({"X_test": [[np.inf], [0.0]]}, "Input X_test contains infinity"),
         ({"X_test": [[0.0, 1.0]] * 2}, r"as many columns as X_train \(1\), got 2"),
@@ -154,68 +161,61 @@ def test_neighbor_accuracy_is_invariant():
         ({"n_neighbors": 3}, "from 1 to 2, the number of samples of known type in X_t"),
         ({"y_train": ["KC", "?"], "n_neighbors": 2}, "n_neighbors must be an integer"),
         ({"n_neighbors": 1.0}, "n_neighbors must be an integer from 1 to 2, .* 1.0"),
-    ],
-)
-def test_neighbor_accuracy_refuses(changed, message):
-    arguments = {
-        "X_train": [[0.0], [1.0]],
-        "y_train": ["KC", "PN"],
-        "X_test": [[0.0], [1.0]],
-        "y_test": ["KC", "PN"],
-        "n_neighbors": 1,
-    }
-    assert neighbor_accuracy_score(**arguments) == 1
-    with pytest.raises(ValueError, match=message):
-        neighbor_accuracy_score(**(arguments | changed))
+    ):
+        with subtests.test(changed=changed), pytest.raises(ValueError, match=message):
+            neighbor_accuracy_score(**(arguments | changed))
 
 
 # -- All scores of two spaces -----------------------------------------------------
 
 
-@pytest.mark.parametrize("score", OF_TWO_SPACES)
-def test_no_change_scores_one(score):
+def test_no_change_scores_one(subtests):
     X, _, _ = table()
-    assert score(X, X) == pytest.approx(1)
-    assert score(X, moved(X)) == pytest.approx(1)
+    for score in OF_TWO_SPACES:
+        with subtests.test(score=score):
+            assert score(X, X) == pytest.approx(1)
+            assert score(X, moved(X)) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("score", OF_TWO_SPACES)
-def test_directions_and_units_do_not_matter(score):
+def test_directions_and_units_do_not_matter(subtests):
     X, X_embedded, _ = table()
-    expected = score(X, X_embedded)
-    assert 0 < expected < 0.99
-    assert score(moved(X), X_embedded) == pytest.approx(expected)
-    assert score(X, moved(X_embedded)) == pytest.approx(expected)
-    assert score(1e-9 * X, 1e9 * X_embedded) == pytest.approx(expected)
+    for score in OF_TWO_SPACES:
+        with subtests.test(score=score):
+            expected = score(X, X_embedded)
+            assert 0 < expected < 0.99
+            assert score(moved(X), X_embedded) == pytest.approx(expected)
+            assert score(X, moved(X_embedded)) == pytest.approx(expected)
+            assert score(1e-9 * X, 1e9 * X_embedded) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
-    "score", [neighborhood_overlap_score, density_correlation], ids=["overlap", "dens"]
-)
-def test_order_of_samples_does_not_matter(score):
+def test_order_of_samples_does_not_matter(subtests):
     X, X_embedded, _ = table()
     order = np.random.default_rng(0).permutation(60)
-    assert score(X[order], X_embedded[order]) == pytest.approx(score(X, X_embedded))
+    for score in (neighborhood_overlap_score, density_correlation):
+        with subtests.test(score=score):
+            expected = pytest.approx(score(X, X_embedded))
+            assert score(X[order], X_embedded[order]) == expected
 
 
-@pytest.mark.parametrize("score", OF_TWO_SPACES)
-def test_kinds_of_tables(score):
+def test_kinds_of_tables(subtests):
     X, X_embedded, _ = table()
     X[np.abs(X) < 1] = 0
     X = X.astype(np.float32)
     given = X.copy(), X_embedded.copy()
-    expected = score(X, X_embedded)
-    for kind in (sparse.csr_array, sparse.csc_matrix, sparse.coo_array):
-        assert score(kind(X), X_embedded) == pytest.approx(expected)
-    assert score(X.tolist(), X_embedded.tolist()) == pytest.approx(expected)
-    assert score(pd.DataFrame(X), pd.DataFrame(X_embedded)) == pytest.approx(expected)
-    np.testing.assert_array_equal(X, given[0])
-    np.testing.assert_array_equal(X_embedded, given[1])
+    for score in OF_TWO_SPACES:
+        with subtests.test(score=score):
+            expected = score(X, X_embedded)
+            for kind in (sparse.csr_array, sparse.csc_matrix, sparse.coo_array):
+                assert score(kind(X), X_embedded) == pytest.approx(expected)
+            assert score(X.tolist(), X_embedded.tolist()) == pytest.approx(expected)
+            found = score(pd.DataFrame(X), pd.DataFrame(X_embedded))
+            assert found == pytest.approx(expected)
+            np.testing.assert_array_equal(X, given[0])
+            np.testing.assert_array_equal(X_embedded, given[1])
 
 
-@pytest.mark.parametrize(
-    ("X", "X_embedded", "message"),
-    [
+def test_refuses_tables(subtests):
+    for X, X_embedded, message in (
         (np.full((60, 2), np.nan), np.ones((60, 2)), "Input X contains NaN"),
         (np.ones((60, 2)), np.full((60, 2), np.nan), "Input X_embedded contains NaN"),
         (np.full((60, 2), np.inf), np.ones((60, 2)), "Input X contains infinity"),
@@ -223,39 +223,43 @@ def test_kinds_of_tables(score):
         (np.ones((1, 2)), np.ones((1, 2)), "a minimum of 2 is required"),
         (np.ones(60), np.ones((60, 2)), "Expected 2D array, got 1D"),
         (np.ones((60, 2)), np.ones(60), "Expected 2D array, got 1D"),
-    ],
-)
-def test_refuses_tables(X, X_embedded, message):
-    for score in OF_TWO_SPACES:
-        with pytest.raises(ValueError, match=message):
-            score(X, X_embedded)
+    ):
+        with subtests.test(message):
+            for score in OF_TWO_SPACES:
+                with pytest.raises(ValueError, match=message):
+                    score(X, X_embedded)
 
 
-@pytest.mark.parametrize("score", [neighborhood_overlap_score, density_correlation])
-def test_refuses_numbers_of_neighbors(score):
+def test_refuses_numbers_of_neighbors(subtests):
     X, X_embedded, _ = table()
     message = "an integer from 1 to 59, one less than the number of samples, got "
-    for n_neighbors in (0, 60, 2.5, None):
-        with pytest.raises(ValueError, match=f"{message}{n_neighbors!r}"):
-            score(X, X_embedded, n_neighbors=n_neighbors)
+    for score in (neighborhood_overlap_score, density_correlation):
+        with subtests.test(score=score):
+            for n_neighbors in (0, 60, 2.5, None):
+                with pytest.raises(ValueError, match=f"{message}{n_neighbors!r}"):
+                    score(X, X_embedded, n_neighbors=n_neighbors)
 
 
-@pytest.mark.parametrize("score", [neighborhood_overlap_score, density_correlation])
-def test_refuses_distances_that_are_not_square(score):
+def test_refuses_distances_that_are_not_square(subtests):
     X, X_embedded, _ = table()
-    with pytest.raises(ValueError, match=r"a square matrix .* shape \(60, 5\)"):
-        score(X, X_embedded, metric="precomputed")
+    for score in (neighborhood_overlap_score, density_correlation):
+        with (
+            subtests.test(score=score),
+            pytest.raises(ValueError, match=r"a square matrix .* shape \(60, 5\)"),
+        ):
+            score(X, X_embedded, metric="precomputed")
 
 
-@pytest.mark.parametrize("score", [neighborhood_overlap_score, density_correlation])
-def test_metric(score):
+def test_metric(subtests):
     X, X_embedded, _ = table()
-    expected = score(X, X_embedded)
-    found = score(cdist(X, X), X_embedded, metric="precomputed")
-    assert found == pytest.approx(expected)
-    found = score(cdist(X, X, "cityblock"), X_embedded, metric="precomputed")
-    assert found != pytest.approx(expected)
-    assert found == pytest.approx(score(X, X_embedded, metric="manhattan"))
+    for score in (neighborhood_overlap_score, density_correlation):
+        with subtests.test(score=score):
+            expected = score(X, X_embedded)
+            found = score(cdist(X, X), X_embedded, metric="precomputed")
+            assert found == pytest.approx(expected)
+            found = score(cdist(X, X, "cityblock"), X_embedded, metric="precomputed")
+            assert found != pytest.approx(expected)
+            assert found == pytest.approx(score(X, X_embedded, metric="manhattan"))
 
 
 # -- neighborhood_overlap_score ---------------------------------------------------
@@ -458,9 +462,9 @@ def test_hierarchy_without_distances_is_not_defined():
     assert np.isnan(hierarchy_correlation(X_embedded[:3], corners, y[:3]))
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
+def test_hierarchy_refuses(subtests):
+    X, X_embedded, y = table()
+    for changed, message in (
         ({"y": ["KC", "PN"] * 30}, r"at least 3 types, .* but y has 2: \['KC', 'PN'\]"),
         ({"y": ["KC", "PN", "?"] * 20}, "at least 3 types"),
         ({"y": ["?"] * 60}, "hierarchy_correlation needs labelled samples"),
@@ -468,12 +472,9 @@ def test_hierarchy_without_distances_is_not_defined():
         ({"y": ["KC", "PN", "LHN"]}, "inconsistent numbers of samples"),
         ({"linkage": "median"}, "linkage must be one of .* or None, got 'median'"),
         ({"correlation": "kendall"}, "correlation must be one of .*, got 'kendall'"),
-    ],
-)
-def test_hierarchy_refuses(changed, message):
-    X, X_embedded, y = table()
-    with pytest.raises(ValueError, match=message):
-        hierarchy_correlation(X, X_embedded, **({"y": y} | changed))
+    ):
+        with subtests.test(changed=changed), pytest.raises(ValueError, match=message):
+            hierarchy_correlation(X, X_embedded, **({"y": y} | changed))
 
 
 # -- make_neighborhood_scorer -----------------------------------------------------

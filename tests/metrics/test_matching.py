@@ -108,15 +108,13 @@ def test_unlabeled_marker():
     assert matched_accuracy_score(y, clusters, unlabeled_marker=["x", "KC"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("y", "clusters", "message"),
-    [
+def test_refuses(subtests):
+    for y, clusters, message in (
         (["?", "?"], [0, 1], "needs labelled samples, but all 2 labels in y are unkno"),
         (["KC"], [0, 1], "inconsistent numbers of samples"),
         (["KC", "PN"], [[0, 1], [1, 2]], "1d array"),
-    ],
-)
-def test_refuses(y, clusters, message):
-    for function in (match_clusters, matched_accuracy_score):
-        with pytest.raises(ValueError, match=message):
-            function(y, clusters)
+    ):
+        with subtests.test(y=y, clusters=clusters):
+            for function in (match_clusters, matched_accuracy_score):
+                with pytest.raises(ValueError, match=message):
+                    function(y, clusters)

@@ -94,9 +94,9 @@ def test_inputs_stay_as_they_are():
     np.testing.assert_array_equal(V, given[1])
 
 
-@pytest.mark.parametrize(
-    ("V", "message"),
-    [
+def test_grassmann_score_refuses(subtests):
+    U = np.eye(3)[:, :2]
+    for V, message in (
         (np.ones((3, 2)), r"the 2 columns of V .* of shape \(3, 2\) and rank 1"),
         (np.zeros((3, 2)), "columns of V must be linearly independent, .* rank 0"),
         ([[1, 0], [0, 0], [0, 0]], "columns of V must be linearly independent"),
@@ -106,12 +106,9 @@ def test_inputs_stay_as_they_are():
         (np.full((3, 2), np.nan), "Input V contains NaN"),
         (np.full((3, 2), np.inf), "Input V contains infinity"),
         (np.ones(3), "Expected 2D array, got 1D"),
-    ],
-)
-def test_grassmann_score_refuses(V, message):
-    U = np.eye(3)[:, :2]
-    with pytest.raises(ValueError, match=message):
-        grassmann_score(U, V)
+    ):
+        with subtests.test(V=V), pytest.raises(ValueError, match=message):
+            grassmann_score(U, V)
 
 
 def test_grassmann_score_names_the_first_matrix_too():
@@ -141,20 +138,17 @@ def test_order_and_scale_of_eigenvalues_do_not_matter(values, seed, scale):
     assert expected <= np.linalg.norm(true - pred) / np.linalg.norm(true) + 1e-12
 
 
-@pytest.mark.parametrize(
-    ("true", "pred", "message"),
-    [
+def test_spectrum_refuses(subtests):
+    for true, pred, message in (
         ([1.0, 2.0], [1.0], "inconsistent numbers of samples"),
         ([np.nan], [1.0], "Input eigenvalues_true contains NaN"),
         ([1.0], [np.inf], "Input eigenvalues_pred contains infinity"),
         ([0.0, 0.0], [0.0, 1.0], r"must not all be 0, .* got \[0.0, 0.0\]"),
         ([[1.0, 2.0]], [1.0], "should be a 1d array"),
         ([], [], "minimum of 1 is required"),
-    ],
-)
-def test_spectrum_refuses(true, pred, message):
-    with pytest.raises(ValueError, match=message):
-        spectrum_distance(true, pred)
+    ):
+        with subtests.test(message), pytest.raises(ValueError, match=message):
+            spectrum_distance(true, pred)
 
 
 # -- fiedler_distance -------------------------------------------------------------
@@ -190,19 +184,16 @@ def test_distance_of_vectors_on_one_line_and_of_orthogonal_ones():
     assert fiedler_distance([1e-300, 0.0], [1e300, 0.0]) == 0
 
 
-@pytest.mark.parametrize(
-    ("v", "message"),
-    [
+def test_fiedler_distance_refuses(subtests):
+    for v, message in (
         ([1.0], "inconsistent numbers of samples"),
         ([0.0, 0.0], "v must not be 0 everywhere"),
         ([np.nan, 1.0], "Input v contains NaN"),
         ([np.inf, 1.0], "Input v contains infinity"),
         ([[1.0, 2.0], [3.0, 4.0]], "should be a 1d array"),
-    ],
-)
-def test_fiedler_distance_refuses(v, message):
-    with pytest.raises(ValueError, match=message):
-        fiedler_distance([1.0, 0.0], v)
+    ):
+        with subtests.test(message), pytest.raises(ValueError, match=message):
+            fiedler_distance([1.0, 0.0], v)
 
 
 def test_vectors_of_a_path():

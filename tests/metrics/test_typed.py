@@ -305,9 +305,8 @@ def test_ranked_accuracy_equals_top_k(seed, k):
     )
 
 
-@pytest.mark.parametrize(
-    ("ranked", "k", "message"),
-    [
+def test_ranked_accuracy_refuses(subtests):
+    for ranked, k, message in (
         (["KC", "PN"], None, r"shape \(n_samples, n_ranks\).* got \(2,\)"),
         (np.empty((2, 0)), None, r"at least one rank, got \(2, 0\)"),
         ([["KC"], ["PN"]], 2, "k must be an integer from 1 to 1, .* got 2"),
@@ -315,11 +314,12 @@ def test_ranked_accuracy_equals_top_k(seed, k):
         ([["KC"], ["PN"]], 1.0, "k must be an integer from 1 to 1, .* got 1.0"),
         ([["KC"]], None, "inconsistent numbers of samples"),
         ([[1], [2]], None, "one kind, got a mix of int, str"),
-    ],
-)
-def test_ranked_accuracy_refuses(ranked, k, message):
-    with pytest.raises(ValueError, match=message):
-        ranked_accuracy_score(["KC", "PN"], ranked, k=k)
+    ):
+        with (
+            subtests.test(ranked=ranked, k=k),
+            pytest.raises(ValueError, match=message),
+        ):
+            ranked_accuracy_score(["KC", "PN"], ranked, k=k)
 
 
 # --- type_report
@@ -380,14 +380,11 @@ def test_type_report_agrees_with_scikit_learn(rows):
     assert report.n_correct.sum() / len(rows) == accuracy_score(y_true, y_pred)
 
 
-@pytest.mark.parametrize(
-    ("y_true", "y_pred", "message"),
-    [
+def test_type_report_refuses(subtests):
+    for y_true, y_pred, message in (
         (["?"], ["KC"], "type_report needs labelled samples"),
         (["KC"], [["KC"]], "y_pred must be one-dimensional, got 2-D"),
         (["KC", "PN"], ["KC"], "inconsistent numbers of samples"),
-    ],
-)
-def test_type_report_refuses(y_true, y_pred, message):
-    with pytest.raises(ValueError, match=message):
-        type_report(y_true, y_pred)
+    ):
+        with subtests.test(message), pytest.raises(ValueError, match=message):
+            type_report(y_true, y_pred)

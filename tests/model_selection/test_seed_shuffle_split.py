@@ -41,62 +41,60 @@ def counts(y):
     return dict(zip(*np.unique(y, return_counts=True), strict=True))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_folds_share_the_labelled_samples(strategy):
-    folds = splits_of(strategy=strategy, train_size=size_for(strategy))
-    assert len(folds) == 10
-    for train, test in folds:
-        assert train.dtype == test.dtype == np.intp
-        together = np.concatenate([train, test])
-        assert np.array_equal(np.sort(together), np.flatnonzero(Y != "?"))
-        assert np.array_equal(train, np.unique(train))
-        assert np.array_equal(test, np.unique(test))
-    assert len({tuple(train) for train, _ in folds}) > 5
+def test_folds_share_the_labelled_samples(subtests):
+    for strategy in STRATEGIES:
+        with subtests.test(strategy=strategy):
+            folds = splits_of(strategy=strategy, train_size=size_for(strategy))
+            assert len(folds) == 10
+            for train, test in folds:
+                assert train.dtype == test.dtype == np.intp
+                together = np.concatenate([train, test])
+                assert np.array_equal(np.sort(together), np.flatnonzero(Y != "?"))
+                assert np.array_equal(train, np.unique(train))
+                assert np.array_equal(test, np.unique(test))
+            assert len({tuple(train) for train, _ in folds}) > 5
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_include_unlabeled_adds_them_to_training_alone(strategy):
-    params = {"strategy": strategy, "train_size": size_for(strategy)}
-    unlabelled = np.flatnonzero(Y == "?")
-    without = splits_of(**params)
-    for (train, test), (seeds, test_without) in zip(
-        splits_of(include_unlabeled=True, **params), without, strict=True
-    ):
-        assert np.array_equal(train, np.union1d(seeds, unlabelled))
-        assert np.array_equal(test, test_without)
+def test_include_unlabeled_adds_them_to_training_alone(subtests):
+    for strategy in STRATEGIES:
+        with subtests.test(strategy=strategy):
+            params = {"strategy": strategy, "train_size": size_for(strategy)}
+            unlabelled = np.flatnonzero(Y == "?")
+            without = splits_of(**params)
+            for (train, test), (seeds, test_without) in zip(
+                splits_of(include_unlabeled=True, **params), without, strict=True
+            ):
+                assert np.array_equal(train, np.union1d(seeds, unlabelled))
+                assert np.array_equal(test, test_without)
 
 
-@pytest.mark.parametrize(
-    ("strategy", "train_size", "n_seeds"),
-    [
+def test_train_size(subtests):
+    for strategy, train_size, n_seeds in (
         ("at_least_one_per_class", 0.1, 8),
         ("uniform", 0.5, 39),
         ("stratified", 17, 17),
-    ],
-)
-def test_train_size(strategy, train_size, n_seeds):
-    for train, test in splits_of(strategy=strategy, train_size=train_size):
-        assert len(train) == n_seeds
-        assert len(test) == N_LABELLED - n_seeds
+    ):
+        with subtests.test(strategy=strategy):
+            for train, test in splits_of(strategy=strategy, train_size=train_size):
+                assert len(train) == n_seeds
+                assert len(test) == N_LABELLED - n_seeds
 
 
-@pytest.mark.parametrize(
-    ("strategy", "test_size", "n_test"),
-    [
+def test_test_size_caps_the_test_fold(subtests):
+    for strategy, test_size, n_test in (
         ("at_least_one_per_class", 0.25, 20),
         ("uniform", 13, 13),
         ("stratified", 62, 62),
-    ],
-)
-def test_test_size_caps_the_test_fold(strategy, test_size, n_test):
-    params = {"strategy": strategy, "train_size": 16}
-    whole = splits_of(**params)
-    for (train, test), (same, rest) in zip(
-        splits_of(test_size=test_size, **params), whole, strict=True
     ):
-        assert np.array_equal(train, same)
-        assert len(test) == n_test
-        assert np.isin(test, rest).all()
+        with subtests.test(strategy=strategy):
+            params = {"strategy": strategy, "train_size": 16}
+            whole = splits_of(**params)
+            for (train, test), (same, rest) in zip(
+                splits_of(test_size=test_size, **params), whole, strict=True
+            ):
+                assert np.array_equal(train, same)
+                assert len(test) == n_test
+                assert np.isin(test, rest).all()
 
 
 def test_at_least_one_per_class():
@@ -124,20 +122,18 @@ def test_exactly_k_per_class():
         assert "E" not in y[test]  # both of its samples are seeds
 
 
-@pytest.mark.parametrize(
-    ("train_size", "expected"),
-    [
+def test_stratified(subtests):
+    for train_size, expected in (
         (39, {"A": 19, "B": 10, "C": 5, "D": 3, "E": 1, "F": 1}),
         (7, {"A": 2, "B": 1, "C": 1, "D": 1, "E": 1, "F": 1}),
         (77, {"A": 39, "B": 20, "C": 10, "D": 5, "E": 2, "F": 1}),
-    ],
-)
-def test_stratified(train_size, expected):
-    for train, _ in splits_of(strategy="stratified", train_size=train_size):
-        found = counts(Y[train])
-        assert sum(found.values()) == train_size
-        # Random ties between types: allow a difference of one.
-        assert all(abs(found[name] - expected[name]) <= 1 for name in expected)
+    ):
+        with subtests.test(train_size=train_size):
+            for train, _ in splits_of(strategy="stratified", train_size=train_size):
+                found = counts(Y[train])
+                assert sum(found.values()) == train_size
+                # Random ties between types: allow a difference of one.
+                assert all(abs(found[name] - expected[name]) <= 1 for name in expected)
 
 
 def test_stratified_ties_are_random():
@@ -194,17 +190,15 @@ def test_first_splits_do_not_depend_on_how_many_follow():
         assert np.array_equal(one[0], other[0])
 
 
-@pytest.mark.parametrize(
-    "y",
-    [
+def test_kinds_of_y(subtests):
+    for y in (
         [3, 3, -1, 5, 5],
         np.array(["A", "A", None, "B", "B"], dtype=object),
         [1.0, 1.0, np.nan, 2.0, 2.0],
-    ],
-)
-def test_kinds_of_y(y):
-    for train, test in splits_of(y, train_size=2):
-        assert sorted([*train, *test]) == [0, 1, 3, 4]
+    ):
+        with subtests.test(y=y):
+            for train, test in splits_of(y, train_size=2):
+                assert sorted([*train, *test]) == [0, 1, 3, 4]
 
 
 def test_unlabeled_marker():
@@ -268,9 +262,8 @@ def test_folds_of_a_connectome_are_views_of_it():
         assert con[test].node_ids.tolist() == test.tolist()
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
+def test_refuses_parameters(subtests):
+    for params, message in (
         ({"n_splits": 0}, "n_splits must be an integer of at least 1, got 0"),
         ({"n_splits": 2.0}, "n_splits must be an integer of at least 1, got 2.0"),
         ({"strategy": "random"}, "strategy must be one of 'at_least.* got 'random'"),
@@ -309,23 +302,18 @@ def test_folds_of_a_connectome_are_views_of_it():
             "test_size=9 is 9 of 78 .* with 70 seeds it must be from 1 to 8",
         ),
         ({"test_size": 0.001}, "test_size=0.001 is 0 of 78 .* it must be from 1 to 70"),
-    ],
-)
-def test_refuses_parameters(params, message):
-    with pytest.raises(ValueError, match=message):
-        splits_of(**params)
+    ):
+        with subtests.test(params=params), pytest.raises(ValueError, match=message):
+            splits_of(**params)
 
 
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
+def test_refuses_y():
+    for y, message in (
         (["?", "?", "?"], "SeedShuffleSplit needs labelled samples, but all 3 labels"),
         ([0.5, 1.5, 2.5], "Unknown label type: continuous"),
-    ],
-)
-def test_refuses_y(y, message):
-    with pytest.raises(ValueError, match=message):
-        splits_of(y)
+    ):
+        with pytest.raises(ValueError, match=message):
+            splits_of(y)
 
 
 def test_needs_y():

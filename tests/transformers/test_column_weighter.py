@@ -43,17 +43,18 @@ def test_no_weights(synapses, weights):
     pd.testing.assert_frame_equal(weighter.transform(synapses), synapses)
 
 
-@pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series])
-def test_a_weight_for_each_column(form):
+def test_a_weight_for_each_column(subtests):
     X = np.array([[1, 2, 3], [4, 5, 6]])
-    weighter = ColumnWeighter(form([2, 0, 0.5])).fit(X)
-    assert weighter.weights_.tolist() == [2, 0, 0.5]
-    assert weighter.transform(X).tolist() == [[2, 0, 1.5], [8, 0, 3]]
-    assert X.tolist() == [[1, 2, 3], [4, 5, 6]]
-    frame = pd.DataFrame(X, columns=["x", "y", "z"])
-    found = ColumnWeighter(form([2, 0, 0.5])).fit_transform(frame)
-    assert found.to_numpy().tolist() == [[2, 0, 1.5], [8, 0, 3]]
-    assert found.columns.tolist() == ["x", "y", "z"]
+    for form in (list, tuple, np.array, pd.Series):
+        with subtests.test(form=form):
+            weighter = ColumnWeighter(form([2, 0, 0.5])).fit(X)
+            assert weighter.weights_.tolist() == [2, 0, 0.5]
+            assert weighter.transform(X).tolist() == [[2, 0, 1.5], [8, 0, 3]]
+            assert X.tolist() == [[1, 2, 3], [4, 5, 6]]
+            frame = pd.DataFrame(X, columns=["x", "y", "z"])
+            found = ColumnWeighter(form([2, 0, 0.5])).fit_transform(frame)
+            assert found.to_numpy().tolist() == [[2, 0, 1.5], [8, 0, 3]]
+            assert found.columns.tolist() == ["x", "y", "z"]
 
 
 def test_columns_of_an_array_by_index():
@@ -65,13 +66,14 @@ def test_columns_of_an_array_by_index():
     np.testing.assert_array_equal(weighter.inverse_transform(weighter.transform(X)), X)
 
 
-@pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "two", None, -1e-300, 10**400])
-def test_invalid_weights(weight):
+def test_invalid_weights(subtests):
     frame = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
-    message = f"finite and nonnegative, got {weight!r} for column 'y'"
-    for weights in ({"y": weight}, [1, weight]):
-        with pytest.raises(ValueError, match=message):
-            ColumnWeighter(weights).fit(frame)
+    for weight in (-1, np.nan, np.inf, "two", None, -1e-300, 10**400):
+        with subtests.test(weight=weight):
+            message = f"finite and nonnegative, got {weight!r} for column 'y'"
+            for weights in ({"y": weight}, [1, weight]):
+                with pytest.raises(ValueError, match=message):
+                    ColumnWeighter(weights).fit(frame)
 
 
 @pytest.mark.parametrize(

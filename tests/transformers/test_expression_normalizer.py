@@ -40,20 +40,23 @@ def per_cell(X, target_sum):
     return np.array([row / max(row.sum(), 1) * target_sum for row in X.astype(float)])
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("target_sum", "log"), [(1, True), (1e4, False)])
-def test_counts(counts, form, target_sum, log):
-    X = form(counts)
-    normalizer = ExpressionNormalizer(target_sum=target_sum, log=log)
-    found = normalizer.fit_transform(X)
+def test_counts(counts, target_sum, log, subtests):
     expected = per_cell(counts, target_sum)
     expected = np.log1p(expected) if log else expected
-    np.testing.assert_allclose(dense(found), expected, rtol=1e-12)
-    assert normalizer.kind_ == "counts"
-    assert sparse.issparse(found) == sparse.issparse(X)
-    assert isinstance(found, sparse.sparray) == isinstance(X, sparse.sparray)
-    assert (dense(found)[7] == 0).all()
-    np.testing.assert_array_equal(dense(normalizer.fit(X).transform(X)), dense(found))
+    for form in FORMS:
+        with subtests.test(form=form):
+            X = form(counts)
+            normalizer = ExpressionNormalizer(target_sum=target_sum, log=log)
+            found = normalizer.fit_transform(X)
+            np.testing.assert_allclose(dense(found), expected, rtol=1e-12)
+            assert normalizer.kind_ == "counts"
+            assert sparse.issparse(found) == sparse.issparse(X)
+            assert isinstance(found, sparse.sparray) == isinstance(X, sparse.sparray)
+            assert (dense(found)[7] == 0).all()
+            np.testing.assert_array_equal(
+                dense(normalizer.fit(X).transform(X)), dense(found)
+            )
 
 
 def test_same_as_scanpy(counts):
@@ -67,28 +70,30 @@ def test_same_as_scanpy(counts):
     np.testing.assert_allclose(found.toarray(), cells.X.toarray(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_tpm_is_treated_as_counts_are(counts, form):
+def test_tpm_is_treated_as_counts_are(counts, subtests):
     tpm = per_cell(counts, 1e6)
     normalizer = ExpressionNormalizer()
-    found = normalizer.fit_transform(form(tpm))
-    assert normalizer.kind_ == "tpm"
-    expected = ExpressionNormalizer().fit_transform(counts)
-    np.testing.assert_allclose(dense(found), expected, rtol=1e-12)
+    expected = normalizer.fit_transform(counts)
+    for form in FORMS:
+        with subtests.test(form=form):
+            found = normalizer.fit_transform(form(tpm))
+            assert normalizer.kind_ == "tpm"
+            np.testing.assert_allclose(dense(found), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("kind", "log"), [("auto", False), ("log", True)])
-def test_logarithms_are_left_as_they_are(counts, form, kind, log):
-    X = form(np.log1p(per_cell(counts, 1e4)))
-    normalizer = ExpressionNormalizer(kind=kind, log=log, target_sum=5)
-    found = normalizer.fit_transform(X)
-    assert normalizer.kind_ == "log"
-    np.testing.assert_array_equal(dense(found), dense(X))
-    if isinstance(X, np.ndarray):
-        assert not np.shares_memory(found, X)
-    elif X.format == "csr":
-        assert not np.shares_memory(found.data, X.data)
+def test_logarithms_are_left_as_they_are(counts, kind, log, subtests):
+    for form in FORMS:
+        with subtests.test(form=form):
+            X = form(np.log1p(per_cell(counts, 1e4)))
+            normalizer = ExpressionNormalizer(kind=kind, log=log, target_sum=5)
+            found = normalizer.fit_transform(X)
+            assert normalizer.kind_ == "log"
+            np.testing.assert_array_equal(dense(found), dense(X))
+            if isinstance(X, np.ndarray):
+                assert not np.shares_memory(found, X)
+            elif X.format == "csr":
+                assert not np.shares_memory(found.data, X.data)
 
 
 def test_the_kind_is_decided_in_fit(counts):
@@ -99,34 +104,39 @@ def test_the_kind_is_decided_in_fit(counts):
     np.testing.assert_array_equal(alone, found)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_warnings_name_the_evidence(counts, form):
-    logs = form(np.log1p(per_cell(counts, 1e4)))
+def test_warnings_name_the_evidence(counts, subtests):
     whole = f"all values are whole numbers and the largest is {counts.max()}"
-    with pytest.warns(UserWarning, match=f"^kind='log', but {whole}$") as caught:
-        found = ExpressionNormalizer(kind="log").fit_transform(form(counts))
-    assert len(caught) == 1
-    np.testing.assert_array_equal(dense(found), counts)
     fractions = r"not all values are whole numbers .* the largest is only \d\.\d+$"
-    for kind in ("counts", "tpm"):
-        with pytest.warns(UserWarning, match=f"^kind='{kind}', but {fractions}"):
-            ExpressionNormalizer(kind=kind).fit(logs)
-    fitted = ExpressionNormalizer().fit(form(counts))
-    with pytest.warns(UserWarning, match=f"fitted on 'counts', but in X {fractions}"):
-        fitted.transform(logs)
-    fitted = ExpressionNormalizer().fit(logs)
-    with pytest.warns(UserWarning, match=f"fitted on 'log', but in X {whole}") as seen:
-        fitted.transform(form(counts))
-    assert seen[0].filename == __file__
+    for form in FORMS:
+        with subtests.test(form=form):
+            logs = form(np.log1p(per_cell(counts, 1e4)))
+            with pytest.warns(
+                UserWarning, match=f"^kind='log', but {whole}$"
+            ) as caught:
+                found = ExpressionNormalizer(kind="log").fit_transform(form(counts))
+            assert len(caught) == 1
+            np.testing.assert_array_equal(dense(found), counts)
+            for kind in ("counts", "tpm"):
+                with pytest.warns(
+                    UserWarning, match=f"^kind='{kind}', but {fractions}"
+                ):
+                    ExpressionNormalizer(kind=kind).fit(logs)
+            fitted = ExpressionNormalizer().fit(form(counts))
+            with pytest.warns(
+                UserWarning, match=f"fitted on 'counts', but in X {fractions}"
+            ):
+                fitted.transform(logs)
+            fitted = ExpressionNormalizer().fit(logs)
+            with pytest.warns(
+                UserWarning, match=f"fitted on 'log', but in X {whole}"
+            ) as seen:
+                fitted.transform(form(counts))
+            assert seen[0].filename == __file__
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("max_value", [None, 6.0, 1.5])
-def test_scale(counts, form, max_value):
+def test_scale(counts, max_value, subtests):
     counts[:, 4] = 0
-    normalizer = ExpressionNormalizer(scale=True, max_value=max_value)
-    found = normalizer.fit_transform(form(counts))
-    assert isinstance(found, np.ndarray)
     logs = np.log1p(per_cell(counts, 1e4))
     spread = logs.std(axis=0)
     spread[4] = 1
@@ -134,43 +144,54 @@ def test_scale(counts, form, max_value):
     if max_value is not None:
         assert expected.max() > max_value, "there is something to clip"
         expected = expected.clip(-max_value, max_value)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-    assert normalizer.mean_.shape == normalizer.scale_.shape == (1, 30)
-    assert normalizer.batches_ is None
-    some = normalizer.transform(form(counts[3:9]))
-    np.testing.assert_allclose(some, expected[3:9], atol=1e-12)
+    normalizer = ExpressionNormalizer(scale=True, max_value=max_value)
+    for form in FORMS:
+        with subtests.test(form=form):
+            found = normalizer.fit_transform(form(counts))
+            assert isinstance(found, np.ndarray)
+            np.testing.assert_allclose(found, expected, atol=1e-12)
+            assert normalizer.mean_.shape == normalizer.scale_.shape == (1, 30)
+            assert normalizer.batches_ is None
+            some = normalizer.transform(form(counts[3:9]))
+            np.testing.assert_allclose(some, expected[3:9], atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("form", FORMS)
-def test_constant_genes_become_zero(form, dtype):
+def test_constant_genes_become_zero(subtests):
     # Each cell has a third of its total in each gene, which no float equals.
-    X = form(np.outer(np.arange(1, 41), np.ones(3)).astype(dtype))
-    found = ExpressionNormalizer(scale=True, target_sum=0.1).fit_transform(X)
-    np.testing.assert_allclose(found, np.zeros((40, 3)), atol=1e-6)
+    X = np.outer(np.arange(1, 41), np.ones(3))
+    normalizer = ExpressionNormalizer(scale=True, target_sum=0.1)
+    for form in FORMS:
+        for dtype in (np.float32, np.float64):
+            with subtests.test(form=form, dtype=dtype):
+                found = normalizer.fit_transform(form(X.astype(dtype)))
+                np.testing.assert_allclose(found, np.zeros((40, 3)), atol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_single_gene(form):
+def test_a_single_gene(subtests):
     X = np.arange(12)[:, np.newaxis]
-    found = ExpressionNormalizer(target_sum=1).fit_transform(form(X))
-    np.testing.assert_allclose(dense(found), np.log(1.0 + (X > 0)))
+    for form in FORMS:
+        with subtests.test(form=form):
+            found = ExpressionNormalizer(target_sum=1).fit_transform(form(X))
+            np.testing.assert_allclose(dense(found), np.log(1.0 + (X > 0)))
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("names", [["old", "new"], [3, 1]])
-def test_batches_are_scaled_one_by_one(counts, form, names):
+def test_batches_are_scaled_one_by_one(counts, names, subtests):
     batch = np.array(names)[(np.arange(60) % 3 == 0).astype(int)]
-    together = ExpressionNormalizer(scale=True)
-    found = together.fit_transform(form(counts), batch=batch)
-    assert together.batches_.tolist() == sorted(names)
-    assert together.mean_.shape == (2, 30)
-    for name in names:
-        cells = batch == name
-        alone = ExpressionNormalizer(scale=True).fit_transform(form(counts[cells]))
-        np.testing.assert_allclose(found[cells], alone, atol=1e-12)
-    new = together.transform(form(counts[:5]), batch=batch[:5].tolist())
-    np.testing.assert_allclose(new, found[:5], atol=1e-12)
+    for form in FORMS:
+        with subtests.test(form=form):
+            together = ExpressionNormalizer(scale=True)
+            found = together.fit_transform(form(counts), batch=batch)
+            assert together.batches_.tolist() == sorted(names)
+            assert together.mean_.shape == (2, 30)
+            for name in names:
+                cells = batch == name
+                alone = ExpressionNormalizer(scale=True).fit_transform(
+                    form(counts[cells])
+                )
+                np.testing.assert_allclose(found[cells], alone, atol=1e-12)
+            new = together.transform(form(counts[:5]), batch=batch[:5].tolist())
+            np.testing.assert_allclose(new, found[:5], atol=1e-12)
 
 
 def test_batches_in_fit_and_transform_have_to_agree(counts):
@@ -193,47 +214,52 @@ def test_batches_in_fit_and_transform_have_to_agree(counts):
     )
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_batches_of_different_kinds(counts, form):
-    X = form(np.vstack([counts, np.log1p(per_cell(counts, 1e4))]))
+def test_batches_of_different_kinds(counts, subtests):
     batch = np.repeat(["old", "new"], 60)
     message = (
         r"kind='auto' takes X for 'tpm' \(not all .*\), but in batch 'new' not all "
         "values are whole numbers .*: normalise batches of different kinds separately"
     )
-    with pytest.raises(ValueError, match=message):
-        ExpressionNormalizer().fit(X, batch=batch)
-    both_linear = form(np.vstack([counts, per_cell(counts, 1e6)]))
-    assert ExpressionNormalizer().fit(both_linear, batch=batch).kind_ == "tpm"
-    assert ExpressionNormalizer(kind="counts").fit(X, batch=batch).kind_ == "counts"
+    for form in FORMS:
+        with subtests.test(form=form):
+            X = form(np.vstack([counts, np.log1p(per_cell(counts, 1e4))]))
+            with pytest.raises(ValueError, match=message):
+                ExpressionNormalizer().fit(X, batch=batch)
+            both_linear = form(np.vstack([counts, per_cell(counts, 1e6)]))
+            assert ExpressionNormalizer().fit(both_linear, batch=batch).kind_ == "tpm"
+            given = ExpressionNormalizer(kind="counts").fit(X, batch=batch)
+            assert given.kind_ == "counts"
 
 
 @pytest.mark.parametrize(
     ("dtype", "parameters"),
     [(np.float32, {}), (np.float64, {"scale": True}), (np.int32, {"log": False})],
 )
-@pytest.mark.parametrize("form", FORMS)
-def test_dtype_is_kept_and_input_unchanged(counts, form, dtype, parameters):
-    X = form(counts.astype(dtype))
-    before = X.copy()
-    for name in {"data", "indices", "indptr", "row", "col"} & set(dir(X)):
-        if sparse.issparse(X):
-            getattr(X, name).flags.writeable = False
-    if isinstance(X, np.ndarray):
-        X.flags.writeable = False
-    normalizer = ExpressionNormalizer(**parameters)
-    found = normalizer.fit_transform(X)
-    assert found.dtype == (dtype if dtype != np.int32 else np.float64)
-    assert normalizer.transform(X).dtype == found.dtype
-    np.testing.assert_array_equal(dense(X), dense(before))
+def test_dtype_is_kept_and_input_unchanged(counts, dtype, parameters, subtests):
+    for form in FORMS:
+        with subtests.test(form=form):
+            X = form(counts.astype(dtype))
+            before = X.copy()
+            for name in {"data", "indices", "indptr", "row", "col"} & set(dir(X)):
+                if sparse.issparse(X):
+                    getattr(X, name).flags.writeable = False
+            if isinstance(X, np.ndarray):
+                X.flags.writeable = False
+            normalizer = ExpressionNormalizer(**parameters)
+            found = normalizer.fit_transform(X)
+            assert found.dtype == (dtype if dtype != np.int32 else np.float64)
+            assert normalizer.transform(X).dtype == found.dtype
+            np.testing.assert_array_equal(dense(X), dense(before))
 
 
-@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix])
-def test_values_stored_twice_and_stored_zeros(kind):
-    X = kind((np.array([1.0, 2.0, 0.0, 1.0]), [1, 1, 0, 0], [0, 3, 4]), shape=(2, 2))
-    found = ExpressionNormalizer(target_sum=1).fit_transform(X)
-    np.testing.assert_allclose(found.toarray(), np.log([[1, 2], [2, 1]]))
-    assert X.data.tolist() == [1, 2, 0, 1]
+def test_values_stored_twice_and_stored_zeros():
+    for kind in (sparse.csr_array, sparse.csr_matrix):
+        X = kind(
+            (np.array([1.0, 2.0, 0.0, 1.0]), [1, 1, 0, 0], [0, 3, 4]), shape=(2, 2)
+        )
+        found = ExpressionNormalizer(target_sum=1).fit_transform(X)
+        np.testing.assert_allclose(found.toarray(), np.log([[1, 2], [2, 1]]))
+        assert X.data.tolist() == [1, 2, 0, 1]
 
 
 def test_a_sparse_matrix_is_not_made_dense():
@@ -243,7 +269,6 @@ def test_a_sparse_matrix_is_not_made_dense():
     assert found.nnz == X.nnz
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -255,14 +280,16 @@ def test_a_sparse_matrix_is_not_made_dense():
         (np.inf, "contains infinity"),
     ],
 )
-def test_bad_values(counts, form, value, message):
+def test_bad_values(counts, value, message, subtests):
     normalizer = ExpressionNormalizer().fit(counts)
     counts = counts.astype(float)
     counts[3, 2] = value
-    with pytest.raises(ValueError, match=message):
-        ExpressionNormalizer().fit(form(counts))
-    with pytest.raises(ValueError, match=message):
-        normalizer.transform(form(counts))
+    for form in FORMS:
+        with subtests.test(form=form):
+            with pytest.raises(ValueError, match=message):
+                ExpressionNormalizer().fit(form(counts))
+            with pytest.raises(ValueError, match=message):
+                normalizer.transform(form(counts))
 
 
 def test_set_output_and_names(counts):

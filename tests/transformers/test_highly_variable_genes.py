@@ -73,42 +73,46 @@ def plain_dispersions(X, n_bins):
     ("n_bins", "dtype"),
     [(1, np.float32), (5, np.float64), (20, np.float32), (400, np.float64)],
 )
-@pytest.mark.parametrize("form", FORMS)
-def test_dispersions_are_those_of_the_plain_formula(logs, form, n_bins, dtype):
-    X = form(logs.toarray().astype(dtype))
-    genes = HighlyVariableGenes(n_genes=100, n_bins=n_bins).fit(X)
-    expected = plain_dispersions(X.toarray() if sparse.issparse(X) else X, n_bins)
-    assert genes.dispersions_.shape == (1, 900)
-    np.testing.assert_allclose(genes.dispersions_[0], expected, atol=1e-9)
-    order = np.argsort(-np.nan_to_num(expected, nan=-np.inf), kind="stable")
-    if n_bins < 400:  # with 400, genes that are alone have the same dispersion
-        assert sorted(order[:100]) == genes.get_support(indices=True).tolist()
-    assert sorted(genes.ranks_) == list(range(1, 901))
-    np.testing.assert_array_equal(genes.support_, genes.ranks_ <= 100)
+def test_dispersions_are_those_of_the_plain_formula(logs, n_bins, dtype, subtests):
+    X = logs.toarray().astype(dtype)
+    expected = plain_dispersions(X, n_bins)
+    for form in FORMS:
+        with subtests.test(form=form):
+            genes = HighlyVariableGenes(n_genes=100, n_bins=n_bins).fit(form(X))
+            assert genes.dispersions_.shape == (1, 900)
+            np.testing.assert_allclose(genes.dispersions_[0], expected, atol=1e-9)
+            order = np.argsort(-np.nan_to_num(expected, nan=-np.inf), kind="stable")
+            if n_bins < 400:  # with 400, genes that are alone have the same dispersion
+                assert sorted(order[:100]) == genes.get_support(indices=True).tolist()
+            assert sorted(genes.ranks_) == list(range(1, 901))
+            np.testing.assert_array_equal(genes.support_, genes.ranks_ <= 100)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("form", "n_genes"),
     [(np.asarray, 1), (sparse.csr_matrix, 50), (np.asarray, 300)],
 )
-def test_same_as_scanpy(logs, form, n_genes, dtype):
+def test_same_as_scanpy(logs, form, n_genes, subtests):
     anndata = pytest.importorskip("anndata")
     scanpy = pytest.importorskip("scanpy")
-    X = form(logs.toarray().astype(dtype))
-    table = scanpy.pp.highly_variable_genes(
-        anndata.AnnData(X.copy()), flavor="seurat", n_top_genes=n_genes, inplace=False
-    )
-    genes = HighlyVariableGenes(n_genes).fit(X)
-    np.testing.assert_array_equal(genes.support_, table["highly_variable"])
-    np.testing.assert_allclose(
-        genes.dispersions_[0], table["dispersions_norm"], atol=1e-5
-    )
+    for dtype in (np.float32, np.float64):
+        with subtests.test(dtype=dtype):
+            X = form(logs.toarray().astype(dtype))
+            table = scanpy.pp.highly_variable_genes(
+                anndata.AnnData(X.copy()),
+                flavor="seurat",
+                n_top_genes=n_genes,
+                inplace=False,
+            )
+            genes = HighlyVariableGenes(n_genes).fit(X)
+            np.testing.assert_array_equal(genes.support_, table["highly_variable"])
+            np.testing.assert_allclose(
+                genes.dispersions_[0], table["dispersions_norm"], atol=1e-5
+            )
 
 
 @pytest.mark.parametrize("flavor", ["seurat", "cell_ranger", "seurat_v3"])
-@pytest.mark.parametrize("form", FORMS)
-def test_flavors_of_scanpy(counts, logs, form, flavor):
+def test_flavors_of_scanpy(counts, logs, flavor, subtests):
     anndata = pytest.importorskip("anndata")
     scanpy = pytest.importorskip("scanpy")
     expressed = GeneFilter(1).fit(counts)
@@ -119,14 +123,16 @@ def test_flavors_of_scanpy(counts, logs, form, flavor):
         n_top_genes=80,
         inplace=False,
     )
-    genes = HighlyVariableGenes(80, flavor=flavor).fit(form(X.toarray()))
-    agreeing = genes.support_ & table["highly_variable"].to_numpy()
-    assert agreeing.sum() >= 79  # ties
     # Genes that no cell expresses have no effect, and are last.
     silent = sparse.hstack([sparse.csr_array((300, 500)), X], format="csr")
     found = HighlyVariableGenes(80, flavor=flavor).fit(silent)
-    np.testing.assert_array_equal(found.support_[500:], genes.support_)
     assert np.isnan(found.dispersions_[0, :500]).all()
+    for form in FORMS:
+        with subtests.test(form=form):
+            genes = HighlyVariableGenes(80, flavor=flavor).fit(form(X.toarray()))
+            agreeing = genes.support_ & table["highly_variable"].to_numpy()
+            assert agreeing.sum() >= 79  # ties
+            np.testing.assert_array_equal(found.support_[500:], genes.support_)
 
 
 def test_flavors_differ(counts, logs):
@@ -165,28 +171,29 @@ def test_too_little_for_scanpy():
     assert genes.get_support(indices=True).tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("n_genes", [900, 901, 5000])
-def test_all_genes_stay_where_there_are_no_more(logs, n_genes):
-    genes = HighlyVariableGenes(n_genes).fit(logs)
-    assert genes.support_.all()
-    assert (genes.transform(logs) != logs).nnz == 0
+def test_all_genes_stay_where_there_are_no_more(logs):
+    for n_genes in (900, 901, 5000):
+        genes = HighlyVariableGenes(n_genes).fit(logs)
+        assert genes.support_.all()
+        assert (genes.transform(logs) != logs).nnz == 0
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_columns_keep_their_order(logs, form):
-    X = form(logs.toarray())
-    genes = HighlyVariableGenes(30).fit(X)
-    found = genes.transform(X)
-    assert sparse.issparse(found) == sparse.issparse(X)
-    kept = np.flatnonzero(genes.support_)
-    found = found.toarray() if sparse.issparse(found) else found
-    np.testing.assert_array_equal(found, logs.toarray()[:, kept])
-    names = [f"gene{i}" for i in range(900)]
-    expected = [names[gene] for gene in kept]
-    assert genes.get_feature_names_out(names).tolist() == expected
-    back = genes.inverse_transform(found)
-    np.testing.assert_array_equal(back[:, kept], found)
-    assert np.count_nonzero(back) == np.count_nonzero(found)
+def test_columns_keep_their_order(logs, subtests):
+    for form in FORMS:
+        with subtests.test(form=form):
+            X = form(logs.toarray())
+            genes = HighlyVariableGenes(30).fit(X)
+            found = genes.transform(X)
+            assert sparse.issparse(found) == sparse.issparse(X)
+            kept = np.flatnonzero(genes.support_)
+            found = found.toarray() if sparse.issparse(found) else found
+            np.testing.assert_array_equal(found, logs.toarray()[:, kept])
+            names = [f"gene{i}" for i in range(900)]
+            expected = [names[gene] for gene in kept]
+            assert genes.get_feature_names_out(names).tolist() == expected
+            back = genes.inverse_transform(found)
+            np.testing.assert_array_equal(back[:, kept], found)
+            assert np.count_nonzero(back) == np.count_nonzero(found)
 
 
 def test_permuting_the_genes_permutes_the_answer(logs):
@@ -205,18 +212,19 @@ def ranks(dispersions):
     return rank
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_batches_are_ranked_one_by_one(logs, form):
+def test_batches_are_ranked_one_by_one(logs, subtests):
     batch = np.where(np.arange(300) < 110, "old", "new")
-    genes = HighlyVariableGenes(100, n_bins=5)
-    genes.fit(form(logs.toarray()), batch=batch)
     parts = [plain_dispersions(logs.toarray()[batch == b], 5) for b in ("new", "old")]
-    np.testing.assert_allclose(genes.dispersions_, parts, atol=1e-9)
     sums = ranks(parts[0]) + ranks(parts[1])
     expected = np.sort(np.argsort(sums, kind="stable")[:100])
-    np.testing.assert_array_equal(genes.get_support(indices=True), expected)
+    genes = HighlyVariableGenes(100, n_bins=5)
+    for form in FORMS:
+        with subtests.test(form=form):
+            genes.fit(form(logs.toarray()), batch=batch)
+            np.testing.assert_allclose(genes.dispersions_, parts, atol=1e-9)
+            np.testing.assert_array_equal(genes.get_support(indices=True), expected)
     together = HighlyVariableGenes(100, n_bins=5).fit(logs)
-    assert (together.support_ != genes.support_).any()
+    assert (together.get_support(indices=True) != expected).any()
 
 
 @pytest.mark.parametrize(
@@ -241,14 +249,17 @@ def test_source_and_target_are_two_batches(logs, y, parameters):
     )
 
 
-@pytest.mark.parametrize(
-    "y",
-    [None, np.full(300, "B"), np.full(300, "?"), np.ones((300, 2)), np.arange(300) / 7],
-)
-def test_types_that_make_no_batches(logs, y):
-    genes = HighlyVariableGenes(100).fit(logs, y)
+def test_types_that_make_no_batches(logs):
     expected = HighlyVariableGenes(100).fit(logs)
-    np.testing.assert_array_equal(genes.dispersions_, expected.dispersions_)
+    for y in (
+        None,
+        np.full(300, "B"),
+        np.full(300, "?"),
+        np.ones((300, 2)),
+        np.arange(300) / 7,
+    ):
+        genes = HighlyVariableGenes(100).fit(logs, y)
+        np.testing.assert_array_equal(genes.dispersions_, expected.dispersions_)
 
 
 def test_a_gene_that_differs_between_batches_alone_is_not_kept(logs):
@@ -260,24 +271,24 @@ def test_a_gene_that_differs_between_batches_alone_is_not_kept(logs):
     assert not genes.fit(X, batch=batch).support_[0]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_constant_genes_and_empty_cells(form):
-    rng = np.random.default_rng(0)
-    X = np.log1p(rng.poisson(3, size=(50, 8)) * 1.1)
-    X[:, 2] = 0
-    X[:, 5] = 1 / 3
-    genes = HighlyVariableGenes(6, n_bins=2).fit(form(X))
-    constant = [2, 5]
-    assert np.isnan(genes.dispersions_[0, constant]).all()
-    assert not genes.support_[constant].any()
-    assert genes.ranks_[constant].tolist() == [7, 8]
-    assert HighlyVariableGenes(7, n_bins=2).fit(form(X)).support_[2]
-    X[::4] = 0
-    found = HighlyVariableGenes(6, n_bins=2).fit(form(X)).dispersions_[0]
-    assert np.isfinite(found[[0, 1, 3, 4, 5, 6, 7]]).all()
+def test_constant_genes_and_empty_cells(subtests):
+    for form in FORMS:
+        with subtests.test(form=form):
+            rng = np.random.default_rng(0)
+            X = np.log1p(rng.poisson(3, size=(50, 8)) * 1.1)
+            X[:, 2] = 0
+            X[:, 5] = 1 / 3
+            genes = HighlyVariableGenes(6, n_bins=2).fit(form(X))
+            constant = [2, 5]
+            assert np.isnan(genes.dispersions_[0, constant]).all()
+            assert not genes.support_[constant].any()
+            assert genes.ranks_[constant].tolist() == [7, 8]
+            assert HighlyVariableGenes(7, n_bins=2).fit(form(X)).support_[2]
+            X[::4] = 0
+            found = HighlyVariableGenes(6, n_bins=2).fit(form(X)).dispersions_[0]
+            assert np.isfinite(found[[0, 1, 3, 4, 5, 6, 7]]).all()
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("X", "expected"),
     [
@@ -288,34 +299,36 @@ def test_constant_genes_and_empty_cells(form):
         (np.log1p([[1, 1], [2, 2], [4, 4]]), [0, 0]),  # equally variable
     ],
 )
-def test_little_to_go_by(form, X, expected):
-    genes = HighlyVariableGenes(2).fit(form(X))
-    np.testing.assert_array_equal(genes.dispersions_[0], expected)
-    assert genes.get_support(indices=True).tolist() == [0, 1][: X.shape[1]]
+def test_little_to_go_by(X, expected, subtests):
+    for form in FORMS:
+        with subtests.test(form=form):
+            genes = HighlyVariableGenes(2).fit(form(X))
+            np.testing.assert_array_equal(genes.dispersions_[0], expected)
+            assert genes.get_support(indices=True).tolist() == [0, 1][: X.shape[1]]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_warnings_name_the_evidence(counts, logs, form):
+def test_warnings_name_the_evidence(counts, logs, subtests):
     raw = counts.toarray()
     raw[0, 0] = 5000  # exp of which is no float
-    message = (
+    expressed = raw.any(axis=0)
+    no_logs = (
         "^flavor='dispersion' takes log-normalised expression, but all values are "
         "whole numbers and the largest is 5000$"
     )
-    with pytest.warns(UserWarning, match=message) as caught:
-        genes = HighlyVariableGenes(30).fit(form(raw))
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
-    expressed = raw.any(axis=0)
-    assert np.isfinite(genes.dispersions_[0, expressed]).all()
-    message = (
+    no_counts = (
         r"^flavor='seurat_v3' takes counts, but not all values are whole .* only \d"
     )
-    with pytest.warns(UserWarning, match=message):
-        HighlyVariableGenes(30, flavor="seurat_v3").fit(form(logs.toarray()))
+    for form in FORMS:
+        with subtests.test(form=form):
+            with pytest.warns(UserWarning, match=no_logs) as caught:
+                genes = HighlyVariableGenes(30).fit(form(raw))
+            assert len(caught) == 1
+            assert caught[0].filename == __file__
+            assert np.isfinite(genes.dispersions_[0, expressed]).all()
+            with pytest.warns(UserWarning, match=no_counts):
+                HighlyVariableGenes(30, flavor="seurat_v3").fit(form(logs.toarray()))
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -324,11 +337,12 @@ def test_warnings_name_the_evidence(counts, logs, form):
         (np.inf, "contains infinity"),
     ],
 )
-def test_bad_values(logs, form, value, message):
+def test_bad_values(logs, value, message, subtests):
     X = logs.toarray()
     X[3, 2] = value
-    with pytest.raises(ValueError, match=message):
-        HighlyVariableGenes().fit(form(X))
+    for form in FORMS:
+        with subtests.test(form=form), pytest.raises(ValueError, match=message):
+            HighlyVariableGenes().fit(form(X))
 
 
 def test_bad_lengths(logs):
@@ -353,16 +367,19 @@ def test_bad_lengths(logs):
         ("seurat_v3", np.float64),
     ],
 )
-@pytest.mark.parametrize("form", FORMS)
-def test_dtype_is_kept_and_input_unchanged(counts, logs, form, dtype, flavor):
-    X = form((counts if flavor == "seurat_v3" else logs).toarray().astype(dtype))
-    before = X.copy()
-    for part in (X.data, X.indices, X.indptr) if sparse.issparse(X) else (X,):
-        part.flags.writeable = False
-    found = HighlyVariableGenes(20, flavor=flavor).fit_transform(X)
-    assert found.dtype == dtype
-    difference = X - before
-    assert not (difference.nnz if sparse.issparse(X) else difference.any())
+def test_dtype_is_kept_and_input_unchanged(counts, logs, dtype, flavor, subtests):
+    for form in FORMS:
+        with subtests.test(form=form):
+            X = form(
+                (counts if flavor == "seurat_v3" else logs).toarray().astype(dtype)
+            )
+            before = X.copy()
+            for part in (X.data, X.indices, X.indptr) if sparse.issparse(X) else (X,):
+                part.flags.writeable = False
+            found = HighlyVariableGenes(20, flavor=flavor).fit_transform(X)
+            assert found.dtype == dtype
+            difference = X - before
+            assert not (difference.nnz if sparse.issparse(X) else difference.any())
 
 
 def test_values_stored_twice(logs):

@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -91,23 +92,24 @@ def test_far_synapses_turn_a_neuron_if_they_count():
     assert_allclose(centers, near.groupby("NeuronId")[XYZ].mean(), rtol=1e-10)
 
 
-@pytest.mark.parametrize("iqr_factor", [0, 0.3, 1.5, 3.0])
-def test_against_a_loop_over_neurons(iqr_factor):
+def test_against_a_loop_over_neurons(subtests):
     rng = np.random.default_rng(1)
     codes = np.repeat(np.arange(12), np.arange(3, 15))
     X = rng.standard_t(2, size=(len(codes), 3)) * [4, 2, 1] + codes[:, np.newaxis]
-    aligner = NeuronAligner(0, soma=[4, 5, 6], iqr_factor=iqr_factor)
-    aligner.fit(np.column_stack([codes, X, np.tile(codes, (3, 1)).T]))
-    for code in range(12):
-        offsets = X[codes == code] - code
-        distances = np.linalg.norm(offsets, axis=1)
-        first, third = np.percentile(distances, [25, 75])
-        near = offsets[distances <= third + iqr_factor * (third - first)]
-        assert aligner.n_far_[code] == len(offsets) - len(near)
-        axes = np.linalg.eigh(near.T @ near)[1][:, ::-1]
-        assert_allclose(np.abs(np.sum(axes * aligner.axes_[code], axis=0)), 1)
-        largest = np.abs(aligner.axes_[code]).argmax(axis=0)
-        assert (aligner.axes_[code][largest, range(3)] > 0).all()
+    for iqr_factor in (0, 0.3, 1.5, 3.0):
+        with subtests.test(iqr_factor=iqr_factor):
+            aligner = NeuronAligner(0, soma=[4, 5, 6], iqr_factor=iqr_factor)
+            aligner.fit(np.column_stack([codes, X, np.tile(codes, (3, 1)).T]))
+            for code in range(12):
+                offsets = X[codes == code] - code
+                distances = np.linalg.norm(offsets, axis=1)
+                first, third = np.percentile(distances, [25, 75])
+                near = offsets[distances <= third + iqr_factor * (third - first)]
+                assert aligner.n_far_[code] == len(offsets) - len(near)
+                axes = np.linalg.eigh(near.T @ near)[1][:, ::-1]
+                assert_allclose(np.abs(np.sum(axes * aligner.axes_[code], axis=0)), 1)
+                largest = np.abs(aligner.axes_[code]).argmax(axis=0)
+                assert (aligner.axes_[code][largest, range(3)] > 0).all()
 
 
 @pytest.mark.parametrize("soma", [None, SOMA])
@@ -125,23 +127,22 @@ def test_a_row_alone_has_bit_for_bit_what_it_has_in_a_table(soma):
     )
 
 
-@pytest.mark.parametrize(
-    ("n_dimensions", "order"), [(1, "C"), (2, "F"), (3, "C"), (3, "F"), (5, "C")]
-)
-def test_rows_of_an_array_alone(order, n_dimensions):
-    rng = np.random.default_rng(0)
-    X = np.asarray(rng.normal(size=(50, n_dimensions)) * 1e3, order=order)
-    aligner = NeuronAligner().fit(X)
-    together = aligner.transform(X)
-    alone = np.vstack([aligner.transform(row) for row in X[:, np.newaxis]])
-    assert_array_equal(alone, together)
-    # Centring, rotation and reflection preserve distances.
-    distances = [
-        np.linalg.norm(points[:, np.newaxis] - points, axis=2)
-        for points in (X, together)
-    ]
-    assert_allclose(*distances, atol=1e-9)
-    assert_allclose(together.mean(axis=0), 0, atol=1e-9)
+def test_rows_of_an_array_alone(subtests):
+    for n_dimensions, order in ((1, "C"), (2, "F"), (3, "C"), (3, "F"), (5, "C")):
+        with subtests.test(n_dimensions=n_dimensions, order=order):
+            rng = np.random.default_rng(0)
+            X = np.asarray(rng.normal(size=(50, n_dimensions)) * 1e3, order=order)
+            aligner = NeuronAligner().fit(X)
+            together = aligner.transform(X)
+            alone = np.vstack([aligner.transform(row) for row in X[:, np.newaxis]])
+            assert_array_equal(alone, together)
+            # Centring, rotation and reflection preserve distances.
+            distances = [
+                np.linalg.norm(points[:, np.newaxis] - points, axis=2)
+                for points in (X, together)
+            ]
+            assert_allclose(*distances, atol=1e-9)
+            assert_allclose(together.mean(axis=0), 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("soma", [None, SOMA])
@@ -343,9 +344,9 @@ def test_a_neuron_of_two_somas():
     assert len(NeuronAligner("NeuronId", coordinates=XYZ).fit(frame).axes_) == 5
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
+def test_bad_parameters(subtests):
+    frame, _ = made()
+    for parameters, message in (
         (
             {"group": "Neuron"},
             r"X does not have the columns \['Neuron'\] of group",
@@ -365,13 +366,11 @@ def test_a_neuron_of_two_somas():
         ({"coordinates": ["NeuronId", "x"]}, "must name different columns"),
         ({"coordinates": []}, "coordinates must name at least one column"),
         ({"group": None, "coordinates": None}, "column 'NeuronId' of X contains '"),
-    ],
-)
-def test_bad_parameters(parameters, message):
-    frame, _ = made()
-    aligner = NeuronAligner("NeuronId", coordinates=XYZ).set_params(**parameters)
-    with pytest.raises(ValueError, match=message):
-        aligner.fit(frame)
+    ):
+        with subtests.test(parameters=parameters):
+            aligner = NeuronAligner("NeuronId", coordinates=XYZ)
+            with pytest.raises(ValueError, match=message):
+                aligner.set_params(**parameters).fit(frame)
 
 
 def test_no_coordinates():
@@ -379,9 +378,8 @@ def test_no_coordinates():
         NeuronAligner(0).fit([[1.0], [1.0]])
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "message"),
-    [
+def test_bad_values(subtests):
+    for column, value, message in (
         ("y", "12,3", "column 'y' of X contains '12,3', which is not a number"),
         ("z", np.nan, "column 'z' of X contains NaN in 1 of 200 rows"),
         ("x", np.inf, "column 'x' of X contains infinity in 1 of 200 rows"),
@@ -396,16 +394,15 @@ def test_no_coordinates():
             5,
             "column 'NeuronId' of X must contain either strings or numbers",
         ),
-    ],
-)
-@pytest.mark.parametrize("method", ["fit", "transform"])
-def test_bad_values(column, value, message, method):
-    frame, _ = made()
-    aligner = NeuronAligner("NeuronId", coordinates=XYZ).fit(frame)
-    frame[column] = frame[column].astype(object)
-    frame.iloc[3, frame.columns.get_loc(column)] = value
-    with pytest.raises(ValueError, match=message):
-        getattr(aligner, method)(frame)
+    ):
+        with subtests.test(column=column, value=value):
+            frame, _ = made()
+            aligner = NeuronAligner("NeuronId", coordinates=XYZ).fit(frame)
+            frame[column] = frame[column].astype(object)
+            frame.iloc[3, frame.columns.get_loc(column)] = value
+            for method in (aligner.transform, aligner.fit):
+                with pytest.raises(ValueError, match=message):
+                    method(frame)
 
 
 def test_a_table_without_a_column():
@@ -534,8 +531,7 @@ def test_registration_of_one_or_of_small_neurons():
 UNITS = "somas of .* neurons lie far outside their synapses: .* use the same unit"
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("factor", [1e3, 1e-3, 250.0])
+@pytest.mark.parametrize(("seed", "factor"), [(0, 1e3), (1, 1e-3), (2, 250.0)])
 def test_somas_in_another_unit(seed, factor):
     frame = make_synapses(random_state=seed).frame
     aligner = NeuronAligner("NeuronId", **COLUMNS, handle_small="center")
@@ -552,23 +548,24 @@ def test_somas_in_another_unit(seed, factor):
         aligner.fit(frame)
 
 
-@pytest.mark.parametrize(
-    "shape", [[50, 20, 5], [50, 20, 0], [50, 0, 0], [1, 1, 1], [500, 5, 5]]
-)
-@pytest.mark.parametrize("away", [0, 300])
-@pytest.mark.parametrize("at_origin", [False, True])
-def test_no_warning_for_somas_beside_or_far_from_their_synapses(shape, away, at_origin):
-    rng = np.random.default_rng(0)
-    tables = []
-    for name in range(4):
-        soma = np.zeros(3) if at_origin else rng.uniform(0, 400, size=3)
-        places = soma + [away, 0, 0] + np.abs(rng.normal(size=(30, 3))) * shape
-        tables.append(
-            np.column_stack([np.full(30, name), places, np.tile(soma, (30, 1))])
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        NeuronAligner(0, coordinates=[1, 2, 3], soma=[4, 5, 6]).fit(np.vstack(tables))
+def test_no_warning_for_somas_beside_or_far_from_their_synapses(subtests):
+    shapes = [50, 20, 5], [50, 20, 0], [50, 0, 0], [1, 1, 1], [500, 5, 5]
+    aligner = NeuronAligner(0, coordinates=[1, 2, 3], soma=[4, 5, 6])
+    for shape, away, at_origin in product(shapes, (0, 300), (False, True)):
+        rng = np.random.default_rng(0)
+        tables = []
+        for name in range(4):
+            soma = np.zeros(3) if at_origin else rng.uniform(0, 400, size=3)
+            places = soma + [away, 0, 0] + np.abs(rng.normal(size=(30, 3))) * shape
+            tables.append(
+                np.column_stack([np.full(30, name), places, np.tile(soma, (30, 1))])
+            )
+        with (
+            subtests.test(shape=shape, away=away, at_origin=at_origin),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("error")
+            aligner.fit(np.vstack(tables))
 
 
 def test_ids_of_another_kind():

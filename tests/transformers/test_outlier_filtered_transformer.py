@@ -93,15 +93,16 @@ def test_without_transformer(rows):
     assert not hasattr(embedder, "transformer_")
 
 
-@pytest.mark.parametrize("form", [np.asarray, np.asfortranarray, pd.DataFrame])
-def test_a_detector_that_keeps_everything_changes_nothing(rows, form):
-    X = form(rows)
-    embedder = OutlierFilteredTransformer(PCA(3), outlier_detector=Band())
-    for found, expected in (
-        (embedder.fit_transform(X), PCA(3).fit_transform(X)),
-        (embedder.transform(X), PCA(3).fit(X).transform(X)),
-    ):
-        assert found.tobytes() == expected.tobytes()
+def test_a_detector_that_keeps_everything_changes_nothing(rows, subtests):
+    for form in (np.asarray, np.asfortranarray, pd.DataFrame):
+        with subtests.test(form=form):
+            X = form(rows)
+            embedder = OutlierFilteredTransformer(PCA(3), outlier_detector=Band())
+            for found, expected in (
+                (embedder.fit_transform(X), PCA(3).fit_transform(X)),
+                (embedder.transform(X), PCA(3).fit(X).transform(X)),
+            ):
+                assert found.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("transformer", [None, PCA(2)])
@@ -156,10 +157,10 @@ def test_y_follows_the_inliers(rows):
         np.testing.assert_array_equal(found, expected.transform(rows[INLIER]))
 
 
-@pytest.mark.parametrize("transformer", [None, PCA(2), SelectKBest()])
-def test_y_of_another_length(rows, transformer):
-    with pytest.raises(ValueError, match=r"numbers of samples: \[60, 59\]"):
-        OutlierFilteredTransformer(transformer).fit(rows, np.arange(59) % 2)
+def test_y_of_another_length(rows):
+    for transformer in (None, PCA(2), SelectKBest()):
+        with pytest.raises(ValueError, match=r"numbers of samples: \[60, 59\]"):
+            OutlierFilteredTransformer(transformer).fit(rows, np.arange(59) % 2)
 
 
 # ---------------------------------------------------------------------------- detectors
@@ -383,7 +384,6 @@ def test_without_transformer_after_one(rows):
     assert embedder.transform(rows).shape == (60, 4)
 
 
-@pytest.mark.parametrize("store", [through_pickle, through_skops])
 @pytest.mark.parametrize(
     "embedder",
     [
@@ -395,15 +395,19 @@ def test_without_transformer_after_one(rows):
         ),
     ],
 )
-def test_storage(rows, embedder, store):
+def test_storage(rows, embedder, subtests):
     embedder = clone(embedder).fit(rows)
-    loaded = store(embedder)
-    for method in ("transform", "predict_outlier", "outlier_score"):
-        np.testing.assert_array_equal(
-            getattr(loaded, method)(rows), getattr(embedder, method)(rows)
-        )
-    assert loaded.transform(rows[54:]).dtype == embedder.transform(rows[54:]).dtype
-    assert repr(loaded) == repr(embedder)
+    for store in (through_pickle, through_skops):
+        with subtests.test(store=store):
+            loaded = store(embedder)
+            for method in ("transform", "predict_outlier", "outlier_score"):
+                np.testing.assert_array_equal(
+                    getattr(loaded, method)(rows), getattr(embedder, method)(rows)
+                )
+            assert (
+                loaded.transform(rows[54:]).dtype == embedder.transform(rows[54:]).dtype
+            )
+            assert repr(loaded) == repr(embedder)
 
 
 def test_a_failed_fit_changes_nothing(rows):

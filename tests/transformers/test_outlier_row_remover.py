@@ -91,20 +91,20 @@ def test_arrays():
     assert len(OutlierRowRemover([1]).fit(X).sample_indices_) == 19
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
+def test_bad_parameters(synapses, subtests):
+    for parameters, message in (
         (
             {"columns": ["area", "SynArea"]},
             r"X does not have the columns \['SynArea'\]: its columns",
         ),
         ({}, "column 'NeuronId' of X contains 'cb1', which is not a number"),
-    ],
-)
-@pytest.mark.parametrize("method", ["fit", "fit_resample"])
-def test_bad_parameters(synapses, parameters, message, method):
-    with pytest.raises(ValueError, match=message):
-        getattr(OutlierRowRemover(**parameters), method)(synapses)
+    ):
+        for method in ("fit", "fit_resample"):
+            with (
+                subtests.test(parameters=parameters, method=method),
+                pytest.raises(ValueError, match=message),
+            ):
+                getattr(OutlierRowRemover(**parameters), method)(synapses)
 
 
 def test_bad_values(synapses):

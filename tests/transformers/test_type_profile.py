@@ -108,21 +108,23 @@ def test_nodes_without_typed_partners_have_empty_rows():
     assert counts.toarray().tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize(("form", "index_dtype", "dtype"), FORMS)
-def test_rows_of_an_adjacency_have_out_counts(brain, form, index_dtype, dtype):
+def test_rows_of_an_adjacency_have_out_counts(brain, subtests):
     con, y, _ = brain
-    matrix = write_as(con.adjacency.toarray(), form, index_dtype, dtype)
-    expected = TypeProfile().fit_transform(con, y).toarray()[:, 4:]
-    fits = TypeProfile(affinity="precomputed").fit(matrix, y), TypeProfile().fit(con, y)
-    for profile in fits:
-        counts = profile.transform(matrix)
-        assert isinstance(counts, sparse.csr_array)
-        assert counts.dtype == np.float32
-        np.testing.assert_allclose(counts.toarray(), expected, rtol=1e-6)
-        one = profile.transform(
-            matrix.toarray()[:1] if form != np.asarray else matrix[:1]
-        )
-        np.testing.assert_array_equal(one.toarray(), counts.toarray()[:1])
+    dense = con.adjacency.toarray()
+    on_graph = TypeProfile().fit(con, y)
+    expected = on_graph.transform(con).toarray()[:, 4:]
+    for form, index_dtype, dtype in FORMS:
+        with subtests.test(form=form, index_dtype=index_dtype, dtype=dtype):
+            matrix = write_as(dense, form, index_dtype, dtype)
+            on_matrix = TypeProfile(affinity="precomputed").fit(matrix, y)
+            first = matrix[:1] if form == np.asarray else matrix.toarray()[:1]
+            for profile in (on_matrix, on_graph):
+                counts = profile.transform(matrix)
+                assert isinstance(counts, sparse.csr_array)
+                assert counts.dtype == np.float32
+                np.testing.assert_allclose(counts.toarray(), expected, rtol=1e-6)
+                one = profile.transform(first)
+                np.testing.assert_array_equal(one.toarray(), counts.toarray()[:1])
 
 
 @pytest.mark.parametrize("affinity", ["auto", "rbf", "nearest_neighbors"])
@@ -140,24 +142,23 @@ def test_a_table_of_features(affinity):
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "one", "other"),
-    [
+def test_every_parameter_does_something(subtests):
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    y = np.arange(30) % 3
+    for name, one, other in (
         ("edge_weighting", "sqrt", "log1p"),
         ("affinity", "rbf", "nearest_neighbors"),
         ("gamma", None, 3.0),
         ("n_graph_neighbors", 3, 15),
-    ],
-)
-def test_every_parameter_does_something(name, one, other):
-    X = np.random.default_rng(0).normal(size=(30, 3))
-    y = np.arange(30) % 3
-    shared = {"affinity": "nearest_neighbors"} if name == "n_graph_neighbors" else {}
-    tables = [
-        TypeProfile(**{**shared, name: value}).fit_transform(X, y).toarray()
-        for value in (one, other)
-    ]
-    assert not np.allclose(*tables)
+    ):
+        with subtests.test(name):
+            is_of_graph = name == "n_graph_neighbors"
+            shared = {"affinity": "nearest_neighbors"} if is_of_graph else {}
+            tables = [
+                TypeProfile(**{**shared, name: value}).fit_transform(X, y).toarray()
+                for value in (one, other)
+            ]
+            assert not np.allclose(*tables)
 
 
 def test_every_parameter_is_tested():
@@ -166,9 +167,9 @@ def test_every_parameter_is_tested():
     assert tested | apart == TypeProfile().get_params().keys()
 
 
-@pytest.mark.parametrize(
-    ("known_as", "unknown", "marker"),
-    [
+def test_unknown_types(subtests):
+    con = Connectome(np.array([[0, 1, 2], [3, 0, 4], [5, 6, 0]]))
+    for known_as, unknown, marker in (
         (["A", "B"], "?", "auto"),
         (["A", "B"], None, "auto"),
         (["A", "B"], np.nan, "auto"),
@@ -179,18 +180,17 @@ def test_every_parameter_is_tested():
         (["A", "B"], "", "auto"),
         (["A", "B"], "nan", "auto"),
         (["A", "B"], "x", ["y", "x"]),
-    ],
-)
-def test_unknown_types(known_as, unknown, marker):
-    con = Connectome(np.array([[0, 1, 2], [3, 0, 4], [5, 6, 0]]))
-    y = [known_as[0], unknown, known_as[1]]
-    profile = TypeProfile(edge_weighting="linear", unlabeled_marker=marker).fit(con, y)
-    assert profile.classes_.tolist() == known_as
-    assert profile.transform(con).toarray().tolist() == [
-        [0, 5, 0, 2],
-        [1, 6, 3, 4],
-        [2, 0, 5, 0],
-    ]
+    ):
+        with subtests.test(known_as=known_as, unknown=unknown, marker=marker):
+            y = [known_as[0], unknown, known_as[1]]
+            profile = TypeProfile(edge_weighting="linear", unlabeled_marker=marker)
+            profile.fit(con, y)
+            assert profile.classes_.tolist() == known_as
+            assert profile.transform(con).toarray().tolist() == [
+                [0, 5, 0, 2],
+                [1, 6, 3, 4],
+                [2, 0, 5, 0],
+            ]
 
 
 def test_dense_output(brain):
@@ -293,18 +293,17 @@ def test_pickle_and_clone(brain, tmp_path):
         copy.get_feature_names_out()
 
 
-@pytest.mark.parametrize("n_jobs", [np.int64(1), 1])
-def test_n_jobs_may_be_a_number_of_numpy(brain, n_jobs):
+def test_n_jobs_may_be_a_number_of_numpy(brain):
     con, y, _ = brain
-    assert TypeProfile(n_jobs=n_jobs).fit_transform(con, y).shape == (120, 8)
+    for n_jobs in (np.int64(1), 1):
+        assert TypeProfile(n_jobs=n_jobs).fit_transform(con, y).shape == (120, 8)
 
 
 CON = Connectome(np.ones((3, 3)))
 
 
-@pytest.mark.parametrize(
-    ("X", "y", "error", "message"),
-    [
+def test_bad_input(subtests):
+    for X, y, error, message in (
         (CON, ["A", "B"], ValueError, "inconsistent numbers of samples"),
         (CON, ["?"] * 3, ValueError, "TypeProfile needs labelled samples, but all 3"),
         (CON, None, ValueError, "TypeProfile requires y to be passed"),
@@ -312,11 +311,9 @@ CON = Connectome(np.ones((3, 3)))
         (CON[[]], [], ValueError, "TypeProfile needs nodes, but X has none in view"),
         (sparse.eye_array(3), list("ABB"), TypeError, r"pass Connectome\(X\) or"),
         (np.full((3, 2), np.nan), list("ABB"), ValueError, "Input X contains NaN"),
-    ],
-)
-def test_bad_input(X, y, error, message):
-    with pytest.raises(error, match=message):
-        TypeProfile().fit(X, y)
+    ):
+        with subtests.test(message), pytest.raises(error, match=message):
+            TypeProfile().fit(X, y)
 
 
 def test_bad_X_of_a_fitted_profile(brain):
