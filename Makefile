@@ -14,6 +14,10 @@ TEST_PROCESSES ?= 2
 FAST_TESTS ?= tests/_kernels tests/_utils tests/connectome tests/datasets \
 	tests/metrics tests/model_selection tests/estimators/_ntac \
 	$(addprefix tests/test_,docstrings.py import.py layers.py package.py)
+# Each unit test is of one module. Coverage, which makes Python slower by half, is
+# measured on them alone; the others are of all estimators at once, and doctests.
+UNIT_TESTS ?= $(filter-out tests/robustness/ tests/__pycache__/,$(wildcard tests/*/))
+WHOLE_TESTS ?= tests/robustness $(wildcard tests/test_*.py) celltyping
 # Where tests are marked pure_python: they run a second time without compilation, so
 # that coverage sees the lines of kernels.
 KERNEL_TESTS ?= tests/_kernels tests/estimators/_ntac
@@ -29,7 +33,11 @@ BENCHMARKS ?= $(sort $(wildcard benchmarks/bench_*.py))
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--constraint $(CONSTRAINTS)
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
+	--numprocesses $(TEST_PROCESSES) --dist loadgroup
+
+# Tests start many processes: without stored bytecode, each compiles the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -58,7 +66,8 @@ check: lint
 	$(PYTEST) $(FAST_TESTS)
 
 test: lint
-	$(PYTEST) --durations=20 --cov --cov-report=
+	$(PYTEST) --durations=10 $(WHOLE_TESTS)
+	$(PYTEST) --durations=10 --cov --cov-report= $(UNIT_TESTS)
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -m pure_python $(KERNEL_TESTS) \
 		--cov --cov-append --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR)
 	rm -rf dist

@@ -189,38 +189,41 @@ def test_too_large_values_are_refused_before_anything_is_set(estimator, limit):
     np.testing.assert_array_equal(bad, before)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("largest", [5e-324, 1e-310, 1e-160, 1e-40, None])
 @pytest.mark.parametrize(("estimator", "limit"), ALL)
-def test_answers_at_any_scale_are_finite(estimator, limit, largest, dtype):
-    if largest is None:
-        limit = limit or np.finfo(dtype).max
-        largest = 0.99 * min(limit, LARGEST_SINGLE if dtype == np.float32 else limit)
-    if estimator.get_params().get("affinity") == "precomputed":
-        largest /= X.size  # the limit of the sum
-    scaled = (X / X.max() * largest).astype(dtype)
-    # Distances of tiny rows are 0, as those of equal rows.
-    refused = contextlib.suppress(ValueError if largest < 1 else ())
-    with refused:
-        estimator = learn(estimator, scaled)
-        assert all(map(is_finite, answers(estimator, scaled)))
+def test_answers_at_any_scale_are_finite(estimator, limit, subtests):
+    limit = limit or np.finfo(float).max
+    single = min(limit, LARGEST_SINGLE)
+    scales = [(np.float64, e) for e in (5e-324, 1e-310, 1e-160, 1e-40, 0.99 * limit)]
+    # The first is 0 in single precision, the second is subnormal.
+    scales += [(np.float32, e) for e in (1e-160, 1e-40, 0.99 * single)]
+    for dtype, largest in scales:
+        if estimator.get_params().get("affinity") == "precomputed":
+            largest /= X.size  # the limit of the sum
+        scaled = (X / X.max() * largest).astype(dtype)
+        # Distances of tiny rows are 0, as those of equal rows.
+        refused = contextlib.suppress(ValueError if largest < 1 else ())
+        with subtests.test(dtype=dtype, largest=largest), refused:
+            found = answers(learn(estimator, scaled), scaled)
+            assert all(map(is_finite, found))
 
 
-@pytest.mark.parametrize("dtype", [object, np.uint64])
 @pytest.mark.parametrize(("estimator", "limit"), ALL)
-def test_integers_of_any_size(estimator, limit, dtype):
-    whole = np.array([[int(value) << 60 for value in row] for row in X], dtype=dtype)
-    assert whole.max() >= 2**63
+def test_integers_of_any_size(estimator, limit, subtests):
+    whole = np.array([[int(value) << 60 for value in row] for row in X], dtype=object)
+    tables = [whole, whole.astype(np.uint64)]
+    assert whole.max() == tables[1].max() >= 2**63
     if limit is not None and limit < 2**63:
-        with pytest.raises(ValueError, match=r"too large for .*e\+1\d in row 0"):
-            learn(estimator, whole)
+        for table in tables:
+            with pytest.raises(ValueError, match=r"too large for .*e\+1\d in row 0"):
+                learn(estimator, table)
         return
     as_float = whole.astype(float)
-    found = answers(learn(estimator, whole), whole)
     expected = answers(learn(estimator, as_float), as_float)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one.astype(other.dtype), other)
-    whole = whole.astype(object)
+    for table in tables:
+        with subtests.test(dtype=table.dtype):
+            found = answers(learn(estimator, table), table)
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one.astype(other.dtype), other)
     whole[2, 3] = 10**400
     with pytest.raises(ValueError, match=r"X (holds|contains)|of X contains"):
         learn(estimator, whole)
@@ -265,11 +268,11 @@ def test_too_large_values_for_metrics(metric):
         metric(X * 1e100)
 
 
-@pytest.mark.parametrize("factor", [1e-310, 1e-200, 1e200, 1e307])
-def test_distances_of_spectra_at_any_scale(factor):
+def test_distances_of_spectra_at_any_scale():
     true, pred = np.array([0.0, 3.0, 4.0]), np.array([4.0, 0.0, 4.0])
-    found = spectrum_distance(true * factor, pred * factor)
-    assert found == pytest.approx(spectrum_distance(true, pred))
+    expected = pytest.approx(spectrum_distance(true, pred))
+    for factor in (1e-310, 1e-200, 1e200, 1e307):
+        assert spectrum_distance(true * factor, pred * factor) == expected, factor
 
 
 def test_distances_too_large_for_single_precision():
@@ -297,28 +300,26 @@ def unsorted_with_duplicates(table):
     return sparse.csr_array((entries[order], columns[order], starts), shape=table.shape)
 
 
-@pytest.mark.parametrize("form", ["unsorted", "csc", "coo", "matrix"])
 @pytest.mark.parametrize("estimator", [estimator for estimator, _ in ON_SPARSE])
-def test_any_legal_sparse_form_is_the_same_table(estimator, form):
-    given = unsorted_with_duplicates(X)
-    if form == "matrix":
-        given = sparse.csr_matrix(given)
-    elif form != "unsorted":
-        given = sparse.coo_array(given).asformat(form)
-    arrays = {
-        name: value
-        for name, value in vars(given).items()
-        if isinstance(value, np.ndarray)
-    }
-    contents = {name: value.copy() for name, value in arrays.items()}
+def test_any_legal_sparse_form_is_the_same_table(estimator, subtests):
     plain = sparse.csr_array(X)
     expected = answers(learn(estimator, plain), plain)
-    fitted = learn(estimator, given)
-    for one, other in zip(answers(fitted, given), expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-    for name, value in arrays.items():
-        assert vars(given)[name] is value, name
-        np.testing.assert_array_equal(value, contents[name], err_msg=name)
+    unsorted = unsorted_with_duplicates(X)
+    coo = sparse.coo_array(unsorted)
+    for given in (unsorted, coo.tocsc(), coo, sparse.csr_matrix(unsorted)):
+        arrays = {
+            name: value
+            for name, value in vars(given).items()
+            if isinstance(value, np.ndarray)
+        }
+        contents = {name: value.copy() for name, value in arrays.items()}
+        with subtests.test(form=type(given)):
+            found = answers(learn(estimator, given), given)
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, other)
+            for name, value in arrays.items():
+                assert vars(given)[name] is value, name
+                np.testing.assert_array_equal(value, contents[name], err_msg=name)
 
 
 def damaged(table, name, place, value):
@@ -332,28 +333,31 @@ def damaged(table, name, place, value):
 DAMAGES = [("indptr", 5, 10**6), ("indices", 7, 10**6), ("indices", 7, -9)]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("estimator", [estimator for estimator, _ in ON_SPARSE])
-def test_damaged_sparse_matrices_are_refused(estimator, damage):
-    bad, fitted = damaged(X, *damage), learn(estimator, X)
-    with pytest.raises(ValueError, match="X is a damaged sparse matrix"):
-        learn(estimator, bad)
-    with pytest.raises(ValueError, match="X is a damaged sparse matrix"):
-        answers(fitted, bad)
+def test_damaged_sparse_matrices_are_refused(estimator, subtests):
+    fitted = learn(estimator, X)
+    for damage in DAMAGES:
+        bad = damaged(X, *damage)
+        with subtests.test(damage=damage):
+            with pytest.raises(ValueError, match="X is a damaged sparse matrix"):
+                learn(estimator, bad)
+            with pytest.raises(ValueError, match="X is a damaged sparse matrix"):
+                answers(fitted, bad)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_functions_refuse_damaged_sparse_matrices(damage):
-    bad = damaged(X, *damage)
-    with pytest.raises(ValueError, match="adjacency is a damaged sparse"):
-        Connectome(bad)
-    with pytest.raises(ValueError, match="neighbor_graph is a damaged sparse"):
-        NUMAP().fit(X, neighbor_graph=bad)
-    with pytest.raises(ValueError, match="X is a damaged sparse"):
-        neighborhood_overlap_score(bad, X)
+def test_functions_refuse_damaged_sparse_matrices():
     fitted = OutlierFilteredClassifier(LogisticRegression(), **FILTER).fit(X, TYPES)
-    with pytest.raises(ValueError, match="X is a damaged sparse"):
-        make_typed_scorer(lambda true, pred: np.mean(true == pred))(fitted, bad, Y)
+    scorer = make_typed_scorer(lambda true, pred: np.mean(true == pred))
+    for damage in DAMAGES:
+        bad = damaged(X, *damage)
+        with pytest.raises(ValueError, match="adjacency is a damaged sparse"):
+            Connectome(bad)
+        with pytest.raises(ValueError, match="neighbor_graph is a damaged sparse"):
+            NUMAP().fit(X, neighbor_graph=bad)
+        with pytest.raises(ValueError, match="X is a damaged sparse"):
+            neighborhood_overlap_score(bad, X)
+        with pytest.raises(ValueError, match="X is a damaged sparse"):
+            scorer(fitted, bad, Y)
 
 
 # ------------------------------------------------------------------------- parameters
@@ -371,31 +375,31 @@ def own_numbers(estimator):
     }
 
 
-@pytest.mark.parametrize(
-    ("whole", "real"), [(np.int64, np.float64), (np.uint8, np.float32)]
-)
 @pytest.mark.parametrize("estimator", [estimator for estimator, _ in ALL])
-def test_numbers_of_numpy_are_numbers(estimator, whole, real):
-    plain, same = fresh(estimator), fresh(estimator)
-    for name, value in own_numbers(plain).items():
-        is_whole = isinstance(value, int)
-        number = whole(min(value, 255)) if is_whole else real(value)
-        same.set_params(**{name: number})
-        plain.set_params(**{name: int(number) if is_whole else float(number)})
-    if "hidden_layer_sizes" in same.get_params():
-        same.set_params(hidden_layer_sizes=np.array([8]))
-        plain.set_params(hidden_layer_sizes=(8,))
-    pairs = answers(learn(same, X), X), answers(learn(plain, X), X)
-    for one, other in zip(*pairs, strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_numbers_of_numpy_are_numbers(estimator, subtests):
+    for whole, real in ((np.int64, np.float64), (np.uint8, np.float32)):
+        plain, same = fresh(estimator), fresh(estimator)
+        for name, value in own_numbers(plain).items():
+            is_whole = isinstance(value, int)
+            number = whole(min(value, 255)) if is_whole else real(value)
+            same.set_params(**{name: number})
+            plain.set_params(**{name: int(number) if is_whole else float(number)})
+        if "hidden_layer_sizes" in same.get_params():
+            same.set_params(hidden_layer_sizes=np.array([8]))
+            plain.set_params(hidden_layer_sizes=(8,))
+        with subtests.test(whole=whole, real=real):
+            pairs = answers(learn(same, X), X), answers(learn(plain, X), X)
+            for one, other in zip(*pairs, strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("kind", [*public_estimators(), MLPEncoder])
-def test_booleans_are_no_numbers(kind):
-    for name, constraints in kind._parameter_constraints.items():
-        if any(isinstance(each, Interval) for each in constraints):
-            with pytest.raises(ValueError, match=f"The '{name}' parameter .* Got True"):
-                kind(**{name: True})._validate_params()
+def test_booleans_are_no_numbers():
+    for kind in (*public_estimators(), MLPEncoder):
+        for name, constraints in kind._parameter_constraints.items():
+            if any(isinstance(each, Interval) for each in constraints):
+                message = f"The '{name}' parameter of {kind.__name__} .* Got True"
+                with pytest.raises(ValueError, match=message):
+                    kind(**{name: True})._validate_params()
 
 
 def test_more_neighbors_than_references():

@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -72,49 +73,52 @@ def test_a_view_does_not_copy_the_graph(con):
         assert np.shares_memory(matrix.indptr, own.indptr)
 
 
-@pytest.mark.parametrize(
-    ("edge_weighting", "transform"),
-    [("linear", lambda x: x), ("sqrt", np.sqrt), ("log1p", np.log1p)],
-)
-@pytest.mark.parametrize("scale", [1, 0.1])
-def test_edge_weighting(edge_weighting, transform, scale):
-    weights = scale * ADJACENCY
-    expected = transform(weights).astype(np.float32)
-    for X, affinity in [(Connectome(weights), "auto"), (weights, "precomputed")]:
-        graph = Reader(affinity, edge_weighting=edge_weighting).fit(X).graph_
-        assert graph.adjacency.dtype == graph.transpose.dtype == np.float32
-        np.testing.assert_allclose(graph.adjacency.toarray(), expected, rtol=1e-7)
-        np.testing.assert_array_equal(
-            graph.transpose.toarray(), graph.adjacency.toarray().T
-        )
+def test_edge_weighting(subtests):
+    for (edge_weighting, transform), scale in product(
+        [("linear", lambda x: x), ("sqrt", np.sqrt), ("log1p", np.log1p)], [1, 0.1]
+    ):
+        with subtests.test(edge_weighting=edge_weighting, scale=scale):
+            weights = scale * ADJACENCY
+            expected = transform(weights).astype(np.float32)
+            for X, affinity in [
+                (Connectome(weights), "auto"),
+                (weights, "precomputed"),
+            ]:
+                graph = Reader(affinity, edge_weighting=edge_weighting).fit(X).graph_
+                assert graph.adjacency.dtype == graph.transpose.dtype == np.float32
+                np.testing.assert_allclose(
+                    graph.adjacency.toarray(), expected, rtol=1e-7
+                )
+                np.testing.assert_array_equal(
+                    graph.transpose.toarray(), graph.adjacency.toarray().T
+                )
 
 
-@pytest.mark.parametrize(
-    ("form", "index_dtype", "dtype"),
-    [
+def test_an_adjacency_in_any_form(subtests):
+    cases = [
         *FORMS,
         (np.array, np.int32, int),
         (sparse.csr_matrix, np.int64, int),
         (sparse.csc_matrix, np.int32, np.float64),
         (sparse.coo_matrix, np.int64, np.float32),
-    ],
-)
-def test_an_adjacency_in_any_form(form, index_dtype, dtype):
-    X = write_as(ADJACENCY, form, index_dtype, dtype)
-    before = X.copy()
-    graph = Reader("precomputed").fit(X).graph_
-    assert (graph.adjacency.toarray() == ADJACENCY).all()
-    assert (graph.transpose.toarray() == ADJACENCY.T).all()
-    assert graph.in_view.tolist() == [0, 1, 2, 3]
-    assert graph.features.shape == (4, 0)
-    if sparse.issparse(X):
-        assert (before != X).nnz == 0
-        assert X.data.flags.writeable
-        X.data[:] = 0  # what was read is a copy
-    else:
-        assert (before == X).all()
-        X[:] = 0
-    assert (graph.adjacency.toarray() == ADJACENCY).all()
+    ]
+    for form, index_dtype, dtype in cases:
+        with subtests.test(form=form, index_dtype=index_dtype, dtype=dtype):
+            X = write_as(ADJACENCY, form, index_dtype, dtype)
+            before = X.copy()
+            graph = Reader("precomputed").fit(X).graph_
+            assert (graph.adjacency.toarray() == ADJACENCY).all()
+            assert (graph.transpose.toarray() == ADJACENCY.T).all()
+            assert graph.in_view.tolist() == [0, 1, 2, 3]
+            assert graph.features.shape == (4, 0)
+            if sparse.issparse(X):
+                assert (before != X).nnz == 0
+                assert X.data.flags.writeable
+                X.data[:] = 0  # what was read is a copy
+            else:
+                assert (before == X).all()
+                X[:] = 0
+            assert (graph.adjacency.toarray() == ADJACENCY).all()
 
 
 def test_a_stored_zero_is_no_edge_and_duplicates_are_summed():
@@ -131,27 +135,28 @@ def test_a_stored_zero_is_no_edge_and_duplicates_are_summed():
         assert part.flags.writeable
 
 
-@pytest.mark.parametrize("affinity", ["auto", "precomputed", "nearest_neighbors"])
-def test_what_was_read_is_closed_for_writing(con, affinity):
-    X = con if affinity == "auto" else ADJACENCY
-    graph = Reader(affinity).fit(X).graph_
-    for matrix in (graph.adjacency, graph.transpose):
-        for part in (matrix.data, matrix.indices, matrix.indptr):
-            assert not part.flags.writeable
+def test_what_was_read_is_closed_for_writing(subtests, con):
+    for affinity in ["auto", "precomputed", "nearest_neighbors"]:
+        with subtests.test(affinity=affinity):
+            X = con if affinity == "auto" else ADJACENCY
+            graph = Reader(affinity).fit(X).graph_
+            for matrix in (graph.adjacency, graph.transpose):
+                for part in (matrix.data, matrix.indices, matrix.indptr):
+                    assert not part.flags.writeable
 
 
-@pytest.mark.parametrize("affinity", ["auto", "rbf"])
-@pytest.mark.parametrize("gamma", [None, 0.3])
-def test_rbf(affinity, gamma):
-    reader = Reader(affinity, gamma=gamma).fit(TABLE)
-    gamma = 1 / (3 * TABLE.var()) if gamma is None else gamma
-    distances = ((TABLE[:, np.newaxis] - TABLE) ** 2).sum(axis=2)
-    expected = np.exp(-gamma * distances)
-    found = reader.graph_.adjacency.toarray()
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    np.testing.assert_array_equal(found, found.T)
-    np.testing.assert_array_equal(reader.graph_.transpose.toarray(), found)
-    np.testing.assert_array_equal(reader.edges_of(TABLE[3:7]), found[3:7])
+def test_rbf(subtests):
+    for affinity, gamma in product(["auto", "rbf"], [None, 0.3]):
+        with subtests.test(affinity=affinity, gamma=gamma):
+            reader = Reader(affinity, gamma=gamma).fit(TABLE)
+            gamma = 1 / (3 * TABLE.var()) if gamma is None else gamma
+            distances = ((TABLE[:, np.newaxis] - TABLE) ** 2).sum(axis=2)
+            expected = np.exp(-gamma * distances)
+            found = reader.graph_.adjacency.toarray()
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+            np.testing.assert_array_equal(found, found.T)
+            np.testing.assert_array_equal(reader.graph_.transpose.toarray(), found)
+            np.testing.assert_array_equal(reader.edges_of(TABLE[3:7]), found[3:7])
 
 
 def test_rbf_of_a_constant_table():
@@ -175,44 +180,50 @@ def test_weights_that_float32_rounds_to_zero_are_no_edges():
     assert Reader(edge_weighting="sqrt").fit(con).graph_.adjacency.nnz == 2
 
 
-@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.csc_array])
-def test_nearest_neighbors(form):
-    reader = Reader("nearest_neighbors", n_graph_neighbors=4).fit(form(TABLE))
-    found = reader.graph_.adjacency.toarray()
-    distances = ((TABLE[:, np.newaxis] - TABLE) ** 2).sum(axis=2)
-    order = np.argsort(distances, axis=1)
-    expected = np.zeros((12, 12))
-    np.put_along_axis(expected, order[:, 1:5], 1, axis=1)
-    assert (found == expected).all()
-    assert (reader.graph_.transpose.toarray() == expected.T).all()
-    assert reader.graph_.adjacency.has_canonical_format
-    # A row asked about is new, even if it equals a fitted one, which it then finds.
-    expected = np.zeros((12, 12))
-    np.put_along_axis(expected, order[:, :4], 1, axis=1)
-    assert (reader.edges_of(form(TABLE)) == expected).all()
+def test_nearest_neighbors(subtests):
+    for form in [np.asarray, sparse.csr_array, sparse.csc_array]:
+        with subtests.test(form=form):
+            reader = Reader("nearest_neighbors", n_graph_neighbors=4).fit(form(TABLE))
+            found = reader.graph_.adjacency.toarray()
+            distances = ((TABLE[:, np.newaxis] - TABLE) ** 2).sum(axis=2)
+            order = np.argsort(distances, axis=1)
+            expected = np.zeros((12, 12))
+            np.put_along_axis(expected, order[:, 1:5], 1, axis=1)
+            assert (found == expected).all()
+            assert (reader.graph_.transpose.toarray() == expected.T).all()
+            assert reader.graph_.adjacency.has_canonical_format
+            # A row asked about is new, even if it equals a fitted one, which it then finds.
+            expected = np.zeros((12, 12))
+            np.put_along_axis(expected, order[:, :4], 1, axis=1)
+            assert (reader.edges_of(form(TABLE)) == expected).all()
 
 
-@pytest.mark.parametrize(("n_rows", "n_edges"), [(1, 0), (2, 2), (3, 6)])
-def test_fewer_rows_than_neighbors(n_rows, n_edges):
-    reader = Reader("nearest_neighbors").fit(TABLE[:n_rows])
-    assert reader.graph_.adjacency.nnz == n_edges
-    assert reader.edges_of(TABLE).sum(axis=1).tolist() == [max(n_rows - 1, 1)] * 12
+def test_fewer_rows_than_neighbors(subtests):
+    for n_rows, n_edges in [(1, 0), (2, 2), (3, 6)]:
+        with subtests.test(n_rows=n_rows):
+            reader = Reader("nearest_neighbors").fit(TABLE[:n_rows])
+            assert reader.graph_.adjacency.nnz == n_edges
+            assert (
+                reader.edges_of(TABLE).sum(axis=1).tolist() == [max(n_rows - 1, 1)] * 12
+            )
 
 
-@pytest.mark.parametrize("affinity", ["rbf", "nearest_neighbors", "precomputed"])
-def test_new_rows_do_not_depend_on_their_batch(affinity):
-    X = np.abs(TABLE @ TABLE.T) if affinity == "precomputed" else TABLE
-    reader = Reader(affinity, edge_weighting="sqrt").fit(X)
-    together = reader.edges_of(X)
-    for i in range(len(X)):
-        assert (reader.edges_of(X[i : i + 1]) == together[i]).all()
+def test_new_rows_do_not_depend_on_their_batch(subtests):
+    for affinity in ["rbf", "nearest_neighbors", "precomputed"]:
+        with subtests.test(affinity=affinity):
+            X = np.abs(TABLE @ TABLE.T) if affinity == "precomputed" else TABLE
+            reader = Reader(affinity, edge_weighting="sqrt").fit(X)
+            together = reader.edges_of(X)
+            for i in range(len(X)):
+                assert (reader.edges_of(X[i : i + 1]) == together[i]).all()
 
 
-@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.coo_matrix])
-def test_new_rows_of_a_connectome_are_edges(con, form):
-    reader = Reader(edge_weighting="sqrt").fit(con[:2])
-    found = reader.edges_of(form(ADJACENCY[:3]))
-    np.testing.assert_allclose(found, np.sqrt(ADJACENCY[:3]), rtol=1e-6)
+def test_new_rows_of_a_connectome_are_edges(subtests, con):
+    for form in [np.asarray, sparse.csr_array, sparse.coo_matrix]:
+        with subtests.test(form=form):
+            reader = Reader(edge_weighting="sqrt").fit(con[:2])
+            found = reader.edges_of(form(ADJACENCY[:3]))
+            np.testing.assert_allclose(found, np.sqrt(ADJACENCY[:3]), rtol=1e-6)
 
 
 def test_fits_replace_one_another(con):
@@ -234,20 +245,21 @@ def test_positions_are_those_in_the_graph(con):
     assert reader._positions(same[[3, 0, 3]]).tolist() == [3, 0, 3]
 
 
-@pytest.mark.parametrize(
-    ("affinity", "pairwise", "takes_sparse"),
-    [
+def test_tags(subtests):
+    cases = [
         ("auto", False, False),
         ("rbf", False, False),
         ("nearest_neighbors", False, True),
         ("precomputed", True, True),
-    ],
-)
-def test_tags(affinity, pairwise, takes_sparse):
-    tags = get_tags(Reader(affinity)).input_tags
-    assert tags.pairwise is pairwise
-    assert tags.positive_only is pairwise
-    assert tags.sparse is takes_sparse
+    ]
+    for affinity, pairwise, takes_sparse in cases:
+        with subtests.test(
+            affinity=affinity, pairwise=pairwise, takes_sparse=takes_sparse
+        ):
+            tags = get_tags(Reader(affinity)).input_tags
+            assert tags.pairwise is pairwise
+            assert tags.positive_only is pairwise
+            assert tags.sparse is takes_sparse
 
 
 def test_a_sparse_matrix_is_not_guessed():
@@ -296,22 +308,27 @@ def test_a_precomputed_graph_is_square(form):
         Reader("precomputed").fit(form(ADJACENCY[:3]))
 
 
-@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.coo_array])
-def test_a_graph_has_no_negative_weights(con, form):
-    with pytest.raises(ValueError, match="Negative values in data passed to Reader"):
-        Reader("precomputed").fit(form(-ADJACENCY))
-    for reader in [Reader().fit(con), Reader("precomputed").fit(ADJACENCY)]:
-        with pytest.raises(ValueError, match="Negative values in data"):
-            reader.edges_of(form(-ADJACENCY))
+def test_a_graph_has_no_negative_weights(subtests, con):
+    for form in [np.asarray, sparse.csr_array, sparse.coo_array]:
+        with subtests.test(form=form):
+            with pytest.raises(
+                ValueError, match="Negative values in data passed to Reader"
+            ):
+                Reader("precomputed").fit(form(-ADJACENCY))
+            for reader in [Reader().fit(con), Reader("precomputed").fit(ADJACENCY)]:
+                with pytest.raises(ValueError, match="Negative values in data"):
+                    reader.edges_of(form(-ADJACENCY))
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("affinity", ["auto", "precomputed", "nearest_neighbors"])
-def test_weights_and_features_are_finite(affinity, bad):
-    X = ADJACENCY.astype(float)
-    X[1, 2] = bad
-    with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
-        Reader(affinity).fit(X)
+def test_weights_and_features_are_finite(subtests):
+    for bad, affinity in product(
+        [np.nan, np.inf], ["auto", "precomputed", "nearest_neighbors"]
+    ):
+        with subtests.test(bad=bad, affinity=affinity):
+            X = ADJACENCY.astype(float)
+            X[1, 2] = bad
+            with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
+                Reader(affinity).fit(X)
 
 
 def test_weights_that_float32_cannot_add_up_are_refused():
@@ -360,20 +377,22 @@ def features_of(con, feature_weight=1.0):
     return Reader(feature_weight=feature_weight).fit(con).graph_.features
 
 
-@pytest.mark.parametrize("feature_weight", [1, 0.3, 2.0])
-@pytest.mark.parametrize("dtype", [int, np.float32, np.float64])
-def test_weighted_features(feature_weight, dtype):
-    table = np.array([[0, 3], [0, 0], [5, 0], [1, 2]], dtype=dtype)
-    con = Connectome(ADJACENCY, node_features=table)
-    before = con.graph.node_features.copy()
-    features = features_of(con[:2], feature_weight)
-    assert isinstance(features, sparse.csr_array)
-    assert features.dtype == np.float32
-    assert features.shape == (4, 2)  # of all nodes, in view or not
-    np.testing.assert_allclose(features.toarray(), feature_weight * table, rtol=1e-7)
-    assert features.nnz == 4
-    assert features.has_sorted_indices
-    assert (con.graph.node_features == before).all()
+def test_weighted_features(subtests):
+    for feature_weight, dtype in product([1, 0.3, 2.0], [int, np.float32, np.float64]):
+        with subtests.test(feature_weight=feature_weight, dtype=dtype):
+            table = np.array([[0, 3], [0, 0], [5, 0], [1, 2]], dtype=dtype)
+            con = Connectome(ADJACENCY, node_features=table)
+            before = con.graph.node_features.copy()
+            features = features_of(con[:2], feature_weight)
+            assert isinstance(features, sparse.csr_array)
+            assert features.dtype == np.float32
+            assert features.shape == (4, 2)  # of all nodes, in view or not
+            np.testing.assert_allclose(
+                features.toarray(), feature_weight * table, rtol=1e-7
+            )
+            assert features.nnz == 4
+            assert features.has_sorted_indices
+            assert (con.graph.node_features == before).all()
 
 
 @pytest.mark.parametrize("feature_weight", [0, 0.0])
@@ -395,18 +414,15 @@ def test_features_that_float32_rounds_to_zero_are_none():
     assert features_of(Connectome(ADJACENCY, node_features=table), 1e-10).nnz == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "feature_weight", "message"),
-    [
+def test_features_that_float32_cannot_add_up_are_refused(subtests):
+    cases = [
         (1e30, 1, r"times feature_weight=1 add up to 4e\+30, but .* at most 1e\+30"),
         (1.0, 1e30, r"times feature_weight=1e\+30 add up to 4e\+30"),
         (1e300, 0.5, r"times feature_weight=0.5 add up to 2e\+300"),
-    ],
-)
-def test_features_that_float32_cannot_add_up_are_refused(
-    value, feature_weight, message
-):
-    con = Connectome(ADJACENCY, node_features=np.full((4, 1), value))
-    with pytest.raises(ValueError, match=f"node features {message}"):
-        features_of(con, feature_weight)
-    features_of(con, 0.2e30 / value)
+    ]
+    for value, feature_weight, message in cases:
+        with subtests.test(value=value, feature_weight=feature_weight):
+            con = Connectome(ADJACENCY, node_features=np.full((4, 1), value))
+            with pytest.raises(ValueError, match=f"node features {message}"):
+                features_of(con, feature_weight)
+            features_of(con, 0.2e30 / value)

@@ -22,9 +22,8 @@ def test_strings(con, make):
     assert y.tolist() == ["PN", "?", "?", "KC"]
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [
+def test_integers(subtests, con):
+    cases = [
         {40: 7, 10: 3},
         {40: 7, 10: 3, 20: None},
         {40: 7.0, 10: 3.0, 20: np.nan},
@@ -33,18 +32,19 @@ def test_strings(con, make):
         pd.Series({40: 7, 10: 3, 20: np.nan}),
         pd.Series({40: 7, 10: 3, 20: None}, dtype="Int64"),
         pd.Series({40: 7, 10: 3}, dtype="category"),
-    ],
-)
-def test_integers(con, labels):
-    y = con.align(labels)
-    assert y.dtype == np.int64
-    assert y.tolist() == [3, -1, -1, 7]
+    ]
+    for labels in cases:
+        with subtests.test(labels=labels):
+            y = con.align(labels)
+            assert y.dtype == np.int64
+            assert y.tolist() == [3, -1, -1, 7]
 
 
-@pytest.mark.parametrize("dtype", [None, "string", "category", object])
-def test_dtypes_of_pandas(con, dtype):
-    labels = pd.Series(["PN", None], index=[20, 30], dtype=dtype)
-    assert con.align(labels).tolist() == ["?", "PN", "?", "?"]
+def test_dtypes_of_pandas(subtests, con):
+    for dtype in [None, "string", "category", object]:
+        with subtests.test(dtype=dtype):
+            labels = pd.Series(["PN", None], index=[20, 30], dtype=dtype)
+            assert con.align(labels).tolist() == ["?", "PN", "?", "?"]
 
 
 def test_texts_of_missing_types(con):
@@ -66,12 +66,10 @@ def test_nothing_known(con):
     assert y.tolist() == [-1] * 4
 
 
-@pytest.mark.parametrize(
-    ("missing", "expected"),
-    [("", ["PN", ""]), (None, ["PN", None]), (-1, ["PN", -1])],
-)
-def test_missing_value_among_strings(con, missing, expected):
-    assert con[:2].align({10: "PN"}, missing=missing).tolist() == expected
+def test_missing_value_among_strings(subtests, con):
+    for missing, expected in [("", ["PN", ""]), (None, ["PN", None]), (-1, ["PN", -1])]:
+        with subtests.test(missing=missing):
+            assert con[:2].align({10: "PN"}, missing=missing).tolist() == expected
 
 
 @pytest.mark.parametrize(("missing", "dtype"), [(0, np.int64), ("?", object)])
@@ -146,28 +144,29 @@ def test_labels_by_position_are_refused(con):
         con.align(table["type"])
 
 
-@pytest.mark.parametrize("missing", [[1, 2], (1, 2), {}, np.zeros(2)])
-def test_a_missing_value_that_is_no_scalar_is_refused(con, missing):
-    with pytest.raises(TypeError, match="missing must be a scalar, got"):
-        con.align({10: "PN"}, missing=missing)
+def test_a_missing_value_that_is_no_scalar_is_refused(subtests, con):
+    for missing in [[1, 2], (1, 2), {}, np.zeros(2)]:
+        with (
+            subtests.test(missing=missing),
+            pytest.raises(TypeError, match="missing must be a scalar, got"),
+        ):
+            con.align({10: "PN"}, missing=missing)
 
 
 def test_a_missing_value_beyond_int64(con):
     assert con[:2].align({10: 5}, missing=2**70).tolist() == [5, 2**70]
 
 
-@pytest.mark.parametrize(
-    ("types", "error", "found"),
-    [
+def test_types_of_another_kind_are_refused(subtests, con):
+    cases = [
         ([1, "PN"], TypeError, "labels must be all integers or all strings, got int"),
         ([True, False], TypeError, "got bool"),
         ([("a",), ("b",)], ValueError, "got tuple such as"),
         ([0.5, 1.0], ValueError, "labels must be integers or strings, got floats"),
-    ],
-)
-def test_types_of_another_kind_are_refused(con, types, error, found):
-    with pytest.raises(error, match=found):
-        con.align(dict(zip([10, 20], types, strict=True)))
+    ]
+    for types, error, found in cases:
+        with subtests.test(types=types), pytest.raises(error, match=found):
+            con.align(dict(zip([10, 20], types, strict=True)))
 
 
 def test_minus_one_must_not_become_a_class(con):

@@ -104,9 +104,8 @@ def test_a_view(con):
     assert (view.n_edges, view.n_synapses) == (2, 7)
 
 
-@pytest.mark.parametrize(
-    ("key", "ids"),
-    [
+def test_every_view_is_of_the_same_graph(subtests, con):
+    cases = [
         (1, ["a"]),
         (-1, ["b"]),
         (slice(1, 3), ["a", "c"]),
@@ -117,13 +116,13 @@ def test_a_view(con):
         (pd.Series([True, False, False, True]), ["d", "b"]),
         (([1, 2], ...), ["a", "c"]),
         (np.ix_([1, 2], [0, 3, 1]), ["a", "c"]),
-    ],
-)
-def test_every_view_is_of_the_same_graph(con, key, ids):
-    view = con[key]
-    assert view.graph is con.graph
-    assert view.node_ids.tolist() == ids
-    assert not view.indices.flags.writeable
+    ]
+    for key, ids in cases:
+        with subtests.test(key=key, ids=ids):
+            view = con[key]
+            assert view.graph is con.graph
+            assert view.node_ids.tolist() == ids
+            assert not view.indices.flags.writeable
 
 
 def test_a_permutation_is_not_the_whole_graph(con):
@@ -271,11 +270,12 @@ def test_same_graph(con):
     assert con != con[:]  # compared by identity, as other objects
 
 
-@pytest.mark.parametrize("convert", [np.asarray, np.array, check_array, pd.DataFrame])
-def test_is_not_converted_to_an_array(con, convert):
-    message = r"cannot be converted to an array.*pass con\.adjacency"
-    with pytest.raises(TypeError, match=message):
-        convert(con)
+def test_is_not_converted_to_an_array(subtests, con):
+    for convert in [np.asarray, np.array, check_array, pd.DataFrame]:
+        with subtests.test(convert=convert):
+            message = r"cannot be converted to an array.*pass con\.adjacency"
+            with pytest.raises(TypeError, match=message):
+                convert(con)
 
 
 def test_repr(con):
@@ -286,16 +286,15 @@ def test_repr(con):
     assert repr(con[[]]).startswith("<Connectome view of 0 of 4 nodes: 0 edges, 0 syn")
 
 
-@pytest.mark.parametrize(
-    "duplicate", [copy.copy, copy.deepcopy, lambda con: clone(con, safe=False)]
-)
-def test_copies_share_the_graph(con, duplicate):
-    view = con[[3, 1]]
-    other = duplicate(view)
-    assert other is not view
-    assert other.graph is view.graph
-    assert other.indices.tolist() == [3, 1]
-    assert not other.indices.flags.writeable
+def test_copies_share_the_graph(subtests, con):
+    for duplicate in [copy.copy, copy.deepcopy, lambda con: clone(con, safe=False)]:
+        with subtests.test(duplicate=duplicate):
+            view = con[[3, 1]]
+            other = duplicate(view)
+            assert other is not view
+            assert other.graph is view.graph
+            assert other.indices.tolist() == [3, 1]
+            assert not other.indices.flags.writeable
 
 
 @pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
@@ -330,15 +329,21 @@ def test_memory_maps_are_read(con, tmp_path):
     assert repr(mapped[[3, 1]]) == repr(con[[3, 1]])
 
 
-@pytest.mark.parametrize(
-    "key",
-    [2, slice(1, 3), [3, 1], np.array([3, 1]), (3, 1), [True, False, True, False]],
-)
-def test_safe_indexing(con, key):
-    view = _safe_indexing(con, key)
-    assert view.graph is con.graph
-    expected = _safe_indexing(np.array(IDS), key)
-    assert view.node_ids.tolist() == np.atleast_1d(expected).tolist()
+def test_safe_indexing(subtests, con):
+    cases = [
+        2,
+        slice(1, 3),
+        [3, 1],
+        np.array([3, 1]),
+        (3, 1),
+        [True, False, True, False],
+    ]
+    for key in cases:
+        with subtests.test(key=key):
+            view = _safe_indexing(con, key)
+            assert view.graph is con.graph
+            expected = _safe_indexing(np.array(IDS), key)
+            assert view.node_ids.tolist() == np.atleast_1d(expected).tolist()
 
 
 def test_utilities_of_scikit_learn(con):

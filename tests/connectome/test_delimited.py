@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 import gzip
+from itertools import product
 
 import pandas as pd
 import pytest
@@ -28,22 +29,24 @@ def read(tmp_path):
     return read_text
 
 
-@pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt", ".txt.gz", ".csv.gz"])
-@pytest.mark.parametrize("separator", [",", "\t", ";", "|", " ", "   ", " , ", "; "])
-def test_separators(read, separator, ending):
-    assert read(CSV.replace(",", separator), ending).is_same_graph(EXPECTED)
-    quoted = CSV.replace("pre,post,weight", '"pre","post","weight"')
-    assert read(quoted.replace(",", separator), ending).is_same_graph(EXPECTED)
+def test_separators(subtests, read):
+    for ending, separator in product(
+        [".csv", ".tsv", ".txt", ".txt.gz", ".csv.gz"],
+        [",", "\t", ";", "|", " ", "   ", " , ", "; "],
+    ):
+        with subtests.test(ending=ending, separator=separator):
+            assert read(CSV.replace(",", separator), ending).is_same_graph(EXPECTED)
+            quoted = CSV.replace("pre,post,weight", '"pre","post","weight"')
+            assert read(quoted.replace(",", separator), ending).is_same_graph(EXPECTED)
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"]
-)
-def test_encodings(read, encoding):
-    text = CSV.replace("7", "Müller-7").replace("8", "8a").replace("9", "µ")
-    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
-    con = read(mark + text, encoding=encoding)
-    assert con.node_ids.tolist() == ["8a", "Müller-7", "µ"]
+def test_encodings(subtests, read):
+    for encoding in ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"]:
+        with subtests.test(encoding=encoding):
+            text = CSV.replace("7", "Müller-7").replace("8", "8a").replace("9", "µ")
+            mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+            con = read(mark + text, encoding=encoding)
+            assert con.node_ids.tolist() == ["8a", "Müller-7", "µ"]
 
 
 def test_latin_1_far_down(read):
@@ -52,9 +55,8 @@ def test_latin_1_far_down(read):
     assert con.node_ids[0] == "Süd"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_what_surrounds_the_table(subtests, read):
+    cases = [
         "# Directed graph\n# Nodes: 3 Edges: 3\n" + CSV,
         "# from SNAP\n# pre,post,weight\n" + CSV.partition("\n")[2],
         "%%graph\n\n" + CSV,
@@ -69,13 +71,13 @@ def test_latin_1_far_down(read):
         '"","pre","post","weight"\n"1",7,8,3\n"2",8,9,1\n"3",7,8,2\n',
         "note,pre,note,post,weight\na,7,b,8,3\na#b,8,,9,1\n,7,x,8,2\n",
         "weight,post,pre\n3,8,7\n1,9,8\n2,8,7\n",
-    ],
-)
-def test_what_surrounds_the_table(read, text):
-    assert read(text).is_same_graph(EXPECTED)
-    assert read(text, weight=None).is_same_graph(
-        Connectome.from_edges(EDGES, weight=None)
-    )
+    ]
+    for text in cases:
+        with subtests.test(text=text):
+            assert read(text).is_same_graph(EXPECTED)
+            assert read(text, weight=None).is_same_graph(
+                Connectome.from_edges(EDGES, weight=None)
+            )
 
 
 def test_a_sign_of_comments_inside_an_id_stays(read):
@@ -83,20 +85,25 @@ def test_a_sign_of_comments_inside_an_id_stays(read):
     assert con.node_ids.tolist() == ["a#1", "a#2"]
 
 
-@pytest.mark.parametrize("separator", ["\t", " ", ","])
-def test_without_a_header(read, separator):
-    text = "# FromNodeId ToNodeId\n" + CSV.partition("\n")[2].replace(",", separator)
-    con = read(text, ".txt.gz", pre=0, post=1, weight=2)
-    assert con.is_same_graph(EXPECTED)
-    message = r"edges\.txt lacks the columns .*; it has 0, 1, 2: name"
-    with pytest.raises(ValueError, match=message):
-        read(text, ".txt")
-    with pytest.raises(ValueError, match="lacks the columns 0, 1; it has 'a', 'b'"):
-        read("a\tb\n7\t8\n", pre=0, post=1, weight=None)
-    with pytest.raises(ValueError, match=r"it has 'x{79}: name"):
-        read("x" * 10_000)
-    names = read("a\tb\t3\n", pre=0, post=1, weight=None).node_ids
-    assert names.tolist() == ["a", "b"]
+def test_without_a_header(subtests, read):
+    for separator in ["\t", " ", ","]:
+        with subtests.test(separator=separator):
+            text = "# FromNodeId ToNodeId\n" + CSV.partition("\n")[2].replace(
+                ",", separator
+            )
+            con = read(text, ".txt.gz", pre=0, post=1, weight=2)
+            assert con.is_same_graph(EXPECTED)
+            message = r"edges\.txt lacks the columns .*; it has 0, 1, 2: name"
+            with pytest.raises(ValueError, match=message):
+                read(text, ".txt")
+            with pytest.raises(
+                ValueError, match="lacks the columns 0, 1; it has 'a', 'b'"
+            ):
+                read("a\tb\n7\t8\n", pre=0, post=1, weight=None)
+            with pytest.raises(ValueError, match=r"it has 'x{79}: name"):
+                read("x" * 10_000)
+            names = read("a\tb\t3\n", pre=0, post=1, weight=None).node_ids
+            assert names.tolist() == ["a", "b"]
 
 
 def test_decimal_commas(read):
@@ -109,9 +116,8 @@ def test_decimal_commas(read):
         read("pre;post;weight\n7;8;1.234,5\n8;9;1\n")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
+def test_what_was_found_is_named(subtests, read):
+    cases = [
         ("", r"edges\.csv must hold text by its name, but holds nothing"),
         ("\n\n", r"edges\.csv holds no table"),
         ("# a\n# b\n", r"edges\.csv holds no table"),
@@ -136,11 +142,10 @@ def test_decimal_commas(read):
         (b"PAR1" + bytes(40), "holds parquet"),
         (b"PK\x03\x04" + bytes(40), "holds zip"),
         ("version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
-    ],
-)
-def test_what_was_found_is_named(read, text, message):
-    with pytest.raises(ValueError, match=message):
-        read(text)
+    ]
+    for text, message in cases:
+        with subtests.test(text=text), pytest.raises(ValueError, match=message):
+            read(text)
 
 
 def test_only_a_header_is_enough_for_isolated_nodes(read):

@@ -28,21 +28,20 @@ def as_records(edges):
     return records
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
+def test_every_kind_of_table(subtests):
+    cases = [
         dict,
         lambda edges: {name: column.tolist() for name, column in edges.items()},
         pd.DataFrame,
         lambda edges: pd.DataFrame(edges, dtype="Int64"),
         pa.table,
         as_records,
-    ],
-)
-def test_every_kind_of_table(make):
-    con = Connectome.from_edges(make(EDGES))
-    assert con.node_ids.tolist() == [10, 20, 30]
-    assert con.adjacency.toarray().tolist() == EXPECTED
+    ]
+    for make in cases:
+        with subtests.test(make=make):
+            con = Connectome.from_edges(make(EDGES))
+            assert con.node_ids.tolist() == [10, 20, 30]
+            assert con.adjacency.toarray().tolist() == EXPECTED
 
 
 def by_pairs(edges):
@@ -50,23 +49,22 @@ def by_pairs(edges):
     return pd.DataFrame(edges).groupby(["pre", "post"])["weight"].sum()
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
+def test_an_index_of_pairs_counts_as_columns(subtests):
+    cases = [
         by_pairs,
         lambda edges: by_pairs(edges).rename(None),
         lambda edges: by_pairs(edges).to_frame(),
         lambda edges: by_pairs(edges).reset_index("post"),
         lambda edges: pd.DataFrame(edges).astype(pd.SparseDtype(int, 0)),
-    ],
-)
-def test_an_index_of_pairs_counts_as_columns(make):
-    table = make(EDGES)
-    before = table.copy()
-    con = Connectome.from_edges(table)
-    assert con.node_ids.tolist() == [10, 20, 30]
-    assert con.adjacency.toarray().tolist() == EXPECTED
-    assert table.equals(before)
+    ]
+    for make in cases:
+        with subtests.test(make=make):
+            table = make(EDGES)
+            before = table.copy()
+            con = Connectome.from_edges(table)
+            assert con.node_ids.tolist() == [10, 20, 30]
+            assert con.adjacency.toarray().tolist() == EXPECTED
+            assert table.equals(before)
 
 
 def test_the_weight_of_a_series_is_named():
@@ -187,29 +185,31 @@ def test_the_background_of_a_segmentation_gives_a_warning(pre, post, n_rows):
     assert len(con) == 2
 
 
-@pytest.mark.parametrize("others", [[1, 2], [17, 5000], ["a", "bcdef"]])
-def test_zero_among_small_ids_is_a_neuron(others):
-    zero = "0" if isinstance(others[0], str) else 0
-    edges = {"pre": [zero, *others], "post": [*others, zero]}
-    assert zero in Connectome.from_edges(edges, weight=None).node_ids
+def test_zero_among_small_ids_is_a_neuron(subtests):
+    for others in [[1, 2], [17, 5000], ["a", "bcdef"]]:
+        with subtests.test(others=others):
+            zero = "0" if isinstance(others[0], str) else 0
+            edges = {"pre": [zero, *others], "post": [*others, zero]}
+            assert zero in Connectome.from_edges(edges, weight=None).node_ids
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
+def test_columns_are_named(subtests):
+    cases = [
         {"pre": EDGES["pre"]},
         {"post": [10, 20]},
         {"pre": None},
         {"weight": np.ones(4)},
         {"weight": {}},
-    ],
-)
-def test_columns_are_named(columns):
-    message = f"{next(iter(columns))} must be the name of a column, got a "
-    with pytest.raises(TypeError, match=message):
-        Connectome.from_edges(EDGES, **columns)
-    with pytest.raises(ValueError, match="pre, post and weight must be different col"):
-        Connectome.from_edges(EDGES, post="pre")
+    ]
+    for columns in cases:
+        with subtests.test(columns=columns):
+            message = f"{next(iter(columns))} must be the name of a column, got a "
+            with pytest.raises(TypeError, match=message):
+                Connectome.from_edges(EDGES, **columns)
+            with pytest.raises(
+                ValueError, match="pre, post and weight must be different col"
+            ):
+                Connectome.from_edges(EDGES, post="pre")
 
 
 def test_repeated_columns_are_refused():
@@ -240,9 +240,8 @@ def test_missing_columns_are_named():
         check_columns([], pre="a", post="b", weight=None, table="x.csv")
 
 
-@pytest.mark.parametrize(
-    ("column", "error", "message"),
-    [
+def test_bad_weights_are_refused(subtests):
+    cases = [
         (
             [1, -2, 3, -1],
             ValueError,
@@ -256,16 +255,14 @@ def test_missing_columns_are_named():
         ([1, 10**400, 3, 1], ValueError, "column 'weight'"),
         (np.array(["1"] * 4), TypeError, "must hold numbers, got dtype <U1"),
         ([1, 2], ValueError, "got 4 values in 'pre' and 2 in 'weight'"),
-    ],
-)
-def test_bad_weights_are_refused(column, error, message):
-    with pytest.raises(error, match=message):
-        Connectome.from_edges(EDGES | {"weight": column})
+    ]
+    for column, error, message in cases:
+        with subtests.test(column=column), pytest.raises(error, match=message):
+            Connectome.from_edges(EDGES | {"weight": column})
 
 
-@pytest.mark.parametrize(
-    ("column", "error", "message"),
-    [
+def test_bad_ids_are_refused(subtests):
+    cases = [
         (["a", "b", "c", "d"], TypeError, "ids in column 'pre' are strings"),
         (
             [1, 2, 3, None],
@@ -280,16 +277,14 @@ def test_bad_weights_are_refused(column, error, message):
         (np.ones((4, 2)), ValueError, "column 'pre' must be one-dimensional"),
         ({1, 2, 3, 4}, TypeError, "column 'pre' must be a sequence, got set"),
         (np.ma.masked_equal([1, 2, 3, 4], 2), TypeError, "must not be a masked array"),
-    ],
-)
-def test_bad_ids_are_refused(column, error, message):
-    with pytest.raises(error, match=message):
-        Connectome.from_edges(EDGES | {"pre": column})
+    ]
+    for column, error, message in cases:
+        with subtests.test(column=column), pytest.raises(error, match=message):
+            Connectome.from_edges(EDGES | {"pre": column})
 
 
-@pytest.mark.parametrize(
-    ("nodes", "error", "message"),
-    [
+def test_bad_nodes_are_refused(subtests):
+    cases = [
         ([10, 20, 30, 30], ValueError, "nodes must be unique, but repeat the ids 30"),
         ([], ValueError, "nodes must name at least one node"),
         (
@@ -298,25 +293,22 @@ def test_bad_ids_are_refused(column, error, message):
             "'pre' are integers .* in nodes are strings",
         ),
         ([10, 20, 2**63], ValueError, "nodes must fit into int64"),
-    ],
-)
-def test_bad_nodes_are_refused(nodes, error, message):
-    with pytest.raises(error, match=message):
-        Connectome.from_edges(EDGES, nodes=nodes)
+    ]
+    for nodes, error, message in cases:
+        with subtests.test(nodes=nodes), pytest.raises(error, match=message):
+            Connectome.from_edges(EDGES, nodes=nodes)
 
 
-@pytest.mark.parametrize(
-    ("min_weight", "error", "message"),
-    [
+def test_bad_min_weight_is_refused(subtests):
+    cases = [
         (-1, ValueError, "min_weight must be finite and not negative, got -1"),
         (np.nan, ValueError, "min_weight must be finite and not negative, got nan"),
         ("5", TypeError, "min_weight must be a number or None, got '5'"),
         (True, TypeError, "min_weight must be a number or None, got True"),
-    ],
-)
-def test_bad_min_weight_is_refused(min_weight, error, message):
-    with pytest.raises(error, match=message):
-        Connectome.from_edges(EDGES, min_weight=min_weight)
+    ]
+    for min_weight, error, message in cases:
+        with subtests.test(min_weight=min_weight), pytest.raises(error, match=message):
+            Connectome.from_edges(EDGES, min_weight=min_weight)
 
 
 def test_a_table_without_rows_needs_nodes():
@@ -342,20 +334,23 @@ def test_networkx_directed():
     assert con.adjacency.toarray().tolist() == [[0, 0, 1], [0, 0, 0], [3, 0, 1]]
 
 
-@pytest.mark.parametrize("kind", [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph])
-def test_networkx_agrees_with_networkx(kind):
-    graph = kind()
-    graph.add_nodes_from(range(6))
-    rng = np.random.default_rng(0)
-    for pre, post in rng.integers(0, 5, size=(20, 2)).tolist():
-        graph.add_edge(pre, post, size=int(rng.integers(1, 9)))
-    con = Connectome.from_networkx(graph, weight="size")
-    expected = nx.to_numpy_array(graph, weight="size")
-    assert (con.adjacency.toarray() == expected).all()
-    counted = Connectome.from_networkx(graph, weight=None)
-    assert (counted.adjacency.toarray() == nx.to_numpy_array(graph, weight=None)).all()
-    absent = Connectome.from_networkx(graph)  # no edge has a "weight"
-    assert absent.is_same_graph(counted)
+def test_networkx_agrees_with_networkx(subtests):
+    for kind in [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph]:
+        with subtests.test(kind=kind):
+            graph = kind()
+            graph.add_nodes_from(range(6))
+            rng = np.random.default_rng(0)
+            for pre, post in rng.integers(0, 5, size=(20, 2)).tolist():
+                graph.add_edge(pre, post, size=int(rng.integers(1, 9)))
+            con = Connectome.from_networkx(graph, weight="size")
+            expected = nx.to_numpy_array(graph, weight="size")
+            assert (con.adjacency.toarray() == expected).all()
+            counted = Connectome.from_networkx(graph, weight=None)
+            assert (
+                counted.adjacency.toarray() == nx.to_numpy_array(graph, weight=None)
+            ).all()
+            absent = Connectome.from_networkx(graph)  # no edge has a "weight"
+            assert absent.is_same_graph(counted)
 
 
 def test_networkx_min_weight_and_features():

@@ -21,9 +21,8 @@ FRAME = pd.DataFrame(DENSE, index=IDS, columns=IDS)
 EXPECTED = Connectome(DENSE, IDS)
 
 
-@pytest.mark.parametrize(
-    "frame",
-    [
+def test_columns_are_matched_by_name_to_the_index(subtests):
+    cases = [
         FRAME,
         FRAME[["c", "a", "b"]],
         FRAME.astype("Int64")[["c", "b", "a"]],
@@ -31,22 +30,23 @@ EXPECTED = Connectome(DENSE, IDS)
         FRAME.astype({"a": float}),
         FRAME.astype(pd.SparseDtype(int, 0))[["a", "c", "b"]],
         FRAME.astype({"a": pd.SparseDtype(int, 0)}),
-    ],
-)
-def test_columns_are_matched_by_name_to_the_index(frame):
-    before = frame.copy()
-    assert Connectome(frame).is_same_graph(EXPECTED)
-    pd.testing.assert_frame_equal(frame, before)
+    ]
+    for frame in cases:
+        with subtests.test(frame=frame):
+            before = frame.copy()
+            assert Connectome(frame).is_same_graph(EXPECTED)
+            pd.testing.assert_frame_equal(frame, before)
 
 
-@pytest.mark.parametrize("name", ["sparse", "obsp", "column_names", "index"])
-def test_ids_that_are_attributes_of_frames(name):
-    ids = [name, "a", "b"]
-    frame = pd.DataFrame(DENSE, index=ids, columns=ids)
-    assert Connectome(frame).is_same_graph(Connectome(DENSE, ids))
-    edges = pd.DataFrame({"pre": [1], "post": [2], name: [3]})
-    assert Connectome.from_edges(edges, weight=name).n_synapses == 3
-    NtacClassifier(affinity="precomputed").fit(frame, ["x", "y", "?"])
+def test_ids_that_are_attributes_of_frames(subtests):
+    for name in ["sparse", "obsp", "column_names", "index"]:
+        with subtests.test(name=name):
+            ids = [name, "a", "b"]
+            frame = pd.DataFrame(DENSE, index=ids, columns=ids)
+            assert Connectome(frame).is_same_graph(Connectome(DENSE, ids))
+            edges = pd.DataFrame({"pre": [1], "post": [2], name: [3]})
+            assert Connectome.from_edges(edges, weight=name).n_synapses == 3
+            NtacClassifier(affinity="precomputed").fit(frame, ["x", "y", "?"])
 
 
 def test_a_sparse_frame_stays_sparse(monkeypatch):
@@ -85,9 +85,8 @@ def test_node_ids_set_the_order_of_a_frame():
         Connectome(FRAME, node_ids=[1, 2, 3])
 
 
-@pytest.mark.parametrize(
-    ("index", "columns", "error", "message"),
-    [
+def test_ids_that_differ_are_refused(subtests):
+    cases = [
         (
             IDS,
             ["a", "b", "d"],
@@ -100,11 +99,13 @@ def test_node_ids_set_the_order_of_a_frame():
         (IDS, ["a", "a", "b"], ValueError, "the columns of adjacency must be unique"),
         (["a", None, "b"], IDS, ValueError, "the index of adjacency must name every"),
         ([1, 2, 3], ["1", "2", "03"], TypeError, r"strings \('1', .*same kind"),
-    ],
-)
-def test_ids_that_differ_are_refused(index, columns, error, message):
-    with pytest.raises(error, match=message):
-        Connectome(pd.DataFrame(DENSE, index=index, columns=columns))
+    ]
+    for index, columns, error, message in cases:
+        with (
+            subtests.test(index=index, columns=columns),
+            pytest.raises(error, match=message),
+        ):
+            Connectome(pd.DataFrame(DENSE, index=index, columns=columns))
 
 
 def test_a_pivoted_table_is_refused_with_the_way_on():
@@ -119,18 +120,17 @@ def test_a_pivoted_table_is_refused_with_the_way_on():
     assert Connectome(square.fillna(0)).is_same_graph(Connectome.from_edges(edges))
 
 
-@pytest.mark.parametrize(
-    "features",
-    [
+def test_node_features_in_any_form(subtests):
+    cases = [
         pd.DataFrame({"size": [1, 2, 3]}, index=IDS, dtype="Int64"),
         pd.DataFrame({"size": [2, 1, 3]}, index=["a", "b", "c"]),
         pd.DataFrame({"size": pd.arrays.SparseArray([1, 2, 3])}, index=IDS),
         sparse.csr_array([[1], [2], [3]]),
-    ],
-)
-def test_node_features_in_any_form(features):
-    con = Connectome(FRAME, node_features=features)
-    assert con.node_features.tolist() == [[1], [2], [3]]
+    ]
+    for features in cases:
+        with subtests.test(features=features):
+            con = Connectome(FRAME, node_features=features)
+            assert con.node_features.tolist() == [[1], [2], [3]]
 
 
 def annotated():
@@ -153,13 +153,18 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize(("foreign", "message"), FOREIGN)
-def test_other_data_names_the_call_that_takes_it(foreign, message):
-    with pytest.raises(TypeError, match=f"adjacency must be an? .*, got .*{message}"):
-        Connectome(foreign)
-    for estimator in (NtacClassifier(), NtacClusterer(2), TypeProfile()):
-        with pytest.raises(TypeError, match=f"X must be an? .*, got .*{message}"):
-            estimator.fit(foreign, ["a", "b", "c"])
+def test_other_data_names_the_call_that_takes_it(subtests):
+    for foreign, message in FOREIGN:
+        with subtests.test(foreign=foreign):
+            with pytest.raises(
+                TypeError, match=f"adjacency must be an? .*, got .*{message}"
+            ):
+                Connectome(foreign)
+            for estimator in (NtacClassifier(), NtacClusterer(2), TypeProfile()):
+                with pytest.raises(
+                    TypeError, match=f"X must be an? .*, got .*{message}"
+                ):
+                    estimator.fit(foreign, ["a", "b", "c"])
 
 
 def test_arrays_that_numpy_would_change_are_refused():
@@ -174,10 +179,11 @@ def test_arrays_that_numpy_would_change_are_refused():
         Connectome(pd.DataFrame())
 
 
-@pytest.mark.parametrize("dtype", [">f8", ">i4", np.float16, np.longdouble])
-def test_dtypes_that_scipy_does_not_take(dtype):
-    con = Connectome(DENSE.astype(dtype), IDS)
-    assert con.is_same_graph(EXPECTED)
+def test_dtypes_that_scipy_does_not_take(subtests):
+    for dtype in [">f8", ">i4", np.float16, np.longdouble]:
+        with subtests.test(dtype=dtype):
+            con = Connectome(DENSE.astype(dtype), IDS)
+            assert con.is_same_graph(EXPECTED)
 
 
 def test_long_doubles_that_overflow_give_an_error_and_no_warning():

@@ -53,35 +53,35 @@ def coo_of(edges, n_nodes=6):
     return sparse.coo_array((weights, (rows, cols)), shape=(n_nodes, n_nodes))
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_gives_the_same_graph(form):
-    graph = Graph(FORMS[form](DENSE))
-    assert isinstance(graph.adjacency, sparse.csr_array)
-    assert np.array_equal(graph.adjacency.toarray(), DENSE)
-    assert graph.content_hash == Graph(DENSE).content_hash
+def test_every_form_gives_the_same_graph(subtests):
+    for form in FORMS:
+        with subtests.test(form=form):
+            graph = Graph(FORMS[form](DENSE))
+            assert isinstance(graph.adjacency, sparse.csr_array)
+            assert np.array_equal(graph.adjacency.toarray(), DENSE)
+            assert graph.content_hash == Graph(DENSE).content_hash
 
 
-@pytest.mark.parametrize(
-    ("dtype", "index_dtype"),
-    [
+def test_every_dtype_gives_the_same_graph(subtests):
+    cases = [
         (bool, np.int32),
         (np.int8, np.int64),
         (np.uint16, np.int32),
         (np.int64, np.int64),
         (np.float32, np.int64),
         (np.float64, np.int32),
-    ],
-)
-def test_every_dtype_gives_the_same_graph(dtype, index_dtype):
-    matrix = sparse.csr_array(DENSE.astype(dtype))
-    matrix.indices = matrix.indices.astype(index_dtype)
-    matrix.indptr = matrix.indptr.astype(index_dtype)
-    graph = Graph(matrix)
-    assert graph.adjacency.dtype == np.float32
-    assert graph.adjacency.indices.dtype == np.int32
-    assert graph.adjacency.indptr.dtype == np.int32
-    expected = Graph(DENSE > 0) if dtype is bool else Graph(DENSE)
-    assert graph.content_hash == expected.content_hash
+    ]
+    for dtype, index_dtype in cases:
+        with subtests.test(dtype=dtype, index_dtype=index_dtype):
+            matrix = sparse.csr_array(DENSE.astype(dtype))
+            matrix.indices = matrix.indices.astype(index_dtype)
+            matrix.indptr = matrix.indptr.astype(index_dtype)
+            graph = Graph(matrix)
+            assert graph.adjacency.dtype == np.float32
+            assert graph.adjacency.indices.dtype == np.int32
+            assert graph.adjacency.indptr.dtype == np.int32
+            expected = Graph(DENSE > 0) if dtype is bool else Graph(DENSE)
+            assert graph.content_hash == expected.content_hash
 
 
 def test_direction_is_kept():
@@ -181,36 +181,36 @@ def test_the_transpose_is_computed_once():
     assert graph.transpose is graph.transpose
 
 
-@pytest.mark.parametrize(
-    ("weight", "dtype"),
-    [
+def test_float32_only_if_exact(subtests):
+    cases = [
         (2.0**24, np.float32),
         (2.0**24 + 1, np.float64),
         (0.5, np.float32),
         (0.1, np.float64),
         (np.float32(0.1), np.float32),
         (1e300, np.float64),
-    ],
-)
-def test_float32_only_if_exact(weight, dtype):
-    graph = Graph(np.array([[0, weight], [0, 0]], dtype=np.float64))
-    assert graph.adjacency.dtype == dtype
-    assert graph.adjacency[0, 1] == weight
+    ]
+    for weight, dtype in cases:
+        with subtests.test(weight=weight, dtype=dtype):
+            graph = Graph(np.array([[0, weight], [0, 0]], dtype=np.float64))
+            assert graph.adjacency.dtype == dtype
+            assert graph.adjacency[0, 1] == weight
 
 
-@pytest.mark.parametrize("form", ["dense", "csr_array", "csc_array", "coo_array"])
-def test_input_is_neither_changed_nor_kept(form):
-    adjacency = FORMS[form](DENSE.astype(np.float32))
-    ids, features = np.arange(5), np.ones((5, 2))
-    graph = Graph(adjacency, ids, features)
-    before = graph.content_hash
-    weights = adjacency if form == "dense" else adjacency.data
-    for array in (weights, ids, features):
-        array[:] = 7
-    assert np.array_equal(graph.adjacency.toarray(), DENSE)
-    assert graph.node_ids.tolist() == [0, 1, 2, 3, 4]
-    assert (graph.node_features == 1).all()
-    assert graph.content_hash == before
+def test_input_is_neither_changed_nor_kept(subtests):
+    for form in ["dense", "csr_array", "csc_array", "coo_array"]:
+        with subtests.test(form=form):
+            adjacency = FORMS[form](DENSE.astype(np.float32))
+            ids, features = np.arange(5), np.ones((5, 2))
+            graph = Graph(adjacency, ids, features)
+            before = graph.content_hash
+            weights = adjacency if form == "dense" else adjacency.data
+            for array in (weights, ids, features):
+                array[:] = 7
+            assert np.array_equal(graph.adjacency.toarray(), DENSE)
+            assert graph.node_ids.tolist() == [0, 1, 2, 3, 4]
+            assert (graph.node_features == 1).all()
+            assert graph.content_hash == before
 
 
 def test_unsorted_input_is_left_as_it_is():
@@ -240,24 +240,23 @@ def test_frozen_returns_a_read_only_view():
     assert np.shares_memory(array, frozen(array))
 
 
-@pytest.mark.parametrize(
-    ("value", "problem", "form"),
-    [
+def test_bad_weights_are_refused_with_the_first_edge(subtests):
+    cases = [
         (-2.0, "negative", "dense"),
         (np.nan, "NaN", "csr_array"),
         (np.inf, "infinite", "csc_array"),
         (-np.inf, "infinite", "coo_matrix"),
-    ],
-)
-def test_bad_weights_are_refused_with_the_first_edge(value, problem, form):
-    adjacency = DENSE.astype(float)
-    adjacency[3, 1] = value
-    message = (
-        rf"weights must be finite and not negative, got 1 {problem} \(of 5\); the "
-        rf"first is {value}, from node d to node b"
-    )
-    with pytest.raises(ValueError, match=message):
-        Graph(FORMS[form](adjacency), node_ids=list("abcde"))
+    ]
+    for value, problem, form in cases:
+        with subtests.test(value=value, form=form):
+            adjacency = DENSE.astype(float)
+            adjacency[3, 1] = value
+            message = (
+                rf"weights must be finite and not negative, got 1 {problem} \(of 5\); the "
+                rf"first is {value}, from node d to node b"
+            )
+            with pytest.raises(ValueError, match=message):
+                Graph(FORMS[form](adjacency), node_ids=list("abcde"))
 
 
 def test_negative_weights_are_refused_before_summing():
@@ -270,11 +269,12 @@ def test_weights_must_have_a_finite_sum():
         Graph([[1e308, 0], [1e308, 0]])
 
 
-@pytest.mark.parametrize("shape", [(3, 4), (4,), (2, 2, 2)])
-def test_matrices_that_are_not_square_are_refused(shape):
-    message = rf"adjacency must be square.* got shape \({shape[0]}"
-    with pytest.raises(ValueError, match=message):
-        Graph(np.zeros(shape))
+def test_matrices_that_are_not_square_are_refused(subtests):
+    for shape in [(3, 4), (4,), (2, 2, 2)]:
+        with subtests.test(shape=shape):
+            message = rf"adjacency must be square.* got shape \({shape[0]}"
+            with pytest.raises(ValueError, match=message):
+                Graph(np.zeros(shape))
 
 
 def test_rectangular_sparse_matrices_are_refused():
@@ -287,17 +287,18 @@ def test_graphs_without_nodes_are_refused():
         Graph(np.zeros((0, 0)))
 
 
-@pytest.mark.parametrize(
-    "adjacency",
-    [
+def test_matrices_of_something_else_are_refused(subtests):
+    cases = [
         [["a", "b"], ["c", "d"]],
         np.ones((2, 2), dtype=complex),
         np.ones((2, 2), dtype=object),
-    ],
-)
-def test_matrices_of_something_else_are_refused(adjacency):
-    with pytest.raises(TypeError, match="adjacency must hold numbers, got dtype"):
-        Graph(adjacency)
+    ]
+    for adjacency in cases:
+        with (
+            subtests.test(adjacency=adjacency),
+            pytest.raises(TypeError, match="adjacency must hold numbers, got dtype"),
+        ):
+            Graph(adjacency)
 
 
 def test_ids_must_fit_and_differ():
@@ -349,18 +350,20 @@ def test_features_in_a_frame_need_every_id():
         Graph(DENSE, None, frame.iloc[[0, 1, 2, 3, 4, 4]])
 
 
-@pytest.mark.parametrize("value", [-1, np.nan, np.inf])
-def test_bad_features_are_refused(value):
-    message = "node_features must be finite and not negative, got 1 values"
-    with pytest.raises(ValueError, match=message):
-        Graph(np.ones((2, 2)), node_features=[[1.0], [value]])
+def test_bad_features_are_refused(subtests):
+    for value in [-1, np.nan, np.inf]:
+        with subtests.test(value=value):
+            message = "node_features must be finite and not negative, got 1 values"
+            with pytest.raises(ValueError, match=message):
+                Graph(np.ones((2, 2)), node_features=[[1.0], [value]])
 
 
-@pytest.mark.parametrize("features", [[1, 2], [[1], [2], [3]], 5])
-def test_features_of_the_wrong_shape_are_refused(features):
-    message = r"must have shape \(n_nodes, n_features\) with 2 nodes, got shape"
-    with pytest.raises(ValueError, match=message):
-        Graph(np.ones((2, 2)), node_features=features)
+def test_features_of_the_wrong_shape_are_refused(subtests):
+    for features in [[1, 2], [[1], [2], [3]], 5]:
+        with subtests.test(features=features):
+            message = r"must have shape \(n_nodes, n_features\) with 2 nodes, got shape"
+            with pytest.raises(ValueError, match=message):
+                Graph(np.ones((2, 2)), node_features=features)
 
 
 @pytest.mark.parametrize("features", [[["a"], ["b"]], [[1j], [2j]]])

@@ -74,43 +74,49 @@ def test_small_whole_floats_are_integers():
     assert as_ids(np.array([2.0**53 - 1])).tolist() == [2**53 - 1]
 
 
-@pytest.mark.parametrize("value", [1.5, 2.0**53, 7.2e17, np.inf])
-def test_floats_that_may_have_lost_digits_are_refused(value):
-    message = r"node_ids must be integers or strings, got floats of which 1 are not"
-    with pytest.raises(ValueError, match=message):
-        as_ids(np.array([1.0, value]))
+def test_floats_that_may_have_lost_digits_are_refused(subtests):
+    for value in [1.5, 2.0**53, 7.2e17, np.inf]:
+        with subtests.test(value=value):
+            message = (
+                r"node_ids must be integers or strings, got floats of which 1 are not"
+            )
+            with pytest.raises(ValueError, match=message):
+                as_ids(np.array([1.0, value]))
 
 
-@pytest.mark.parametrize(
-    "values", [[1, 2**63], np.array([2**63], dtype=np.uint64), [-(2**63) - 1, 3]]
-)
-def test_ids_that_overflow_are_refused(values):
-    with pytest.raises(ValueError, match=r"must fit into int64, got ids that overflow"):
-        as_ids(values)
+def test_ids_that_overflow_are_refused(subtests):
+    for values in [[1, 2**63], np.array([2**63], dtype=np.uint64), [-(2**63) - 1, 3]]:
+        with (
+            subtests.test(values=values),
+            pytest.raises(
+                ValueError, match=r"must fit into int64, got ids that overflow"
+            ),
+        ):
+            as_ids(values)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
+def test_missing_ids_are_refused(subtests):
+    cases = [
         [1, None],
         ["a", None],
         ["a", float("nan")],
         np.array([1.0, np.nan]),
         pd.Series([1, None], dtype="Int64"),
         pd.Series(["a", None]),
-    ],
-)
-def test_missing_ids_are_refused(values):
-    message = r"node_ids must name every node, but 1 is missing"
-    with pytest.raises(ValueError, match=message):
-        as_ids(values)
-    with pytest.raises(ValueError, match=r"column 'pre' must name .* but 1 is missing"):
-        factorize_ids(values, "column 'pre'")
+    ]
+    for values in cases:
+        with subtests.test(values=values):
+            message = r"node_ids must name every node, but 1 is missing"
+            with pytest.raises(ValueError, match=message):
+                as_ids(values)
+            with pytest.raises(
+                ValueError, match=r"column 'pre' must name .* but 1 is missing"
+            ):
+                factorize_ids(values, "column 'pre'")
 
 
-@pytest.mark.parametrize(
-    ("values", "found"),
-    [
+def test_other_kinds_are_refused(subtests):
+    cases = [
         ([1, "a"], "got int, str"),
         ([1, 2.0], "got float, int"),
         ([True, False], "got bool"),
@@ -119,26 +125,27 @@ def test_missing_ids_are_refused(values):
         (np.array([1j]), "got complex128"),
         (np.array([b"a"]), r"got \|S1 \(decode bytes first\)"),
         (np.array(["2024-01-01"], dtype="M8[D]"), "got datetime64"),
-    ],
-)
-def test_other_kinds_are_refused(values, found):
-    with pytest.raises(TypeError, match=found):
-        as_ids(values)
+    ]
+    for values, found in cases:
+        with subtests.test(values=values), pytest.raises(TypeError, match=found):
+            as_ids(values)
 
 
-@pytest.mark.parametrize("bad", ["", "?", "nan", "<NA>", "a ", "\t7", "7.0", "7.2E+17"])
-def test_text_that_is_no_exact_id_is_refused(bad):
-    message = rf"pre must hold exact ids, got 1 such as {re.escape(repr(bad))}"
-    with pytest.raises(ValueError, match=message):
-        as_ids(["b", bad], "pre")
-    with pytest.raises(ValueError, match=message):
-        factorize_ids(pd.Series(["b", bad, bad]), "pre")
-    assert as_exact(["b", bad], "types").tolist() == ["b", bad]
+def test_text_that_is_no_exact_id_is_refused(subtests):
+    for bad in ["", "?", "nan", "<NA>", "a ", "\t7", "7.0", "7.2E+17"]:
+        with subtests.test(bad=bad):
+            message = rf"pre must hold exact ids, got 1 such as {re.escape(repr(bad))}"
+            with pytest.raises(ValueError, match=message):
+                as_ids(["b", bad], "pre")
+            with pytest.raises(ValueError, match=message):
+                factorize_ids(pd.Series(["b", bad, bad]), "pre")
+            assert as_exact(["b", bad], "types").tolist() == ["b", bad]
 
 
-@pytest.mark.parametrize("name", ["1e5", "1E10", "a.0", "1.2", "None7", "a b", "-"])
-def test_other_names_are_ids(name):
-    assert as_ids([name]).tolist() == [name]
+def test_other_names_are_ids(subtests):
+    for name in ["1e5", "1E10", "a.0", "1.2", "None7", "a b", "-"]:
+        with subtests.test(name=name):
+            assert as_ids([name]).tolist() == [name]
 
 
 def test_column_must_be_a_flat_sequence():

@@ -9,9 +9,8 @@ import pytest
 from celltyping.connectome._indexing import as_rows
 
 
-@pytest.mark.parametrize(
-    ("key", "rows"),
-    [
+def test_positions(subtests):
+    cases = [
         (2, [2]),
         (-1, [-1]),
         (np.int32(2), [2]),
@@ -29,12 +28,12 @@ from celltyping.connectome._indexing import as_rows
         (np.ix_([3, 0], [1, 2, 3]), [3, 0]),
         (np.ix_([True, False, False, True], [1]), [0, 3]),
         (np.ix_([], [1]), []),
-    ],
-)
-def test_positions(key, rows):
-    found = as_rows(key, 4)
-    assert found.dtype == np.intp
-    assert found.tolist() == rows
+    ]
+    for key, rows in cases:
+        with subtests.test(key=key, rows=rows):
+            found = as_rows(key, 4)
+            assert found.dtype == np.intp
+            assert found.tolist() == rows
 
 
 @pytest.mark.parametrize("key", [slice(1, 3), slice(None, None, -2)])
@@ -43,15 +42,14 @@ def test_a_slice_stays(key):
     assert as_rows((key, ...), 4) == key
 
 
-@pytest.mark.parametrize(
-    "key", [slice("n0", None), slice(1.0), slice(None, None, "2"), ("n0", "n3")]
-)
-def test_slices_by_id_are_refused(key):
-    key = key if isinstance(key, slice) else slice(*key)
-    with pytest.raises(TypeError, match=r"sliced by positions, got .*np\.isin"):
-        as_rows(key, 4)
-    with pytest.raises(TypeError, match="sliced by positions"):
-        as_rows((key, ...), 4)
+def test_slices_by_id_are_refused(subtests):
+    for key in [slice("n0", None), slice(1.0), slice(None, None, "2"), ("n0", "n3")]:
+        with subtests.test(key=key):
+            key = key if isinstance(key, slice) else slice(*key)
+            with pytest.raises(TypeError, match=r"sliced by positions, got .*np\.isin"):
+                as_rows(key, 4)
+            with pytest.raises(TypeError, match="sliced by positions"):
+                as_rows((key, ...), 4)
 
 
 def test_lists_of_different_lengths_are_refused():
@@ -59,11 +57,14 @@ def test_lists_of_different_lengths_are_refused():
         as_rows([[0], [1, 2]], 4)
 
 
-@pytest.mark.parametrize("key", [4, -5, [0, 4], np.array([7], dtype=np.uint64)])
-def test_out_of_range(key):
-    message = r"index -?\d is out of range for a Connectome with 4 nodes in view"
-    with pytest.raises(IndexError, match=message):
-        as_rows(key, 4)
+def test_out_of_range(subtests):
+    for key in [4, -5, [0, 4], np.array([7], dtype=np.uint64)]:
+        with subtests.test(key=key):
+            message = (
+                r"index -?\d is out of range for a Connectome with 4 nodes in view"
+            )
+            with pytest.raises(IndexError, match=message):
+                as_rows(key, 4)
 
 
 @pytest.mark.parametrize("mask", [[True], np.ones(5, dtype=bool)])
@@ -73,20 +74,19 @@ def test_mask_of_the_wrong_length(mask):
         as_rows(mask, 4)
 
 
-@pytest.mark.parametrize(
-    "key", [1.0, [0.0, 1.0], "a", ["a"], None, True, np.zeros((2, 2), dtype=int)]
-)
-def test_other_indices_are_refused(key):
-    message = (
-        r"indexed by positions, a slice or a boolean mask, got an index of .*np\.isin"
-    )
-    with pytest.raises(IndexError, match=message):
-        as_rows(key, 4)
+def test_other_indices_are_refused(subtests):
+    for key in [1.0, [0.0, 1.0], "a", ["a"], None, True, np.zeros((2, 2), dtype=int)]:
+        with subtests.test(key=key):
+            message = r"indexed by positions, a slice or a boolean mask, got an index of .*np\.isin"
+            with pytest.raises(IndexError, match=message):
+                as_rows(key, 4)
 
 
-@pytest.mark.parametrize(
-    "key", [(0, 1), (slice(None), [1]), ([0, 1], [1, 2]), (0,), (..., 0), (0, 1, 2)]
-)
-def test_columns_are_refused(key):
-    with pytest.raises(IndexError, match=r"has no columns: .*con\.adjacency"):
-        as_rows(key, 4)
+def test_columns_are_refused(subtests):
+    cases = [(0, 1), (slice(None), [1]), ([0, 1], [1, 2]), (0,), (..., 0), (0, 1, 2)]
+    for key in cases:
+        with (
+            subtests.test(key=key),
+            pytest.raises(IndexError, match=r"has no columns: .*con\.adjacency"),
+        ):
+            as_rows(key, 4)

@@ -41,44 +41,48 @@ def write(tmp_path):
     return write_table
 
 
-@pytest.mark.parametrize("ending", [*ENDINGS, ".CSV"])
-def test_every_format(write, ending):
-    con = read_edges(write(EDGES, ending))
-    assert con.is_same_graph(Connectome.from_edges(EDGES))
-    assert con.node_ids.tolist() == [LONG, LONG + 1, LONG + 2]
-    assert con.n_synapses == 10
+def test_every_format(subtests, write):
+    for ending in [*ENDINGS, ".CSV"]:
+        with subtests.test(ending=ending):
+            con = read_edges(write(EDGES, ending))
+            assert con.is_same_graph(Connectome.from_edges(EDGES))
+            assert con.node_ids.tolist() == [LONG, LONG + 1, LONG + 2]
+            assert con.n_synapses == 10
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_written_edges_are_read_back(write, ending):
-    con = Connectome.from_edges(EDGES)
-    assert read_edges(write(con.to_edges(), ending)).is_same_graph(con)
+def test_written_edges_are_read_back(subtests, write):
+    for ending in ENDINGS:
+        with subtests.test(ending=ending):
+            con = Connectome.from_edges(EDGES)
+            assert read_edges(write(con.to_edges(), ending)).is_same_graph(con)
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_path_may_be_a_string_and_parameters_are_passed_on(write, ending):
-    path = str(write(EDGES.rename(columns={"pre": "a", "post": "b"}), ending))
-    nodes = [LONG + 2, LONG + 1, LONG, 7]
-    con = read_edges(
-        path,
-        pre="b",
-        post="a",
-        weight=None,
-        nodes=nodes,
-        min_weight=2,
-        node_features=np.ones((4, 1)),
-    )
-    assert con.node_ids.tolist() == nodes
-    assert con.adjacency.nnz == 1
-    assert con.adjacency[1, 2] == 2
-    assert con.node_features.shape == (4, 1)
+def test_path_may_be_a_string_and_parameters_are_passed_on(subtests, write):
+    for ending in ENDINGS:
+        with subtests.test(ending=ending):
+            path = str(write(EDGES.rename(columns={"pre": "a", "post": "b"}), ending))
+            nodes = [LONG + 2, LONG + 1, LONG, 7]
+            con = read_edges(
+                path,
+                pre="b",
+                post="a",
+                weight=None,
+                nodes=nodes,
+                min_weight=2,
+                node_features=np.ones((4, 1)),
+            )
+            assert con.node_ids.tolist() == nodes
+            assert con.adjacency.nnz == 1
+            assert con.adjacency[1, 2] == 2
+            assert con.node_features.shape == (4, 1)
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_text(write, ending):
-    frame = EDGES.assign(pre=["PN", "KC", "PN"], post=["KC", "LN", "KC"])
-    con = read_edges(write(frame, ending))
-    assert con.node_ids.tolist() == ["KC", "LN", "PN"]
+def test_text(subtests, write):
+    for ending in ENDINGS:
+        with subtests.test(ending=ending):
+            frame = EDGES.assign(pre=["PN", "KC", "PN"], post=["KC", "LN", "KC"])
+            con = read_edges(write(frame, ending))
+            assert con.node_ids.tolist() == ["KC", "LN", "PN"]
 
 
 def test_text_ids_keep_leading_zeros(write):
@@ -89,43 +93,45 @@ def test_text_ids_keep_leading_zeros(write):
     assert read_edges(path, text_ids=True).node_ids.tolist() == ["001", "002", "003"]
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_text_ids_of_integers(write, ending):
-    con = read_edges(write(EDGES, ending), text_ids=True)
-    assert con.node_ids.tolist() == [str(LONG), str(LONG + 1), str(LONG + 2)]
+def test_text_ids_of_integers(subtests, write):
+    for ending in ENDINGS:
+        with subtests.test(ending=ending):
+            con = read_edges(write(EDGES, ending), text_ids=True)
+            assert con.node_ids.tolist() == [str(LONG), str(LONG + 1), str(LONG + 2)]
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_missing_columns_are_named_beside_those_found(write, ending):
-    message = (
-        rf"edges{ending} lacks the column 'source'; it has 'note', 'pre', 'weight', "
-        "'post'"
-    )
-    with pytest.raises(ValueError, match=message):
-        read_edges(write(EDGES, ending), pre="source")
+def test_missing_columns_are_named_beside_those_found(subtests, write):
+    for ending in ENDINGS:
+        with subtests.test(ending=ending):
+            message = (
+                rf"edges{ending} lacks the column 'source'; it has 'note', 'pre', 'weight', "
+                "'post'"
+            )
+            with pytest.raises(ValueError, match=message):
+                read_edges(write(EDGES, ending), pre="source")
 
 
-@pytest.mark.parametrize(
-    ("ending", "text_ids"),
-    [(".csv", True), (".csv", False), (".parquet", True), (".feather", False)],
-)
-def test_missing_ids_are_refused(write, ending, text_ids):
-    frame = EDGES.assign(pre=pd.Series([1, None, 3], dtype="Int64"))
-    message = "column 'pre' must name every node, but 1 is missing"
-    with pytest.raises(ValueError, match=message):
-        read_edges(write(frame, ending), text_ids=text_ids)
+def test_missing_ids_are_refused(subtests, write):
+    cases = [(".csv", True), (".csv", False), (".parquet", True), (".feather", False)]
+    for ending, text_ids in cases:
+        with subtests.test(ending=ending):
+            frame = EDGES.assign(pre=pd.Series([1, None, 3], dtype="Int64"))
+            message = "column 'pre' must name every node, but 1 is missing"
+            with pytest.raises(ValueError, match=message):
+                read_edges(write(frame, ending), text_ids=text_ids)
 
 
-@pytest.mark.parametrize("too_large", [2**63, 2**64, 10**30])
-def test_csv_ids_that_overflow_are_refused(write, too_large):
-    frame = EDGES.assign(post=[str(too_large), "7", "8"])
-    path = write(frame, ".csv")
-    message = f"column 'post' must hold ids that fit into int64, .* such as {too_large}"
-    with pytest.raises(ValueError, match=message):
-        read_edges(path)
-    frame["pre"] = frame["pre"].astype(str)
-    con = read_edges(path, text_ids=True)
-    assert con.is_same_graph(Connectome.from_edges(frame))
+def test_csv_ids_that_overflow_are_refused(subtests, write):
+    for too_large in [2**63, 2**64, 10**30]:
+        with subtests.test(too_large=too_large):
+            frame = EDGES.assign(post=[str(too_large), "7", "8"])
+            path = write(frame, ".csv")
+            message = f"column 'post' must hold ids that fit into int64, .* such as {too_large}"
+            with pytest.raises(ValueError, match=message):
+                read_edges(path)
+            frame["pre"] = frame["pre"].astype(str)
+            con = read_edges(path, text_ids=True)
+            assert con.is_same_graph(Connectome.from_edges(frame))
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".feather"])
@@ -135,26 +141,27 @@ def test_ids_that_overflow_are_refused(write, ending):
         read_edges(write(frame, ending))
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_damaged_files(write, ending):
-    rng = np.random.default_rng(0)
-    frame = pd.concat([EDGES] * 20, ignore_index=True)
-    path = write(frame, ending)
-    data = path.read_bytes()
-    found = []
-    for trial in range(60):
-        damaged = bytearray(data)
-        if trial % 4 == 0:
-            del damaged[rng.integers(len(data)) :]
-        else:
-            damaged[rng.integers(len(data))] ^= 1 << rng.integers(8)
-        path.write_bytes(damaged)
-        try:
-            read_edges(path, text_ids=trial % 3 == 0)
-        except (ValueError, TypeError) as exc:
-            found.append(str(exc))
-            assert path.name in found[-1] or "text_ids=True" in found[-1]
-    assert len(found) > 20
+def test_damaged_files(subtests, write):
+    for ending in ENDINGS:
+        with subtests.test(ending=ending):
+            rng = np.random.default_rng(0)
+            frame = pd.concat([EDGES] * 20, ignore_index=True)
+            path = write(frame, ending)
+            data = path.read_bytes()
+            found = []
+            for trial in range(60):
+                damaged = bytearray(data)
+                if trial % 4 == 0:
+                    del damaged[rng.integers(len(data)) :]
+                else:
+                    damaged[rng.integers(len(data))] ^= 1 << rng.integers(8)
+                path.write_bytes(damaged)
+                try:
+                    read_edges(path, text_ids=trial % 3 == 0)
+                except (ValueError, TypeError) as exc:
+                    found.append(str(exc))
+                    assert path.name in found[-1] or "text_ids=True" in found[-1]
+            assert len(found) > 20
 
 
 def test_other_ids_are_dropped_on_request(write):

@@ -70,41 +70,43 @@ def as_input(frame, form):
 FORMS = ["frame", "categories", "objects", "integers", "floats"]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_clusterers(table, form):
-    X, by = as_input(table[0], form)
-    model = GroupedEstimator(KMeans(2), by, random_state=0).fit(X)
-    named = form not in ("integers", "floats")
-    assert model.groups_ == (["as", "ns", "ss"] if named else [1, 2, 7])
-    assert list(model.estimators_) == model.groups_
-    assert model.offsets_ == dict(zip(model.groups_, [0, 2, 4], strict=True))
-    assert model.clusters_.tolist() == [0, 1, 2, 3, 4, 5]
-    assert model.labels_.dtype == np.int64
-    assert adjusted_rand_score(table[1], model.labels_) == 1
-    assert len(np.unique(model.labels_)) == 6
-    assert_array_equal(model.predict(X), model.labels_)
-    for kind, (name, copy) in zip(
-        ["as", "ns", "ss"], model.estimators_.items(), strict=True
-    ):
-        assert copy.n_features_in_ == 2
-        rows = (table[0]["kind"] == kind).to_numpy()
-        found = copy.labels_ + model.offsets_[name]
-        assert_array_equal(model.labels_[rows], found)
-    assert_array_equal(
-        GroupedEstimator(KMeans(2), by, random_state=0).fit_predict(X), model.labels_
-    )
+def test_clusterers(subtests, table):
+    for form in FORMS:
+        with subtests.test(form=form):
+            X, by = as_input(table[0], form)
+            model = GroupedEstimator(KMeans(2), by, random_state=0).fit(X)
+            named = form not in ("integers", "floats")
+            assert model.groups_ == (["as", "ns", "ss"] if named else [1, 2, 7])
+            assert list(model.estimators_) == model.groups_
+            assert model.offsets_ == dict(zip(model.groups_, [0, 2, 4], strict=True))
+            assert model.clusters_.tolist() == [0, 1, 2, 3, 4, 5]
+            assert model.labels_.dtype == np.int64
+            assert adjusted_rand_score(table[1], model.labels_) == 1
+            assert len(np.unique(model.labels_)) == 6
+            assert_array_equal(model.predict(X), model.labels_)
+            for kind, (name, copy) in zip(
+                ["as", "ns", "ss"], model.estimators_.items(), strict=True
+            ):
+                assert copy.n_features_in_ == 2
+                rows = (table[0]["kind"] == kind).to_numpy()
+                found = copy.labels_ + model.offsets_[name]
+                assert_array_equal(model.labels_[rows], found)
+            assert_array_equal(
+                GroupedEstimator(KMeans(2), by, random_state=0).fit_predict(X), model.labels_
+            )
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_order_and_number_of_rows_do_not_matter(table, form):
-    X, by = as_input(table[0], form)
-    model = GroupedEstimator(InductiveClusterer(KMeans(2)), by, random_state=0).fit(X)
-    expected, proba = model.predict(X), model.predict_proba(X)
-    order = np.random.default_rng(1).permutation(66)
-    for rows in (order, order[:7], np.flatnonzero(table[0]["kind"] == "ns")):
-        part = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-        assert_array_equal(model.predict(part), expected[rows])
-        assert_array_equal(model.predict_proba(part), proba[rows])
+def test_order_and_number_of_rows_do_not_matter(subtests, table):
+    for form in FORMS:
+        with subtests.test(form=form):
+            X, by = as_input(table[0], form)
+            model = GroupedEstimator(InductiveClusterer(KMeans(2)), by, random_state=0).fit(X)
+            expected, proba = model.predict(X), model.predict_proba(X)
+            order = np.random.default_rng(1).permutation(66)
+            for rows in (order, order[:7], np.flatnonzero(table[0]["kind"] == "ns")):
+                part = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+                assert_array_equal(model.predict(part), expected[rows])
+                assert_array_equal(model.predict_proba(part), proba[rows])
 
 
 def test_other_columns_and_another_order_of_columns(table):
@@ -130,25 +132,26 @@ def test_other_columns_and_another_order_of_columns(table):
         GroupedEstimator(KMeans(2), 3).fit(np.ones((4, 3)))
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_classifiers_of_different_classes(table, form):
-    X, by = as_input(table[0], form)
-    y = np.array(["c10", "c9", "c8", "c7", "only here", "c5"])[table[1]]
-    model = GroupedEstimator(KNeighborsClassifier(1), by).fit(X, y)
-    assert is_classifier(model)
-    assert model.classes_.tolist() == sorted(set(y))
-    assert_array_equal(model.predict(X), y)
-    assert model.score(X, y) == 1
-    assert model.score(X[:1], ["c0"]) == 0
-    proba = model.predict_proba(X)
-    assert proba.shape == (66, 6)
-    assert_array_equal(model.classes_[proba.argmax(axis=1)], y)
-    # Only the two classes of a row's group have probabilities.
-    here = model.estimators_[model.groups_[1]].classes_
-    rows = table[0]["kind"] == "ns"
-    assert (proba[rows][:, ~np.isin(model.classes_, here)] == 0).all()
-    assert not hasattr(model, "labels_")
-    assert not hasattr(model, "transform")
+def test_classifiers_of_different_classes(subtests, table):
+    for form in FORMS:
+        with subtests.test(form=form):
+            X, by = as_input(table[0], form)
+            y = np.array(["c10", "c9", "c8", "c7", "only here", "c5"])[table[1]]
+            model = GroupedEstimator(KNeighborsClassifier(1), by).fit(X, y)
+            assert is_classifier(model)
+            assert model.classes_.tolist() == sorted(set(y))
+            assert_array_equal(model.predict(X), y)
+            assert model.score(X, y) == 1
+            assert model.score(X[:1], ["c0"]) == 0
+            proba = model.predict_proba(X)
+            assert proba.shape == (66, 6)
+            assert_array_equal(model.classes_[proba.argmax(axis=1)], y)
+            # Only the two classes of a row's group have probabilities.
+            here = model.estimators_[model.groups_[1]].classes_
+            rows = table[0]["kind"] == "ns"
+            assert (proba[rows][:, ~np.isin(model.classes_, here)] == 0).all()
+            assert not hasattr(model, "labels_")
+            assert not hasattr(model, "transform")
 
 
 def test_a_class_of_its_own_in_each_group(table):
@@ -165,34 +168,36 @@ def test_a_class_of_its_own_in_each_group(table):
     assert "in the groups 'ns' of the column 'kind'" in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_regressors(table, form):
-    X, by = as_input(table[0], form)
-    slopes = table[0]["kind"].map({"as": 1.0, "ss": -2.0, "ns": 5.0}).to_numpy()
-    y = slopes * table[0]["u"].to_numpy() + 3
-    model = GroupedEstimator(LinearRegression(), by).fit(X, list(y))
-    assert is_regressor(model)
-    assert model.predict(X) == pytest.approx(y)
-    assert model.score(X, y) == r2_score(y, model.predict(X))
-    assert model.score(X, y) == pytest.approx(1)
-    two = GroupedEstimator(LinearRegression(), by).fit(X, np.column_stack([y, -y]))
-    assert two.predict(X) == pytest.approx(np.column_stack([y, -y]))
-    assert not hasattr(model, "predict_proba")
+def test_regressors(subtests, table):
+    for form in FORMS:
+        with subtests.test(form=form):
+            X, by = as_input(table[0], form)
+            slopes = table[0]["kind"].map({"as": 1.0, "ss": -2.0, "ns": 5.0}).to_numpy()
+            y = slopes * table[0]["u"].to_numpy() + 3
+            model = GroupedEstimator(LinearRegression(), by).fit(X, list(y))
+            assert is_regressor(model)
+            assert model.predict(X) == pytest.approx(y)
+            assert model.score(X, y) == r2_score(y, model.predict(X))
+            assert model.score(X, y) == pytest.approx(1)
+            two = GroupedEstimator(LinearRegression(), by).fit(X, np.column_stack([y, -y]))
+            assert two.predict(X) == pytest.approx(np.column_stack([y, -y]))
+            assert not hasattr(model, "predict_proba")
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_transformers(table, form):
-    X, by = as_input(table[0], form)
-    model = GroupedEstimator(StandardScaler(), by).fit(X)
-    out = model.transform(X)
-    kinds = table[0]["kind"].to_numpy()
-    for kind in KINDS:
-        rows = kinds == kind
-        expected = StandardScaler().fit_transform(table[0].loc[rows, ["u", "v"]])
-        assert out[rows] == pytest.approx(expected)
-    assert_array_equal(GroupedEstimator(StandardScaler(), by).fit_transform(X), out)
-    assert not hasattr(model, "predict")
-    assert not hasattr(model, "score")
+def test_transformers(subtests, table):
+    for form in FORMS:
+        with subtests.test(form=form):
+            X, by = as_input(table[0], form)
+            model = GroupedEstimator(StandardScaler(), by).fit(X)
+            out = model.transform(X)
+            kinds = table[0]["kind"].to_numpy()
+            for kind in KINDS:
+                rows = kinds == kind
+                expected = StandardScaler().fit_transform(table[0].loc[rows, ["u", "v"]])
+                assert out[rows] == pytest.approx(expected)
+            assert_array_equal(GroupedEstimator(StandardScaler(), by).fit_transform(X), out)
+            assert not hasattr(model, "predict")
+            assert not hasattr(model, "score")
 
 
 def test_transformers_that_give_sparse_matrices_or_different_columns(table):
@@ -335,22 +340,21 @@ def test_unknown_groups(table):
     assert model.predict_proba(many).shape == (60, 4)
 
 
-@pytest.mark.parametrize(
-    ("form", "gap"),
-    [("floats", np.nan), *product(["frame", "objects"], [None, np.nan, pd.NA])],
-)
-def test_missing_groups(table, form, gap):
-    X, by = as_input(table[0], form)
-    model = GroupedEstimator(InductiveClusterer(KMeans(2)), by).fit(X)
-    holed = X.copy()
-    if form == "frame":
-        holed["kind"] = holed["kind"].astype(object)
-        holed.iloc[[2, 5], 1] = gap
-    else:
-        holed[[2, 5], 1] = gap
-    for method in (clone(model).fit, model.predict):
-        with pytest.raises(ValueError, match=r"column ('kind'|1) of X .* in 2 of 66"):
-            method(holed)
+def test_missing_groups(subtests, table):
+    cases = [("floats", np.nan), *product(["frame", "objects"], [None, np.nan, pd.NA])]
+    for form, gap in cases:
+        with subtests.test(form=form, gap=gap):
+            X, by = as_input(table[0], form)
+            model = GroupedEstimator(InductiveClusterer(KMeans(2)), by).fit(X)
+            holed = X.copy()
+            if form == "frame":
+                holed["kind"] = holed["kind"].astype(object)
+                holed.iloc[[2, 5], 1] = gap
+            else:
+                holed[[2, 5], 1] = gap
+            for method in (clone(model).fit, model.predict):
+                with pytest.raises(ValueError, match=r"column ('kind'|1) of X .* in 2 of 66"):
+                    method(holed)
 
 
 def test_missing_values_elsewhere(table):
@@ -426,23 +430,24 @@ def test_refit_leaves_nothing_behind(table):
     assert not hasattr(model, "classes_")
 
 
-@pytest.mark.parametrize("unknown", ["?", None, "", "nan"])
-def test_unknown_classes(table, unknown):
-    frame, half = table
-    y = np.where(np.arange(66) < 5, unknown, np.array(list("abcdef"), object)[half])
-    message = "5 of 66 entries mean unknown .*: leave these samples out"
-    model = GroupedEstimator(KNeighborsClassifier(1), "kind")
-    with pytest.raises(ValueError, match=message):
-        model.fit(frame, y)
-    model.fit(frame[5:], y[5:])
-    with pytest.raises(ValueError, match=message):
-        model.score(frame, y)
-    # A classifier that takes them.
-    model = GroupedEstimator(NtacClassifier(), "kind").fit(frame, y)
-    assert model.classes_.tolist() == list("abcdef")
-    assert model.score(frame[5:], y[5:]) == 1
-    # For clusterers, y means nothing.
-    GroupedEstimator(KMeans(2, random_state=0), "kind").fit(frame, y)
+def test_unknown_classes(subtests, table):
+    for unknown in ["?", None, "", "nan"]:
+        with subtests.test(unknown=unknown):
+            frame, half = table
+            y = np.where(np.arange(66) < 5, unknown, np.array(list("abcdef"), object)[half])
+            message = "5 of 66 entries mean unknown .*: leave these samples out"
+            model = GroupedEstimator(KNeighborsClassifier(1), "kind")
+            with pytest.raises(ValueError, match=message):
+                model.fit(frame, y)
+            model.fit(frame[5:], y[5:])
+            with pytest.raises(ValueError, match=message):
+                model.score(frame, y)
+            # A classifier that takes them.
+            model = GroupedEstimator(NtacClassifier(), "kind").fit(frame, y)
+            assert model.classes_.tolist() == list("abcdef")
+            assert model.score(frame[5:], y[5:]) == 1
+            # For clusterers, y means nothing.
+            GroupedEstimator(KMeans(2, random_state=0), "kind").fit(frame, y)
 
 
 def test_bad_input(table):
@@ -566,21 +571,20 @@ def test_a_failed_fit_predict_or_fit_transform_changes_nothing(table):
         assert vars(model) == before
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [{"group": "nope"}, {"estimator": LogisticRegression(C=-1)}, {"shared_steps": 5}],
-)
-def test_predictions_after_a_failed_fit_are_those_before(table, changed):
-    frame, _ = table
-    estimator = InductiveClusterer(KMeans(2))
-    model = GroupedEstimator(estimator, "kind", random_state=0).fit(frame)
-    expected = model.predict(frame), model.predict_proba(frame)
-    model.set_params(**changed)
-    with pytest.raises((ValueError, TypeError)):
-        model.fit(frame)
-    assert_array_equal(model.predict(frame), expected[0])
-    assert_array_equal(model.predict_proba(frame), expected[1])
-    assert is_clusterer(model) == ("estimator" not in changed)
+def test_predictions_after_a_failed_fit_are_those_before(subtests, table):
+    cases = [{"group": "nope"}, {"estimator": LogisticRegression(C=-1)}, {"shared_steps": 5}]
+    for changed in cases:
+        with subtests.test(changed=changed):
+            frame, _ = table
+            estimator = InductiveClusterer(KMeans(2))
+            model = GroupedEstimator(estimator, "kind", random_state=0).fit(frame)
+            expected = model.predict(frame), model.predict_proba(frame)
+            model.set_params(**changed)
+            with pytest.raises((ValueError, TypeError)):
+                model.fit(frame)
+            assert_array_equal(model.predict(frame), expected[0])
+            assert_array_equal(model.predict_proba(frame), expected[1])
+            assert is_clusterer(model) == ("estimator" not in changed)
 
 
 def test_unknown_groups_are_noise_for_clusterers_alone(table):

@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
 import pickle
 
 import hdbscan
@@ -173,36 +174,36 @@ def test_scores_of_hdbscan_are_passed_on(blobs, membership):
     assert not hasattr(InductiveClusterer(KMeans(3)).fit(X), "probabilities_")
 
 
-@pytest.mark.parametrize("as_frame", [False, True])
-@pytest.mark.parametrize("membership", ["classifier", "clusterer"])
-def test_rows_with_nan_are_noise(blobs, membership, as_frame):
-    X, _ = blobs
-    gaps = np.array([0, 50, 122])
-    holed = X.copy()
-    holed[gaps, [0, 1, 0]] = np.nan
-    model = InductiveClusterer(
-        hdbscan.HDBSCAN(min_cluster_size=10), membership=membership
-    )
-    full = clone(model).fit(np.delete(X, gaps, axis=0))
-    given = pd.DataFrame(holed, columns=["a", "b"]) if as_frame else holed
-    model.fit(given)
-    others = np.setdiff1d(np.arange(len(X)), gaps)
-    for name in ("labels_", "probabilities_", "outlier_scores_"):
-        assert_array_equal(getattr(model, name)[others], getattr(full, name))
-    assert (model.labels_[gaps] == -1).all()
-    assert (model.probabilities_[gaps] == 0).all()
-    assert np.isnan(model.outlier_scores_[gaps]).all()
-    if membership == "clusterer":
-        assert_array_equal(model.membership_[others], full.membership_)
-        assert (model.membership_[gaps] == 0).all()
-    labels, proba = model.predict(given), model.predict_proba(given)
-    assert_array_equal(labels[others], full.predict(X[others]))
-    assert (labels[gaps] == -1).all()
-    assert_array_equal(proba[others], full.predict_proba(X[others]))
-    assert (proba[gaps] == 0).all()
-    nothing = given[:2] * np.nan
-    assert model.predict(nothing).tolist() == [-1, -1]
-    assert model.predict_proba(nothing).tolist() == [[0, 0, 0]] * 2
+def test_rows_with_nan_are_noise(subtests, blobs):
+    for as_frame, membership in product([False, True], ["classifier", "clusterer"]):
+        with subtests.test(as_frame=as_frame, membership=membership):
+            X, _ = blobs
+            gaps = np.array([0, 50, 122])
+            holed = X.copy()
+            holed[gaps, [0, 1, 0]] = np.nan
+            model = InductiveClusterer(
+                hdbscan.HDBSCAN(min_cluster_size=10), membership=membership
+            )
+            full = clone(model).fit(np.delete(X, gaps, axis=0))
+            given = pd.DataFrame(holed, columns=["a", "b"]) if as_frame else holed
+            model.fit(given)
+            others = np.setdiff1d(np.arange(len(X)), gaps)
+            for name in ("labels_", "probabilities_", "outlier_scores_"):
+                assert_array_equal(getattr(model, name)[others], getattr(full, name))
+            assert (model.labels_[gaps] == -1).all()
+            assert (model.probabilities_[gaps] == 0).all()
+            assert np.isnan(model.outlier_scores_[gaps]).all()
+            if membership == "clusterer":
+                assert_array_equal(model.membership_[others], full.membership_)
+                assert (model.membership_[gaps] == 0).all()
+            labels, proba = model.predict(given), model.predict_proba(given)
+            assert_array_equal(labels[others], full.predict(X[others]))
+            assert (labels[gaps] == -1).all()
+            assert_array_equal(proba[others], full.predict_proba(X[others]))
+            assert (proba[gaps] == 0).all()
+            nothing = given[:2] * np.nan
+            assert model.predict(nothing).tolist() == [-1, -1]
+            assert model.predict_proba(nothing).tolist() == [[0, 0, 0]] * 2
 
 
 def test_nan_in_objects_and_in_sparse_matrices(blobs):
@@ -332,11 +333,12 @@ def test_classifiers_that_refuse(blobs, classifier):
     assert adjusted_rand_score(y, found) > 0.85
 
 
-@pytest.mark.parametrize("label", [1, 99, "noise"])
-def test_outlier_label_that_may_be_a_cluster(blobs, label):
-    classifier = OutlierFilteredClassifier(outlier_label=label)
-    with pytest.raises(ValueError, match=r"outlier_label .* must be -1 or None.*got"):
-        InductiveClusterer(DENSITY[0], classifier=classifier).fit(blobs[0])
+def test_outlier_label_that_may_be_a_cluster(subtests, blobs):
+    for label in [1, 99, "noise"]:
+        with subtests.test(label=label):
+            classifier = OutlierFilteredClassifier(outlier_label=label)
+            with pytest.raises(ValueError, match=r"outlier_label .* must be -1 or None.*got"):
+                InductiveClusterer(DENSITY[0], classifier=classifier).fit(blobs[0])
 
 
 def test_connectome():

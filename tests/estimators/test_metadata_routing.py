@@ -141,28 +141,30 @@ def test_weights_without_a_request(blobs):
         model.fit(X, codes, sample_weight=weight)
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
-def test_metadata_of_prediction(recorded, method):
-    model, X, codes, weight, _ = recorded
-    ask = getattr(model.estimator, f"set_{method}_request")
-    ask(sample_weight=True, metadata=True)
-    model.fit(X, codes % 2)
-    getattr(model, method)(X, sample_weight=weight, metadata="any")
-    assert_received(model.estimator_, method, sample_weight=weight, metadata="any")
+def test_metadata_of_prediction(subtests, recorded):
+    for method in ["predict", "predict_proba", "decision_function"]:
+        with subtests.test(method=method):
+            model, X, codes, weight, _ = recorded
+            ask = getattr(model.estimator, f"set_{method}_request")
+            ask(sample_weight=True, metadata=True)
+            model.fit(X, codes % 2)
+            getattr(model, method)(X, sample_weight=weight, metadata="any")
+            assert_received(model.estimator_, method, sample_weight=weight, metadata="any")
 
 
-@pytest.mark.parametrize("method", ["fit", "predict", "predict_proba"])
-def test_no_metadata_without_routing(blobs, method):
-    X, codes, weight = blobs
-    model = OutlierFilteredClassifier(LogisticRegression())
-    args = (X, codes) if method == "fit" else (X,)
-    if method != "fit":
-        model.fit(X, codes)
-    with (
-        sklearn.config_context(enable_metadata_routing=False),
-        pytest.raises(ValueError, match="only supported if enable_metadata_routing=T"),
-    ):
-        getattr(model, method)(*args, sample_weight=weight)
+def test_no_metadata_without_routing(subtests, blobs):
+    for method in ["fit", "predict", "predict_proba"]:
+        with subtests.test(method=method):
+            X, codes, weight = blobs
+            model = OutlierFilteredClassifier(LogisticRegression())
+            args = (X, codes) if method == "fit" else (X,)
+            if method != "fit":
+                model.fit(X, codes)
+            with (
+                sklearn.config_context(enable_metadata_routing=False),
+                pytest.raises(ValueError, match="only supported if enable_metadata_routing=T"),
+            ):
+                getattr(model, method)(*args, sample_weight=weight)
 
 
 @pytest.mark.parametrize("resampler", [RandomOverSampler(), RandomUnderSampler()])

@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
 import gzip
 import re
 import sys
@@ -49,20 +50,19 @@ def write_folder(folder, names, features, counts=COUNTS, cells=CELLS):
     write(folder / names[2], "".join(f"{cell}\n" for cell in cells))
 
 
-@pytest.mark.parametrize("gz", ["", ".gz"])
-@pytest.mark.parametrize("features", ["features.tsv", "genes.tsv"])
-@pytest.mark.parametrize("prefix", ["", "GSM1_"])
-def test_folder(tmp_path, gz, features, prefix):
-    names = [f"{prefix}{n}{gz}" for n in ("matrix.mtx", features, "barcodes.tsv")]
-    rows = [
-        [*pair, "Gene Expression"][: 3 if features == "features.tsv" else 2]
-        for pair in zip(IDS, GENES, strict=True)
-    ]
-    write_folder(tmp_path, names, rows)
-    adata = read_expression(tmp_path)
-    check(adata)
-    assert adata.var["gene_ids"].tolist() == IDS
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+def test_folder(subtests, tmp_path):
+    for gz, features, prefix in product(["", ".gz"], ["features.tsv", "genes.tsv"], ["", "GSM1_"]):
+        with subtests.test(gz=gz, features=features, prefix=prefix):
+            names = [f"{prefix}{n}{gz}" for n in ("matrix.mtx", features, "barcodes.tsv")]
+            rows = [
+                [*pair, "Gene Expression"][: 3 if features == "features.tsv" else 2]
+                for pair in zip(IDS, GENES, strict=True)
+            ]
+            write_folder(tmp_path, names, rows)
+            adata = read_expression(tmp_path)
+            check(adata)
+            assert adata.var["gene_ids"].tolist() == IDS
+            assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
 
 
 FOLDER = ["matrix.mtx", "features.tsv", "barcodes.tsv"]
@@ -296,14 +296,11 @@ def table(counts, rows, columns, separator, corner):
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("corner", ["", "cell", None])
-@pytest.mark.parametrize(
-    ("name", "separator"),
-    [("x.csv", ","), ("x.csv.gz", ","), ("x.tsv", "\t"), ("X.TXT.gz", "\t")],
-)
-def test_table(tmp_path, name, separator, corner):
-    write(tmp_path / name, table(COUNTS, CELLS, GENES, separator, corner))
-    check(read_expression(tmp_path / name))
+def test_table(subtests, tmp_path):
+    for corner, (name, separator) in product(["", "cell", None], [("x.csv", ","), ("x.csv.gz", ","), ("x.tsv", "\t"), ("X.TXT.gz", "\t")]):
+        with subtests.test(corner=corner, name=name, separator=separator):
+            write(tmp_path / name, table(COUNTS, CELLS, GENES, separator, corner))
+            check(read_expression(tmp_path / name))
 
 
 def test_table_with_genes_in_rows(tmp_path):
@@ -339,13 +336,14 @@ def test_table_with_text_inside(tmp_path):
         read_expression(tmp_path / "x.csv")
 
 
-@pytest.mark.parametrize("separator", [";", "\t", "|", " "])
-def test_table_with_other_separators(tmp_path, separator):
-    write(tmp_path / "x.csv", table(COUNTS, CELLS, GENES, separator, "cell"))
-    message = rf"x.csv has a single column .*contains {re.escape(repr(separator))}, see"
-    with pytest.raises(ValueError, match=message):
-        read_expression(tmp_path / "x.csv")
-    check(read_expression(tmp_path / "x.csv", sep=separator))
+def test_table_with_other_separators(subtests, tmp_path):
+    for separator in [";", "\t", "|", " "]:
+        with subtests.test(separator=separator):
+            write(tmp_path / "x.csv", table(COUNTS, CELLS, GENES, separator, "cell"))
+            message = rf"x.csv has a single column .*contains {re.escape(repr(separator))}, see"
+            with pytest.raises(ValueError, match=message):
+                read_expression(tmp_path / "x.csv")
+            check(read_expression(tmp_path / "x.csv", sep=separator))
 
 
 def test_table_with_decimal_commas(tmp_path):
@@ -378,11 +376,12 @@ def test_genes_in_is_for_tables(tmp_path):
         read_expression(tmp_path, genes_in="cells")
 
 
-@pytest.mark.parametrize("name", ["none.h5ad", "filtered", "x.loom"])
-def test_nothing_there(tmp_path, name):
-    message = rf"there is no file or folder '.*{name}'"
-    with pytest.raises(FileNotFoundError, match=message):
-        read_expression(tmp_path / name)
+def test_nothing_there(subtests, tmp_path):
+    for name in ["none.h5ad", "filtered", "x.loom"]:
+        with subtests.test(name=name):
+            message = rf"there is no file or folder '.*{name}'"
+            with pytest.raises(FileNotFoundError, match=message):
+                read_expression(tmp_path / name)
 
 
 def test_other_kinds_of_files(tmp_path):
@@ -395,9 +394,8 @@ def test_other_kinds_of_files(tmp_path):
             read_expression(path)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "found"),
-    [
+def test_content_of_another_kind(subtests, tmp_path):
+    cases = [
         ("x.csv", b"", "nothing"),
         ("x.csv.gz", b"cell,A,B\n1,2,3\n", "something else"),
         ("x.csv", gzip.compress(b"cell,A,B\n1,2,3\n", mtime=0), "gzip"),
@@ -406,14 +404,14 @@ def test_other_kinds_of_files(tmp_path):
         ("x.h5", b"", "nothing"),
         ("x.txt", b"\n<!DOCTYPE html><html>not found</html>", "a web page"),
         ("matrix.mtx.gz", b"%%MatrixMarket", "something else"),
-    ],
-)
-def test_content_of_another_kind(tmp_path, name, content, found):
-    write_folder(tmp_path, FOLDER, [[gene] for gene in GENES])
-    (tmp_path / name).write_bytes(content)
-    message = rf"{name} must hold (text|gzip|HDF5) by its name, but holds {found}"
-    with pytest.raises(ValueError, match=message):
-        read_expression(tmp_path / name)
+    ]
+    for name, content, found in cases:
+        with subtests.test(name=name, content=content):
+            write_folder(tmp_path, FOLDER, [[gene] for gene in GENES])
+            (tmp_path / name).write_bytes(content)
+            message = rf"{name} must hold (text|gzip|HDF5) by its name, but holds {found}"
+            with pytest.raises(ValueError, match=message):
+                read_expression(tmp_path / name)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
@@ -441,16 +439,16 @@ def test_header_of_a_matrix(tmp_path):
         read_expression(tmp_path)
 
 
-@pytest.mark.parametrize("member", ["indices", "indptr"])
-@pytest.mark.parametrize("write_h5", [write_10x, lambda path: write_h5ad(path, GENES)])
-def test_indices_beyond_the_matrix(tmp_path, write_h5, member):
-    path = tmp_path / "x.h5"
-    write_h5(path)
-    with h5py.File(path, "r+") as file:
-        indices = file["matrix" if "matrix" in file else "X"][member]
-        indices[1] = 2**28
-    with pytest.raises(ValueError, match=r"x.h5 "):
-        read_expression(path)
+def test_indices_beyond_the_matrix(subtests, tmp_path):
+    for member, write_h5 in product(["indices", "indptr"], [write_10x, lambda path: write_h5ad(path, GENES)]):
+        with subtests.test(member=member, write_h5=write_h5):
+            path = tmp_path / "x.h5"
+            write_h5(path)
+            with h5py.File(path, "r+") as file:
+                indices = file["matrix" if "matrix" in file else "X"][member]
+                indices[1] = 2**28
+            with pytest.raises(ValueError, match=r"x.h5 "):
+                read_expression(path)
 
 
 @pytest.mark.timeout(60)

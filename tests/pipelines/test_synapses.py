@@ -452,14 +452,15 @@ def test_diagrams_of_the_parts(part):
     assert type(part).__name__ in clone(part).fit(X, codes)._repr_html_()
 
 
-@pytest.mark.parametrize("params", [{}, {"morphology": ()}, {"group": "NeuronType"}])
-def test_repeated_rows_count_once(few, params):
-    pipeline = quick(min_cluster_size=5, **params)
-    expected = clone(pipeline).fit(few.frame).predict(few.frame)
-    again = pd.concat([few.frame] * 3)
-    with pytest.warns(UserWarning, match=r"of \d+ rows of X equal an earlier row"):
-        pipeline.fit(again)
-    assert_array_equal(pipeline.predict(again), np.tile(expected, 3))
+def test_repeated_rows_count_once(subtests, few):
+    for params in [{}, {"morphology": ()}, {"group": "NeuronType"}]:
+        with subtests.test(params=params):
+            pipeline = quick(min_cluster_size=5, **params)
+            expected = clone(pipeline).fit(few.frame).predict(few.frame)
+            again = pd.concat([few.frame] * 3)
+            with pytest.warns(UserWarning, match=r"of \d+ rows of X equal an earlier row"):
+                pipeline.fit(again)
+            assert_array_equal(pipeline.predict(again), np.tile(expected, 3))
 
 
 def test_neuron_ids_of_another_kind(few):
@@ -556,9 +557,8 @@ class Refuser(IsolationForest):
         return np.full(len(X), -1)
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
+def test_refuses(subtests):
+    cases = [
         ({"embedding": "tsne"}, r"a str among {.*'numap'.*} or .* Got 'tsne'"),
         ({"classifier": "svm"}, r"a str among {.*'xgboost'.*} or .* Got 'svm'"),
         ({"n_components": 0}, r"'n_components' .* \[1, inf\). Got 0 instead"),
@@ -578,16 +578,14 @@ class Refuser(IsolationForest):
             {"group": "NeuronId", "neuron": None, "handle_small": "pool"},
             "the neurons of several groups as one, as neuron is None: use .*'noise'",
         ),
-    ],
-)
-def test_refuses(params, message):
-    with pytest.raises(ValueError, match=message):
-        make_synapse_pipeline(**{"embedding": "numap", **params})
+    ]
+    for params, message in cases:
+        with (subtests.test(params=params), pytest.raises(ValueError, match=message)):
+            make_synapse_pipeline(**{"embedding": "numap", **params})
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
+def test_refuses_at_fit(subtests, few):
+    cases = [
         ({"group": "Kind"}, r"not have the columns \['Kind'\] of group"),
         ({"soma": ["soma_x"]}, "soma names 1 columns, but there are 3 coordinates"),
         ({"neuron": None}, "must have one soma, but X has several, .* or pass soma=N"),
@@ -595,11 +593,10 @@ def test_refuses(params, message):
             {"coordinates": ["x", "y", "w"]},
             r"^X does not have the columns \['w'\]: its",
         ),
-    ],
-)
-def test_refuses_at_fit(few, params, message):
-    with pytest.raises(ValueError, match=message):
-        quick(**params).fit(few.frame)
+    ]
+    for params, message in cases:
+        with (subtests.test(params=params), pytest.raises(ValueError, match=message)):
+            quick(**params).fit(few.frame)
 
 
 @pytest.mark.parametrize("package", ["imblearn", "hdbscan", "umap", "xgboost"])

@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
 import sys
 import warnings
 
@@ -305,17 +306,15 @@ def test_reject_threshold_of_the_default_estimator(target, source):
         transfer_labels(target, source, reject_threshold=-1)
 
 
-@pytest.mark.parametrize(
-    ("estimator", "message"),
-    [
+def test_estimators_that_predict_no_types(subtests, target, source):
+    cases = [
         (LogisticRegression, r"got the class LogisticRegression: .*Regression\(\)$"),
         (KMeans(), r"must be a classifier, got KMeans\(\), which does not predict"),
         (make_pipeline(Normalizer(), Ridge()), "must be a classifier, got Pipeline"),
-    ],
-)
-def test_estimators_that_predict_no_types(target, source, estimator, message):
-    with pytest.raises(TypeError, match=message):
-        transfer(target, source, estimator=estimator)
+    ]
+    for estimator, message in cases:
+        with (subtests.test(estimator=estimator), pytest.raises(TypeError, match=message)):
+            transfer(target, source, estimator=estimator)
 
 
 def test_default_pipeline_takes_a_classifier(target, source):
@@ -335,56 +334,57 @@ def test_metadata_routing_does_not_matter(target, source, routing):
 # -- Types ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("missing", [np.nan, None, "?", "", " ", "nan", "None", "<NA>"])
-def test_unlabelled_cells_of_the_source_are_ignored(target, source, missing):
-    names = source.obs["celltype"].astype(object)
-    names.iloc[30:] = missing
-    source.obs["celltype"] = names
-    table = transfer(target, source)
-    pd.testing.assert_frame_equal(table, transfer(target, source[:30].copy()))
+def test_unlabelled_cells_of_the_source_are_ignored(subtests, target, source):
+    for missing in [np.nan, None, "?", "", " ", "nan", "None", "<NA>"]:
+        with subtests.test(missing=missing):
+            names = source.obs["celltype"].astype(object)
+            names.iloc[30:] = missing
+            source.obs["celltype"] = names
+            table = transfer(target, source)
+            pd.testing.assert_frame_equal(table, transfer(target, source[:30].copy()))
 
 
-@pytest.mark.parametrize(
-    ("estimator", "name"),
-    [
+def test_types_that_may_mean_unknown(subtests, target, source):
+    cases = [
         (CLASSIFIER, "Unknown"),
         (CLASSIFIER, "N/A"),
         (Together(), "unassigned"),
         (ItClustClassifier(n_networks=1, max_epochs=1, random_state=0), "NA"),
-    ],
-)
-def test_types_that_may_mean_unknown(target, source, estimator, name):
-    names = source.obs["celltype"].astype(object)
-    names.iloc[30:] = name
-    source.obs["celltype"] = names
-    message = rf"transfer_labels takes .*: '{name}' \(30\)\. .*=\['{name}'\];"
-    with pytest.warns(UserWarning, match=message) as record:
-        table = transfer(target, source, estimator=estimator)
-    assert [warning.filename for warning in record] == [__file__]
-    if estimator is CLASSIFIER:
-        assert name in set(table["type"])
-    silent = transfer(target, source, estimator=estimator, unlabeled_marker="?")
-    pd.testing.assert_frame_equal(silent, table)
-    table = transfer(
-        target, source, estimator=estimator, unlabeled_marker=[name, "other"]
-    )
-    expected = transfer(target, source[:30].copy(), estimator=estimator)
-    pd.testing.assert_frame_equal(table, expected)
+    ]
+    for estimator, name in cases:
+        with subtests.test(estimator=estimator, name=name):
+            names = source.obs["celltype"].astype(object)
+            names.iloc[30:] = name
+            source.obs["celltype"] = names
+            message = rf"transfer_labels takes .*: '{name}' \(30\)\. .*=\['{name}'\];"
+            with pytest.warns(UserWarning, match=message) as record:
+                table = transfer(target, source, estimator=estimator)
+            assert [warning.filename for warning in record] == [__file__]
+            if estimator is CLASSIFIER:
+                assert name in set(table["type"])
+            silent = transfer(target, source, estimator=estimator, unlabeled_marker="?")
+            pd.testing.assert_frame_equal(silent, table)
+            table = transfer(
+                target, source, estimator=estimator, unlabeled_marker=[name, "other"]
+            )
+            expected = transfer(target, source[:30].copy(), estimator=estimator)
+            pd.testing.assert_frame_equal(table, expected)
 
 
-@pytest.mark.parametrize("marker", ["auto", "?", ["other"]])
-def test_a_type_that_is_also_the_answer_for_unknown_cells(target, source, marker):
-    names = source.obs["celltype"].astype(object)
-    names.iloc[30:] = "unknown"
-    source.obs["celltype"] = names
-    message = (
-        r"transfer_labels gives cells the type 'unknown', which must not be .*: use "
-        "other names, .* pass unlabeled_marker='unknown' if it means unknown"
-    )
-    with pytest.raises(ValueError, match=message):
-        transfer(target, source, unlabeled_marker=marker)
-    table = transfer(target, source, unlabeled_marker="unknown")
-    pd.testing.assert_frame_equal(table, transfer(target, source[:30].copy()))
+def test_a_type_that_is_also_the_answer_for_unknown_cells(subtests, target, source):
+    for marker in ["auto", "?", ["other"]]:
+        with subtests.test(marker=marker):
+            names = source.obs["celltype"].astype(object)
+            names.iloc[30:] = "unknown"
+            source.obs["celltype"] = names
+            message = (
+                r"transfer_labels gives cells the type 'unknown', which must not be .*: use "
+                "other names, .* pass unlabeled_marker='unknown' if it means unknown"
+            )
+            with pytest.raises(ValueError, match=message):
+                transfer(target, source, unlabeled_marker=marker)
+            table = transfer(target, source, unlabeled_marker="unknown")
+            pd.testing.assert_frame_equal(table, transfer(target, source[:30].copy()))
 
 
 def test_a_classifier_that_needs_integers(target, source):
@@ -413,15 +413,16 @@ def test_parameters_that_name_types(target, source):
         transfer(target, source, estimator=estimator)
 
 
-@pytest.mark.parametrize("label", ["unknown", "outlier", -1, "T"])
-def test_classifier_that_rejects_cells(target, source, label):
-    estimator = OutlierFilteredClassifier(
-        CLASSIFIER, outlier_detector=RejectsAll(), outlier_label=label
-    )
-    table = transfer(target, source, estimator=estimator)
-    rejects = "T" if label == "T" else "unknown"
-    assert table["type"].tolist() == [rejects] * 30
-    assert (table["unknown"] == (rejects == "unknown")).all()
+def test_classifier_that_rejects_cells(subtests, target, source):
+    for label in ["unknown", "outlier", -1, "T"]:
+        with subtests.test(label=label):
+            estimator = OutlierFilteredClassifier(
+                CLASSIFIER, outlier_detector=RejectsAll(), outlier_label=label
+            )
+            table = transfer(target, source, estimator=estimator)
+            rejects = "T" if label == "T" else "unknown"
+            assert table["type"].tolist() == [rejects] * 30
+            assert (table["unknown"] == (rejects == "unknown")).all()
 
 
 class RejectsAll(OutlierMixin, BaseEstimator):
@@ -454,14 +455,14 @@ def test_unused_categories_are_no_types(target, source):
     pd.testing.assert_frame_equal(table, expected)
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.float64, "Int64", "category"])
-@pytest.mark.parametrize("estimator", [CLASSIFIER, Together()])
-def test_types_may_be_numbers(target, source, dtype, estimator):
-    numbers = pd.Series(np.arange(60) % 3, index=source.obs_names)
-    source.obs["cluster"] = numbers.astype(dtype)
-    table = transfer(target, source, "cluster", estimator=estimator)
-    assert table["type"].dtype == np.int64
-    assert table["type"].tolist() == [0, 1, 2] * 10
+def test_types_may_be_numbers(subtests, target, source):
+    for dtype, estimator in product([np.int64, np.float64, "Int64", "category"], [CLASSIFIER, Together()]):
+        with subtests.test(dtype=dtype, estimator=estimator):
+            numbers = pd.Series(np.arange(60) % 3, index=source.obs_names)
+            source.obs["cluster"] = numbers.astype(dtype)
+            table = transfer(target, source, "cluster", estimator=estimator)
+            assert table["type"].dtype == np.int64
+            assert table["type"].tolist() == [0, 1, 2] * 10
 
 
 def test_unknown_among_numbers(target, source):
@@ -639,20 +640,17 @@ def test_cells_that_express_nothing(target, source):
         transfer(source, target)
 
 
-@pytest.mark.parametrize("name", ["source", "target"])
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
+def test_impossible_values(subtests, target, source):
+    for name, (value, message) in product(["source", "target"], [
         (-3, r"Negative values .* transfer_labels \({}\): the least is -3"),
         (np.nan, "expression of {} contains NaN"),
         (np.inf, "expression of {} contains infinity"),
-    ],
-)
-def test_impossible_values(target, source, name, value, message):
-    adata = {"source": source, "target": target}[name]
-    adata.X.data[5] = value
-    with pytest.raises(ValueError, match=message.format(name)):
-        transfer(target, source)
+    ]):
+        with subtests.test(name=name, value=value):
+            adata = {"source": source, "target": target}[name]
+            adata.X.data[5] = value
+            with pytest.raises(ValueError, match=message.format(name)):
+                transfer(target, source)
 
 
 # -- Kinds of expression --------------------------------------------------------------
@@ -681,18 +679,19 @@ def test_fractions_of_a_subset_of_genes_are_no_logarithms(target, source):
         np.testing.assert_allclose(found["probability"], expected["probability"], 1e-3)
 
 
-@pytest.mark.parametrize("kind", ["counts", "log", "tpm"])
-def test_kind_is_what_the_user_says(target, source, kind):
-    for adata in (target, source):
-        adata.X = sparse.csr_matrix(ExpressionNormalizer().fit_transform(adata.X))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        transfer(target, source, estimator=Recorder(), kind=kind)
-    X = Recorder.given[0].toarray()
-    expected = source.X.toarray()
-    if kind != "log":
-        expected = np.log1p(expected * 1e4 / expected.sum(axis=1, keepdims=True))
-    np.testing.assert_allclose(X, expected, rtol=1e-5)
+def test_kind_is_what_the_user_says(subtests, target, source):
+    for kind in ["counts", "log", "tpm"]:
+        with subtests.test(kind=kind):
+            for adata in (target, source):
+                adata.X = sparse.csr_matrix(ExpressionNormalizer().fit_transform(adata.X))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                transfer(target, source, estimator=Recorder(), kind=kind)
+            X = Recorder.given[0].toarray()
+            expected = source.X.toarray()
+            if kind != "log":
+                expected = np.log1p(expected * 1e4 / expected.sum(axis=1, keepdims=True))
+            np.testing.assert_allclose(X, expected, rtol=1e-5)
 
 
 def test_counts_as_logarithms_warn(target, source):

@@ -267,27 +267,32 @@ def test_verbose_shows_a_bar(few, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("kind", LAPLACIANS)
-def test_means_are_not_stretched_without_end(kind):
+def test_means_are_not_stretched_without_end():
     X = np.random.default_rng(0).normal(size=(40, 3))
-    grease = GrEASE(39, laplacian=kind).fit(X)
-    assert np.abs(grease.transform(X + 0.1)).max() < 4 * np.abs(grease.embedding_).max()
+    for kind in LAPLACIANS:
+        grease = GrEASE(39, laplacian=kind).fit(X)
+        assert (
+            np.abs(grease.transform(X + 0.1)).max()
+            < 4 * np.abs(grease.embedding_).max()
+        )
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_equal_samples(way):
-    grease = GrEASE(random_state=0, **way).fit(np.ones((30, 4)))
-    assert np.abs(grease.embedding_).max() < 10
-    np.testing.assert_allclose(grease.embedding_, grease.embedding_[[0] * 30])
+def test_equal_samples(subtests):
+    for way in WAYS:
+        with subtests.test(way=way):
+            grease = GrEASE(random_state=0, **way).fit(np.ones((30, 4)))
+            assert np.abs(grease.embedding_).max() < 10
+            np.testing.assert_allclose(grease.embedding_, grease.embedding_[[0] * 30])
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_few_samples(way):
+def test_few_samples(subtests):
     X = np.array([[0.0, 1.0], [1.0, 0.0], [3.0, 3.0]])
     message = r"n_neighbors \(15\) must be less than .* \(3\): 2 are used"
-    with pytest.warns(UserWarning, match=message):
-        grease = GrEASE(2, random_state=0, **way).fit(X)
-    assert np.isfinite(grease.transform(X)).all()
+    for way in WAYS:
+        with subtests.test(way=way):
+            with pytest.warns(UserWarning, match=message):
+                grease = GrEASE(2, random_state=0, **way).fit(X)
+            assert np.isfinite(grease.transform(X)).all()
 
 
 def test_components_are_warned_of():
@@ -301,9 +306,8 @@ def test_components_are_warned_of():
     assert len(levels) == 4
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
+def test_bad_parameters(few, subtests):
+    for params, message in (
         ({"n_components": 200}, r"n_components \(200\) must be less .* = 200\)"),
         ({"metric": "nearly"}, r"metric \('nearly'\) must be"),
         (
@@ -314,20 +318,19 @@ def test_components_are_warned_of():
         ({"solver": "minibatch", "batch_size": 1}, "batch_size must be at least 2 wi"),
         ({"n_anchors": 0, "device": "cuda:99"}, "device='cuda:99' cannot be used"),
         ({"solver": "guess"}, "'solver' parameter of GrEASE must be"),
-    ],
-)
-def test_bad_parameters(few, params, message):
-    with pytest.raises(ValueError, match=message):
-        GrEASE(**params).fit(few[0])
+    ):
+        with subtests.test(params=params), pytest.raises(ValueError, match=message):
+            GrEASE(**params).fit(few[0])
 
 
-@pytest.mark.parametrize("way", [NETWORK, MINIBATCH])
-def test_a_training_that_diverges(few, way):
-    grease = GrEASE(learning_rate=1e30, random_state=0, **way)
-    with pytest.raises(FloatingPointError, match="Lower learning_rate"):
-        grease.fit(few[0])
-    with pytest.raises(NotFittedError):
-        grease.transform(few[0])
+def test_a_training_that_diverges(few, subtests):
+    for way in (NETWORK, MINIBATCH):
+        with subtests.test(way=way):
+            grease = GrEASE(learning_rate=1e30, random_state=0, **way)
+            with pytest.raises(FloatingPointError, match="Lower learning_rate"):
+                grease.fit(few[0])
+            with pytest.raises(NotFittedError):
+                grease.transform(few[0])
 
 
 def test_only_networks_need_torch(few, monkeypatch):
@@ -378,17 +381,14 @@ def test_distances_as_X(few, kind):
     assert 0 < grassmann_score(fitted.transform(new), some.transform(new)) < 0.3
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
+def test_parameters_that_need_features(few, subtests):
+    for params, message in (
         ({"solver": "minibatch"}, "solver must be 'auto' or 'exact', got 'minibatch'"),
         ({"n_anchors": 0}, "n_anchors must be 'auto' or at least 1, got 0"),
         ({"metric_params": {"p": 1}}, "metric_params must be None"),
-    ],
-)
-def test_parameters_that_need_features(few, params, message):
-    with pytest.raises(ValueError, match=message):
-        GrEASE(metric="precomputed", **params).fit(pairwise_distances(few[0]))
+    ):
+        with subtests.test(params=params), pytest.raises(ValueError, match=message):
+            GrEASE(metric="precomputed", **params).fit(pairwise_distances(few[0]))
 
 
 def test_matrices_that_are_no_distances(few):

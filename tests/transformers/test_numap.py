@@ -35,41 +35,51 @@ from tests._numap import (
 # -------------------------------------------------------------------------- parameters
 
 
-# Parameter: (other settings, its value). The embedding differs from the one with the
-# parameter's default.
-EFFECTS = {
-    "n_neighbors": ({}, 5),
-    "min_dist": ({}, 0.7),
-    "spread": ({}, 2.0),
-    "metric": ({}, "manhattan"),
-    "metric_params": ({"metric": "minkowski"}, {"p": 1}),
-    "n_input_components": ({}, 3),
-    "init": ({}, "pca"),
-    "spectral_weight": ({}, 0.5),
-    "inputs": ({}, "spectral"),
-    "residual": ({}, True),
-    "module": ({}, torch.nn.Linear(6, 2)),
-    "weights": ({}, "identity"),
-    "hidden_layer_sizes": ({}, (16,)),
-    "dropout": ({}, 0.0),
-    "input_noise": ({}, 0.0),
-    "n_anchors": ({}, 0),
-    "n_epochs": ({}, 20),
-    "negative_sample_rate": ({}, 1),
-    "repulsion_strength": ({}, 3.0),
-    "max_epochs": ({}, 6),
-    "fine_tune_epochs": ({"n_anchors": 0}, 2),
-    "batch_size": ({}, 10),
-    "learning_rate": ({}, 0.03),
-    "densmap": ({}, True),
-    "dens_lambda": ({"densmap": True}, 0.1),
-    "dens_frac": ({"densmap": True}, 0.6),
-    "dens_var_shift": ({"densmap": True}, 2.0),
-    "dens_subsample_size": ({"densmap": True}, 20),
-    "target_weight": ({"y": np.arange(120) % 2}, 0.9),
-    "unlabeled_marker": ({"y": np.arange(120) % 3}, 2),
-    "random_state": ({}, 1),
-}
+# Settings, and values of further parameters: the embedding differs from the one with
+# a parameter's default.
+EFFECTS = [
+    (
+        {},
+        {
+            "n_neighbors": 5,
+            "min_dist": 0.7,
+            "spread": 2.0,
+            "metric": "manhattan",
+            "n_input_components": 3,
+            "init": "pca",
+            "spectral_weight": 0.5,
+            "inputs": "spectral",
+            "residual": True,
+            "module": torch.nn.Linear(6, 2),
+            "weights": "identity",
+            "hidden_layer_sizes": (16,),
+            "dropout": 0.0,
+            "input_noise": 0.0,
+            "n_anchors": 0,
+            "n_epochs": 20,
+            "negative_sample_rate": 1,
+            "repulsion_strength": 3.0,
+            "max_epochs": 6,
+            "batch_size": 10,
+            "learning_rate": 0.03,
+            "densmap": True,
+            "random_state": 1,
+        },
+    ),
+    ({"metric": "minkowski"}, {"metric_params": {"p": 1}}),
+    ({"n_anchors": 0}, {"fine_tune_epochs": 2}),
+    (
+        {"densmap": True},
+        {
+            "dens_lambda": 0.1,
+            "dens_frac": 0.6,
+            "dens_var_shift": 2.0,
+            "dens_subsample_size": 20,
+        },
+    ),
+    ({"y": np.arange(120) % 2}, {"target_weight": 0.9}),
+    ({"y": np.arange(120) % 3}, {"unlabeled_marker": 2}),
+]
 
 # Parameters whose effect other tests show.
 SHOWN_ELSEWHERE = {
@@ -86,33 +96,36 @@ SHOWN_ELSEWHERE = {
 
 def test_every_parameter_has_a_test():
     every = {**NUMAP().get_params(), **MLPEncoder().get_params()}
-    assert set(EFFECTS) | SHOWN_ELSEWHERE == set(every)
-    assert not set(EFFECTS) & SHOWN_ELSEWHERE
+    shown = [name for _, values in EFFECTS for name in values]
+    assert sorted([*shown, *SHOWN_ELSEWHERE]) == sorted(every)
 
 
-@pytest.mark.parametrize("parameter", EFFECTS)
-def test_a_parameter_has_an_effect(parameter):
-    others, value = EFFECTS[parameter]
-    before = embed(**others)
+@pytest.mark.parametrize(("settings", "values"), EFFECTS)
+def test_a_parameter_has_an_effect(settings, values, subtests):
+    before = embed(**settings)
     assert before.shape == (120, 2)
-    np.testing.assert_array_equal(before, embed(**others))
-    after = embed(**{**others, parameter: value})
-    assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_array_equal(before, embed(**settings))
+    for name, value in values.items():
+        with subtests.test(name):
+            after = embed(**{**settings, name: value})
+            assert np.abs(after - before).max() > 1e-3
 
 
-@pytest.mark.parametrize("n_components", [1, 2, 3, 8])
-def test_number_of_components(n_components):
-    numap = quick(n_components).fit(X)
-    assert numap.transform(NEW).shape == (80, n_components)
-    assert numap.layout_.shape == (120, n_components)
-    expected = [f"numap{k}" for k in range(n_components)]
-    assert numap.get_feature_names_out().tolist() == expected
+def test_number_of_components(subtests):
+    for n_components in (1, 2, 3, 8):
+        with subtests.test(n_components=n_components):
+            numap = quick(n_components).fit(X)
+            assert numap.transform(NEW).shape == (80, n_components)
+            assert numap.layout_.shape == (120, n_components)
+            expected = [f"numap{k}" for k in range(n_components)]
+            assert numap.get_feature_names_out().tolist() == expected
 
 
-@pytest.mark.parametrize("weights", ["xavier", "identity", "one_hot"])
-def test_starts_of_the_encoder(weights):
-    numap = quick(weights=weights, n_anchors=0)
-    assert separation(numap.fit(X).transform(NEW), NEW_TYPES) > 0.9
+def test_starts_of_the_encoder(subtests):
+    for weights in ("xavier", "identity", "one_hot"):
+        with subtests.test(weights=weights):
+            numap = quick(weights=weights, n_anchors=0)
+            assert separation(numap.fit(X).transform(NEW), NEW_TYPES) > 0.9
 
 
 def test_hidden_layers():
@@ -350,9 +363,9 @@ def test_start_positions():
     assert numap.fit(np.vstack([X, NEW])).embedding_.shape == (200, 2)
 
 
-@pytest.mark.parametrize(
-    ("init", "message"),
-    [
+def test_start_positions_that_are_refused(subtests):
+    numap = quick(warm_start=True).fit(X)
+    for init, message in (
         (np.zeros((120, 3)), r"init must have shape \(120, 2\), .* got \(120, 3\)"),
         (np.zeros((119, 2)), r"init must have shape \(120, 2\), .* got \(119, 2\)"),
         (np.full((120, 2), np.nan), "init must be an array of finite .* got nan"),
@@ -364,17 +377,15 @@ def test_start_positions():
         (GrEASE(n_neighbors=-1), "The 'n_neighbors' parameter of GrEASE must be"),
         (GrEASE(120), r"n_components \(120\) must be less than the number of samples"),
         ("random", "The 'init' parameter of NUMAP must be"),
-    ],
-)
-def test_start_positions_that_are_refused(init, message):
-    with pytest.raises(ValueError, match=message):
-        quick(init=init).fit(X)
-    numap = quick(warm_start=True).fit(X).set_params(init=init)
-    if np.shape(init) == (119, 2):  # positions come from the fit before
-        numap.fit(X)
-        return
-    with pytest.raises(ValueError, match=message):
-        numap.fit(X)
+    ):
+        with subtests.test(message):
+            with pytest.raises(ValueError, match=message):
+                quick(init=init).fit(X)
+            if np.shape(init) == (119, 2):  # positions come from the fit before
+                numap.set_params(init=init).fit(X)
+            else:
+                with pytest.raises(ValueError, match=message):
+                    numap.set_params(init=init).fit(X)
 
 
 def test_spectral_coordinates_of_images():
@@ -424,12 +435,14 @@ def test_metrics():
 # -------------------------------------------------------------------- neighbour graphs
 
 
-@pytest.mark.parametrize("layout", ["csr", "csc", "coo"])
-def test_neighbor_graph(layout):
-    expected = quick(n_neighbors=7).fit(X)
-    graph = kneighbors_graph(X, 7, mode="distance").asformat(layout)
-    found = quick().fit(np.zeros((120, 6)) + X, neighbor_graph=graph)
-    np.testing.assert_allclose(found.graph_.toarray(), expected.graph_.toarray(), 1e-4)
+def test_neighbor_graph():
+    expected = quick(n_neighbors=7).fit(X).graph_.toarray()
+    graph = kneighbors_graph(X, 7, mode="distance")
+    found = quick().fit(X, neighbor_graph=graph)
+    np.testing.assert_allclose(found.graph_.toarray(), expected, 1e-4)
+    for layout in ("csc", "coo"):
+        same = quick().fit(X, neighbor_graph=graph.asformat(layout))
+        np.testing.assert_array_equal(same.embedding_, found.embedding_, layout)
     with_self = kneighbors_graph(X, 8, mode="distance", include_self=True)
     same = quick().fit(X, neighbor_graph=with_self)
     np.testing.assert_array_equal(same.graph_.toarray(), found.graph_.toarray())
@@ -515,21 +528,20 @@ def test_distances_as_X():
     assert given(n_anchors=50).fit(TABLE).n_anchors_ == 50
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
+def test_parameters_with_distances(subtests):
+    plain = given().fit(TABLE).embedding_
+    for options in (
         {"spectral_weight": 0.5},
         {"densmap": True},
         {"init": np.array(X[:, :2])},
         {"init": GrEASE(3, metric="precomputed")},
         {"n_anchors": 40},
         {"n_neighbors": 5},
-    ],
-)
-def test_parameters_with_distances(options):
-    plain, found = (given(**kept).fit(TABLE) for kept in ({}, options))
-    assert np.isfinite(found.embedding_).all()
-    assert np.abs(found.embedding_ - plain.embedding_).max() > 1e-3
+    ):
+        with subtests.test(options=options):
+            found = given(**options).fit(TABLE).embedding_
+            assert np.isfinite(found).all()
+            assert np.abs(found - plain).max() > 1e-3
     supervised = given(target_weight=0.9).fit(TABLE, TYPES)
     assert separation(supervised.embedding_, TYPES) > 0.95
 
@@ -554,9 +566,8 @@ def test_a_row_without_distances():
     np.testing.assert_allclose(placed[1], numap.embedding_[4])
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_parameters_that_need_features(subtests):
+    for options, message in (
         ({"encoder": MLPEncoder(dropout=0.1)}, "encoder must be None, got MLPEncoder"),
         ({"decoder": True}, "decoder must be False, got True"),
         ({"n_anchors": 0}, "n_anchors must be 'auto' or at least 1, got 0"),
@@ -564,11 +575,9 @@ def test_a_row_without_distances():
         ({"init": GrEASE(2)}, "is 'precomputed' and that of init, a GrEASE, is 'eucl"),
         ({"metric_params": {"p": 1}}, "metric_params must be None"),
         ({"warm_start": True}, "warm_start must be False; continue from positions by"),
-    ],
-)
-def test_parameters_that_need_features(options, message):
-    with pytest.raises(ValueError, match=message):
-        given(**options).fit(TABLE)
+    ):
+        with subtests.test(options=options), pytest.raises(ValueError, match=message):
+            given(**options).fit(TABLE)
     init = GrEASE(2, metric="precomputed")
     with pytest.raises(ValueError, match="metric is 'euclidean' and that of init"):
         quick(init=init).fit(X)
@@ -618,8 +627,15 @@ def test_density_beside_an_outlier(uneven):
     assert density_correlation(data, numap.layout_) > 0.3
 
 
-@pytest.mark.parametrize("options", [{}, {"n_anchors": 0}, {"init": "pca"}])
-@pytest.mark.parametrize("as_table", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(
+    ("as_table", "options"),
+    [
+        (np.asarray, {}),
+        (sparse.csr_array, {}),
+        (np.asarray, {"n_anchors": 0}),
+        (sparse.csr_array, {"init": "pca"}),
+    ],
+)
 def test_rows_of_zeros_under_cosine(as_table, options):
     data = np.maximum(X, 0) + 0.01
     data[[3, 7, 50]] = 0

@@ -41,20 +41,23 @@ from tests._numap import (
 )
 
 
-@pytest.fixture(params=SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.fixture(scope="module", params=SETTINGS.values(), ids=SETTINGS.keys())
 def settings(request):
     return {**QUICK, **request.param}
+
+
+@pytest.fixture(scope="module")
+def fitted(settings):
+    """Give a NUMAP that a test only reads."""
+    return make_numap(**settings, decoder=True).fit(X)
 
 
 # --------------------------------------------------------------------- every embedding
 
 
-def test_embedding_is_what_transform_gives(settings):
-    numap = make_numap(**settings).fit(X)
-    assert np.isfinite(numap.embedding_).all()
-    np.testing.assert_array_equal(numap.transform(X), numap.embedding_)
-    again = make_numap(**settings).fit_transform(X)
-    np.testing.assert_array_equal(again, numap.embedding_)
+def test_embedding_is_what_transform_gives(fitted):
+    assert np.isfinite(fitted.embedding_).all()
+    np.testing.assert_array_equal(fitted.transform(X), fitted.embedding_)
 
 
 def test_fit_transform_gives_a_copy():
@@ -64,15 +67,14 @@ def test_fit_transform_gives_a_copy():
     assert numap.embedding_.any()
 
 
-def test_an_answer_does_not_depend_on_the_batch(settings):
-    numap = make_numap(**settings).fit(X)
-    placed = numap.transform(NEW)
+def test_an_answer_does_not_depend_on_the_batch(fitted):
+    placed = fitted.transform(NEW)
     order = np.random.default_rng(0).permutation(80)
-    np.testing.assert_allclose(numap.transform(NEW[order]), placed[order], rtol=1e-12)
+    np.testing.assert_allclose(fitted.transform(NEW[order]), placed[order], rtol=1e-12)
     for row in range(0, 80, 9):
-        alone = numap.transform(NEW[row : row + 1])
+        alone = fitted.transform(NEW[row : row + 1])
         np.testing.assert_allclose(alone, placed[row : row + 1], rtol=1e-12)
-    many = numap.transform(np.tile(NEW, (110, 1)))
+    many = fitted.transform(np.tile(NEW, (110, 1)))
     np.testing.assert_allclose(many, np.tile(placed, (110, 1)), rtol=1e-12)
 
 
@@ -87,24 +89,27 @@ def test_an_answer_far_away_does_not_depend_on_the_batch():
         np.testing.assert_allclose(alone, placed[row : row + 1], rtol=1e-6)
 
 
-def test_the_same_random_state_gives_the_same_bits(settings):
-    expected = embed(**settings)
-    np.testing.assert_array_equal(embed(**settings), expected)
-    np.testing.assert_array_equal(embed(**settings, n_jobs=2), expected)
+def test_the_same_random_state_gives_the_same_bits(settings, fitted):
+    found = embed(**settings, decoder=True, n_jobs=2)
+    np.testing.assert_array_equal(found, fitted.embedding_)
+
+
+def test_a_generator_as_random_state():
     state = np.random.RandomState(3)
-    first, second = (embed(**{**settings, "random_state": state}) for _ in range(2))
-    again = embed(**{**settings, "random_state": np.random.RandomState(3)})
+    first, second = (embed(random_state=state) for _ in range(2))
+    again = embed(random_state=np.random.RandomState(3))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, second)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
-def test_number_of_threads(metric):
+def test_number_of_threads(subtests):
     data, _ = make_clumps(700, 30)
-    numaps = [quick(metric=metric, n_jobs=n_jobs).fit(data) for n_jobs in (1, 2)]
-    np.testing.assert_array_equal(numaps[0].embedding_, numaps[1].embedding_)
     new, _ = make_clumps(1500, 30, seed=1)
-    np.testing.assert_array_equal(numaps[0].transform(new), numaps[1].transform(new))
+    for metric in ("euclidean", "cosine", "manhattan"):
+        with subtests.test(metric=metric):
+            one, two = (quick(metric=metric, n_jobs=n).fit(data) for n in (1, 2))
+            np.testing.assert_array_equal(one.embedding_, two.embedding_)
+            np.testing.assert_array_equal(one.transform(new), two.transform(new))
     with pytest.raises(ValueError, match="n_jobs == 0"):
         quick(n_jobs=0).fit(data)
 
@@ -120,24 +125,8 @@ def test_fits_in_threads_do_not_disturb_each_other():
     assert torch.get_num_threads() == n_threads
 
 
-def test_random_states_outside_stay_as_they_are(settings):
-    before = torch.get_rng_state(), joblib.hash(np.random.mtrand._rand)
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        numap = make_numap(**settings, decoder=True).fit(X, TYPES)
-        numap.inverse_transform(numap.transform(NEW))
-        pickle.loads(pickle.dumps(numap))
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(n_threads)
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert joblib.hash(np.random.mtrand._rand) == before[1]
-
-
-@pytest.mark.parametrize("layout", [(np.float32, "F"), (np.float64, "C")])
-def test_inputs_stay_as_they_are(settings, layout):
-    dtype, order = layout
+@pytest.mark.parametrize(("dtype", "order"), [(np.float32, "F"), (np.float64, "C")])
+def test_inputs_and_random_states_outside_stay_as_they_are(settings, dtype, order):
     data = np.array(X, dtype=dtype, order=order)
     before = data.copy()
     data.setflags(write=False)
@@ -146,9 +135,19 @@ def test_inputs_stay_as_they_are(settings, layout):
     numap = make_numap(**settings, decoder=True)
     encoder = numap.encoder
     parameters = dict(vars(encoder))
-    placed = numap.fit(data, TYPES).transform(data)
-    assert placed.dtype == numap.embedding_.dtype == dtype
-    assert numap.inverse_transform(placed).dtype == dtype
+    states = torch.get_rng_state(), joblib.hash(np.random.mtrand._rand)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        placed = numap.fit(data, TYPES).transform(data)
+        back = numap.inverse_transform(placed)
+        pickle.loads(pickle.dumps(numap))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(n_threads)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert joblib.hash(np.random.mtrand._rand) == states[1]
+    assert placed.dtype == numap.embedding_.dtype == back.dtype == dtype
     np.testing.assert_array_equal(data, before)
     assert numap.encoder is encoder
     assert vars(encoder) == parameters
@@ -189,19 +188,20 @@ def test_views_of_any_strides():
     )
 
 
-@pytest.mark.parametrize("layout", [sparse.csr_matrix, "csc"])
-def test_sparse_equals_dense(layout):
+def test_sparse_equals_dense(subtests):
     data = np.where(np.abs(X) < 0.5, 0, X)
-    table = sparse.csr_array(data)
-    table = table.asformat(layout) if isinstance(layout, str) else layout(table)
     expected = quick(decoder=True).fit(data)
-    found = quick(decoder=True).fit(table)
-    np.testing.assert_array_equal(found.embedding_, expected.embedding_)
-    np.testing.assert_array_equal(found.transform(table), found.embedding_)
-    np.testing.assert_array_equal(found.transform(data), found.embedding_)
-    np.testing.assert_allclose(
-        found.inverse_transform(NEW[:, :2]), expected.inverse_transform(NEW[:, :2])
-    )
+    for layout in (sparse.csr_matrix, sparse.csc_array):
+        with subtests.test(layout=layout):
+            table = layout(data)
+            found = quick(decoder=True).fit(table)
+            np.testing.assert_array_equal(found.embedding_, expected.embedding_)
+            np.testing.assert_array_equal(found.transform(table), found.embedding_)
+            np.testing.assert_array_equal(found.transform(data), found.embedding_)
+            np.testing.assert_allclose(
+                found.inverse_transform(NEW[:, :2]),
+                expected.inverse_transform(NEW[:, :2]),
+            )
 
 
 def test_a_wide_sparse_table():
@@ -235,21 +235,21 @@ def test_tables_with_names():
 # -------------------------------------------------------------------- copies, searches
 
 
-def test_copies(settings):
-    numap = make_numap(**settings, decoder=True).fit(X)
-    positions = NEW[:, : numap.n_components]
-    placed, back = numap.transform(NEW), numap.inverse_transform(positions)
-    history = numap.net_.history[:, "train_loss"]
-    for copied in (pickle.loads(pickle.dumps(numap)), copy.deepcopy(numap), numap):
+def test_copies(fitted):
+    positions = NEW[:, : fitted.n_components]
+    placed, back = fitted.transform(NEW), fitted.inverse_transform(positions)
+    history = fitted.net_.history[:, "train_loss"]
+    for copied in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted), fitted):
         np.testing.assert_array_equal(copied.transform(NEW), placed)
-        np.testing.assert_array_equal(copied.embedding_, numap.embedding_)
+        np.testing.assert_array_equal(copied.embedding_, fitted.embedding_)
         np.testing.assert_array_equal(copied.inverse_transform(positions), back)
         assert copied.net_.history[:, "train_loss"] == history
-    fresh = clone(numap)
-    assert repr(fresh) == repr(numap)
+    fresh = clone(fitted)
+    assert repr(fresh) == repr(fitted)
     with pytest.raises(NotFittedError):
         fresh.transform(NEW)
-    np.testing.assert_array_equal(fresh.fit(X).transform(NEW), placed)
+    np.testing.assert_array_equal(fresh.fit_transform(X), fitted.embedding_)
+    np.testing.assert_array_equal(fresh.transform(NEW), placed)
 
 
 def test_joblib(tmp_path):
@@ -336,14 +336,15 @@ def test_an_encoder_alone():
 # ---------------------------------------------------------------------------- odd data
 
 
-@pytest.mark.parametrize("n_samples", [2, 3, 4])
-@pytest.mark.parametrize("n_components", [1, 2, 3])
-def test_very_few_samples(n_samples, n_components):
+def test_very_few_samples(subtests):
     options = {"decoder": True, "densmap": True, "fine_tune_epochs": 1}
-    numap = quick(n_components, n_neighbors=1, **options).fit(X[:n_samples])
-    assert numap.embedding_.shape == (n_samples, n_components)
-    assert np.isfinite(numap.embedding_).all()
-    assert np.isfinite(numap.transform(NEW)).all()
+    for n_samples in (2, 3, 4):
+        for n_components in (1, 2, 3):
+            with subtests.test(n_samples=n_samples, n_components=n_components):
+                numap = quick(n_components, n_neighbors=1, **options).fit(X[:n_samples])
+                assert numap.embedding_.shape == (n_samples, n_components)
+                assert np.isfinite(numap.embedding_).all()
+                assert np.isfinite(numap.transform(NEW)).all()
 
 
 def test_fewer_samples_than_neighbors():
@@ -416,9 +417,8 @@ def with_value(value):
     return data
 
 
-@pytest.mark.parametrize(
-    ("data", "y", "message"),
-    [
+def test_data_that_are_refused(subtests):
+    for data, y, message in (
         (with_value(np.nan), None, "Input X contains NaN"),
         (with_value(np.inf), None, "Input X contains infinity"),
         (X[:1], None, r"Found array with 1 sample\(s\) .* a minimum of 2"),
@@ -433,16 +433,13 @@ def with_value(value):
         ),
         (X, X[:, :2], r"y should be a 1d array"),
         (X * 1e30, None, "X holds values too large for NUMAP"),
-    ],
-)
-def test_data_that_are_refused(data, y, message):
-    with pytest.raises(ValueError, match=message):
-        quick().fit(data, y)
+    ):
+        with subtests.test(message), pytest.raises(ValueError, match=message):
+            quick().fit(data, y)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
+def test_parameters_that_are_refused(subtests):
+    for parameters, message in (
         ({"metric": "miles"}, r"metric \('miles'\) must be a function or, for a dense"),
         ({"metric": "seuclidean"}, "needs metric_params: V, the variances"),
         ({"inputs": "spectral"}, "inputs='spectral' needs spectral coordinates, but"),
@@ -459,16 +456,16 @@ def test_data_that_are_refused(data, y, message):
         ({"hidden_layer_sizes": (8.5,)}, r"must be positive integers, got \(8.5,\)"),
         ({"device": "cuda:97"}, "device='cuda:97' cannot be used here"),
         ({"dropout": 1.0}, "The 'dropout' parameter of MLPEncoder must be a float"),
-    ],
-)
-def test_parameters_that_are_refused(parameters, message):
-    with pytest.raises(ValueError, match=message):
-        quick(**{"init": "pca", **parameters}).fit(X)
+    ):
+        with (
+            subtests.test(parameters=parameters),
+            pytest.raises(ValueError, match=message),
+        ):
+            quick(**{"init": "pca", **parameters}).fit(X)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
+def test_parameters_that_contradict_each_other(subtests):
+    for parameters, message in (
         (
             {"module": torch.nn.Linear(6, 2), "inputs": "both"},
             "inputs='both' is a parameter of the perceptron, but module is a network",
@@ -512,11 +509,12 @@ def test_parameters_that_are_refused(parameters, message):
             {"residual": True, "n_components": 3, "init": GrEASE(2)},
             "residual=True needs at least 3 spectral coordinates, but init gives 2 f",
         ),
-    ],
-)
-def test_parameters_that_contradict_each_other(parameters, message):
-    with pytest.raises(ValueError, match=message):
-        quick(**parameters).fit(X)
+    ):
+        with (
+            subtests.test(parameters=parameters),
+            pytest.raises(ValueError, match=message),
+        ):
+            quick(**parameters).fit(X)
 
 
 def test_device():

@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+import copy
 import pickle
 
 import numpy as np
@@ -64,9 +65,8 @@ def test_images_need_an_encoder():
         quick().fit(np.zeros((20, 8, 8)))
 
 
-@pytest.mark.parametrize(
-    ("encoder", "error", "message"),
-    [
+def test_encoders_that_are_refused(subtests):
+    for encoder, error, message in (
         ("Linear", TypeError, r"encoder must be an MLPEncoder, such as"),
         (torch.nn.Linear, TypeError, r"encoder must be an MLPEncoder, such as"),
         (
@@ -80,11 +80,9 @@ def test_images_need_an_encoder():
             ValueError,
             r"encoder cannot take a batch of shape \(2, 6\)",
         ),
-    ],
-)
-def test_encoders_that_are_refused(encoder, error, message):
-    with pytest.raises(error, match=message):
-        quick(module=encoder).fit(X)
+    ):
+        with subtests.test(encoder=encoder), pytest.raises(error, match=message):
+            quick(module=encoder).fit(X)
 
 
 def test_a_module_is_an_encoder():
@@ -98,9 +96,15 @@ def test_a_module_is_an_encoder():
 # ---------------------------------------------------------------------------- decoders
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@pytest.mark.parametrize("n_input_components", [None, 4])
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize(
+    ("own", "n_input_components", "metric"),
+    [
+        (False, None, "euclidean"),
+        (False, 4, "cosine"),
+        (True, None, "cosine"),
+        (True, 4, "euclidean"),
+    ],
+)
 def test_inverse_transform(own, n_input_components, metric):
     decoder = True
     if own:
@@ -207,9 +211,10 @@ def test_warm_start_heeds_dropout():
     assert fits[0] < fits[1]
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
+def test_warm_start_with_other_parameters(subtests):
+    fitted = quick(warm_start=True).fit(X)
+    placed = fitted.transform(NEW)
+    for changed, message in (
         ({"n_components": 3}, "n_components is 3, but was 2 in the fit before, and wi"),
         (
             {"encoder__hidden_layer_sizes": (5,)},
@@ -222,15 +227,13 @@ def test_warm_start_heeds_dropout():
             {"encoder": torch.nn.Linear(6, 2)},
             "'one of your own', but was 'a perceptron'",
         ),
-    ],
-)
-def test_warm_start_with_other_parameters(changed, message):
-    numap = quick(warm_start=True).fit(X)
-    placed = numap.transform(NEW)
-    with pytest.raises(ValueError, match=message):
-        numap.set_params(**changed).fit(X)
-    np.testing.assert_array_equal(numap.transform(NEW), placed)
-    numap.set_params(warm_start=False).fit(X)
+    ):
+        with subtests.test(changed=changed):
+            numap = copy.deepcopy(fitted)
+            with pytest.raises(ValueError, match=message):
+                numap.set_params(**changed).fit(X)
+            np.testing.assert_array_equal(numap.transform(NEW), placed)
+            numap.set_params(warm_start=False).fit(X)
 
 
 def test_warm_start_with_other_features():
@@ -269,15 +272,15 @@ def test_early_stopping():
     assert numap.transform(NEW).shape == (80, 2)
 
 
-@pytest.mark.parametrize("verbose", [False, 0, True, 1])
-def test_progress_bars(verbose, capsys):
+def test_progress_bars(capsys):
     options = {"decoder": True, "densmap": True, "fine_tune_epochs": 2}
-    quick(verbose=verbose, **options).fit(X)
-    out, err = capsys.readouterr()
-    assert out == ""
-    for name in ("layout", "density", "encoder", "fine-tuning", "decoder"):
-        assert (name in err) == bool(verbose)
-    assert bool(err) == bool(verbose)
+    for verbose in (False, 0, True, 1):
+        quick(verbose=verbose, **options).fit(X)
+        out, err = capsys.readouterr()
+        assert out == ""
+        for name in ("layout", "density", "encoder", "fine-tuning", "decoder"):
+            assert (name in err) == bool(verbose)
+        assert bool(err) == bool(verbose)
 
 
 @pytest.mark.parametrize(

@@ -41,17 +41,22 @@ def test_neighbors_of_a_table_of_distances(at_once, monkeypatch):
     assert nearest_given(TABLE, 100, between_fitted=True)[0].shape == (60, 59)
 
 
-@pytest.mark.parametrize("include_self", [False, True])
-@pytest.mark.parametrize("layout", [sparse.csr_matrix, sparse.csc_array, "coo", "lil"])
-def test_neighbors_of_a_graph(layout, include_self):
-    graph = kneighbors_graph(X, 6, mode="distance", include_self=include_self)
-    graph = graph.asformat(layout) if isinstance(layout, str) else layout(graph)
-    indices, distances = nearest_given(graph, 15, between_fitted=True)
-    expected = nearest_neighbors(X, 5 if include_self else 6, random_state=0)
-    np.testing.assert_array_equal(indices, expected[0])
-    np.testing.assert_allclose(distances, expected[1], rtol=1e-6)
-    fewer = nearest_given(graph, 3, between_fitted=True)
-    np.testing.assert_array_equal(fewer[0], expected[0][:, :3])
+def test_neighbors_of_a_graph(subtests):
+    for layout in ("csr", "csc", "coo", "lil"):
+        for include_self in (False, True):
+            with subtests.test(layout=layout, include_self=include_self):
+                graph = kneighbors_graph(
+                    X, 6, mode="distance", include_self=include_self
+                )
+                graph = graph.asformat(layout)
+                indices, distances = nearest_given(graph, 15, between_fitted=True)
+                expected = nearest_neighbors(
+                    X, 5 if include_self else 6, random_state=0
+                )
+                np.testing.assert_array_equal(indices, expected[0])
+                np.testing.assert_allclose(distances, expected[1], rtol=1e-6)
+                fewer = nearest_given(graph, 3, between_fitted=True)
+                np.testing.assert_array_equal(fewer[0], expected[0][:, :3])
 
 
 def test_rows_of_a_graph_keep_the_neighbors_they_have():
@@ -73,9 +78,8 @@ def spoilt(value):
     return table
 
 
-@pytest.mark.parametrize(
-    ("distances", "message"),
-    [
+def test_matrices_that_are_no_distances(subtests):
+    for distances, message in (
         (TABLE[:, :50], r"must be a square matrix .* got shape \(60, 50\)"),
         (spoilt(-1.0), "must hold distances: finite, .* got -1; turn similarities"),
         (spoilt(np.nan), "must hold distances: finite, .* got nan"),
@@ -83,11 +87,9 @@ def spoilt(value):
         (np.ones((4, 4)), "0 on the diagonal, got 1; turn similarities, such as NBL"),
         (sparse.eye_array(4).tocsr() * 2, "0 on the diagonal, got 2"),
         (kneighbors_graph(X, 4), "stored in X are 1, .* compute them with mode='dis"),
-    ],
-)
-def test_matrices_that_are_no_distances(distances, message):
-    with pytest.raises(ValueError, match=message):
-        check_distances(distances, "X", between_fitted=True)
+    ):
+        with subtests.test(message), pytest.raises(ValueError, match=message):
+            check_distances(distances, "X", between_fitted=True)
 
 
 def test_distances_of_new_samples():

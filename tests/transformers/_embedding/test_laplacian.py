@@ -91,72 +91,76 @@ def test_copies():
     np.testing.assert_allclose(graph[0, 3], np.exp(-3.0) / 2 + np.exp(-0.0) / 2)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_laplacian(kind):
+def test_laplacian(subtests):
     graph = neighbor_graph(40)
-    found = laplacian(graph, kind)
-    np.testing.assert_allclose(
-        found.toarray(), plain_laplacian(graph.toarray(), kind), atol=1e-12
-    )
+    for kind in KINDS:
+        with subtests.test(kind=kind):
+            found = laplacian(graph, kind)
+            np.testing.assert_allclose(
+                found.toarray(), plain_laplacian(graph.toarray(), kind), atol=1e-12
+            )
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_node_without_an_edge_has_a_row_of_zeros(kind):
+def test_a_node_without_an_edge_has_a_row_of_zeros():
     graph = sparse.block_diag([chain(4), sparse.csr_array((1, 1))], format="csr")
-    assert not laplacian(graph, kind).toarray()[4].any()
+    for kind in KINDS:
+        assert not laplacian(graph, kind).toarray()[4].any()
 
 
 @pytest.mark.parametrize("n_samples", [30, 2 * N_DENSE])
-@pytest.mark.parametrize("kind", KINDS)
-def test_eigenvectors(kind, n_samples):
+def test_eigenvectors(n_samples, subtests):
     graph = neighbor_graph(n_samples)
-    values, vectors = leading_eigenvectors(graph, 4, kind=kind, random_state=0)
-    dense = graph.toarray()
-    degrees = dense.sum(axis=1)
-    mass = np.diag(degrees) if kind == "rw" else np.eye(n_samples)
-    if kind == "rw":
-        dense = degrees[:, np.newaxis] * plain_laplacian(dense, kind)
-    else:
-        dense = plain_laplacian(dense, kind)
-    expected, true = linalg.eigh(dense, mass, subset_by_index=[1, 4])
-    np.testing.assert_allclose(values, expected, atol=1e-9)
-    # As columns of the pencil (D L, D) they are orthogonal with respect to D.
-    cosines = true.T @ mass @ vectors / np.sqrt(mass.sum())
-    np.testing.assert_allclose(np.abs(cosines), np.eye(4), atol=1e-5)
-    np.testing.assert_allclose(
-        np.average(vectors**2, axis=0, weights=mass.sum(axis=1)), 1
-    )
-    assert (vectors.max(axis=0) == np.abs(vectors).max(axis=0)).all()
+    for kind in KINDS:
+        with subtests.test(kind=kind):
+            values, vectors = leading_eigenvectors(graph, 4, kind=kind, random_state=0)
+            dense = graph.toarray()
+            degrees = dense.sum(axis=1)
+            mass = np.diag(degrees) if kind == "rw" else np.eye(n_samples)
+            if kind == "rw":
+                dense = degrees[:, np.newaxis] * plain_laplacian(dense, kind)
+            else:
+                dense = plain_laplacian(dense, kind)
+            expected, true = linalg.eigh(dense, mass, subset_by_index=[1, 4])
+            np.testing.assert_allclose(values, expected, atol=1e-9)
+            # As columns of the pencil (D L, D) they are orthogonal with respect to D.
+            cosines = true.T @ mass @ vectors / np.sqrt(mass.sum())
+            np.testing.assert_allclose(np.abs(cosines), np.eye(4), atol=1e-5)
+            np.testing.assert_allclose(
+                np.average(vectors**2, axis=0, weights=mass.sum(axis=1)), 1
+            )
+            assert (vectors.max(axis=0) == np.abs(vectors).max(axis=0)).all()
 
 
 @pytest.mark.parametrize("n_samples", [30, N_DENSE])
-@pytest.mark.parametrize("kind", KINDS)
-def test_components_come_first_the_largest_ahead(kind, n_samples):
+def test_components_come_first_the_largest_ahead(n_samples, subtests):
     sizes = n_samples, 2 * n_samples, n_samples // 2
     parts = [neighbor_graph(n, seed=n) for n in sizes]
     graph = sparse.block_diag([*parts, sparse.csr_array((1, 1))], format="csr")
-    values, vectors = leading_eigenvectors(graph, 6, kind=kind, random_state=0)
-    assert values[:3].tolist() == [0, 0, 0]
-    assert values[3] > 1e-4
-    residual = laplacian(graph, kind) @ vectors - vectors * values
-    np.testing.assert_allclose(residual, 0, atol=1e-7)
-    ends = np.cumsum([0, *sizes, 1])
-    inside = vectors.copy()
-    if kind == "symmetric":
-        degrees = graph.sum(axis=1)
-        inside /= np.sqrt(np.where(degrees > 0, degrees, 1))[:, np.newaxis]
-    levels = np.array([inside[a:b, :3].mean(axis=0) for a, b in pairwise(ends)])
-    steps = np.repeat(levels, [*sizes, 1], axis=0)
-    np.testing.assert_allclose(inside[:, :3], steps, atol=1e-9)
-    first, second, third = levels.T
-    others = [0, 2, 3]
-    np.testing.assert_allclose(first[others], first[0])  # the largest, apart from all
-    assert first[1] * first[0] < 0
-    np.testing.assert_allclose(second[1], 0, atol=1e-9)
-    np.testing.assert_allclose(second[2], second[3])
-    np.testing.assert_allclose(third[:2], 0, atol=1e-9)
-    few = leading_eigenvectors(graph, 2, kind=kind, random_state=0)[1]
-    np.testing.assert_allclose(few, vectors[:, :2], atol=1e-9)
+    for kind in KINDS:
+        with subtests.test(kind=kind):
+            values, vectors = leading_eigenvectors(graph, 6, kind=kind, random_state=0)
+            assert values[:3].tolist() == [0, 0, 0]
+            assert values[3] > 1e-4
+            residual = laplacian(graph, kind) @ vectors - vectors * values
+            np.testing.assert_allclose(residual, 0, atol=1e-7)
+            ends = np.cumsum([0, *sizes, 1])
+            inside = vectors.copy()
+            if kind == "symmetric":
+                degrees = graph.sum(axis=1)
+                inside /= np.sqrt(np.where(degrees > 0, degrees, 1))[:, np.newaxis]
+            levels = np.array([inside[a:b, :3].mean(axis=0) for a, b in pairwise(ends)])
+            steps = np.repeat(levels, [*sizes, 1], axis=0)
+            np.testing.assert_allclose(inside[:, :3], steps, atol=1e-9)
+            first, second, third = levels.T
+            others = [0, 2, 3]
+            # The largest, apart from all.
+            np.testing.assert_allclose(first[others], first[0])
+            assert first[1] * first[0] < 0
+            np.testing.assert_allclose(second[1], 0, atol=1e-9)
+            np.testing.assert_allclose(second[2], second[3])
+            np.testing.assert_allclose(third[:2], 0, atol=1e-9)
+            few = leading_eigenvectors(graph, 2, kind=kind, random_state=0)[1]
+            np.testing.assert_allclose(few, vectors[:, :2], atol=1e-9)
 
 
 def test_no_edge_at_all():
@@ -208,21 +212,23 @@ def test_signs():
     assert signs(np.array([[1.0, -3.0, 0.0], [-2.0, 2.0, 0.0]])).tolist() == [-1, -1, 1]
 
 
-@pytest.mark.parametrize("kind", ["rw", "unnormalized"])
-def test_rotation_finds_the_eigenvectors_in_their_span(kind):
+def test_rotation_finds_the_eigenvectors_in_their_span(subtests):
+    mixture = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, -3.0], [1.0, 1.0, 1.0]])
     graph = neighbor_graph(300)
-    masses = positive_degrees(graph) if kind == "rw" else np.ones(300)
-    values, vectors = leading_eigenvectors(graph, 3, kind=kind, random_state=0)
-    mixed = vectors @ np.array([[1.0, 2.0, 0.0], [0.0, 1.0, -3.0], [1.0, 1.0, 1.0]]) + 5
-    found, centre, rotation = rotation_to_eigenvectors(graph, mixed, masses)
-    np.testing.assert_allclose(found, values, atol=1e-9)
-    np.testing.assert_allclose((mixed - centre) @ rotation, vectors, atol=1e-6)
+    for kind in ("rw", "unnormalized"):
+        with subtests.test(kind=kind):
+            masses = positive_degrees(graph) if kind == "rw" else np.ones(300)
+            values, vectors = leading_eigenvectors(graph, 3, kind=kind, random_state=0)
+            mixed = vectors @ mixture + 5
+            found, centre, rotation = rotation_to_eigenvectors(graph, mixed, masses)
+            np.testing.assert_allclose(found, values, atol=1e-9)
+            np.testing.assert_allclose((mixed - centre) @ rotation, vectors, atol=1e-6)
 
 
-@pytest.mark.parametrize("column", [np.zeros(30), np.ones(30), np.arange(30)])
-def test_rotation_of_dependent_functions_is_moderate(column):
-    functions = np.stack([column, column + 1e-15], axis=1).astype(float)
-    parts = rotation_to_eigenvectors(neighbor_graph(30), functions, np.ones(30))
-    assert np.isfinite(parts[0]).all()
-    rotated = (functions - parts[1]) @ parts[2]
-    assert np.abs(rotated).max() < 10
+def test_rotation_of_dependent_functions_is_moderate():
+    for column in (np.zeros(30), np.ones(30), np.arange(30)):
+        functions = np.stack([column, column + 1e-15], axis=1).astype(float)
+        parts = rotation_to_eigenvectors(neighbor_graph(30), functions, np.ones(30))
+        assert np.isfinite(parts[0]).all()
+        rotated = (functions - parts[1]) @ parts[2]
+        assert np.abs(rotated).max() < 10

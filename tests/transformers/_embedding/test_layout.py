@@ -50,16 +50,18 @@ def pairwise(X):
     return np.linalg.norm(X[:, np.newaxis] - X, axis=2)
 
 
-@pytest.mark.parametrize("n_components", [1, 2, 4])
-def test_start(n_components):
+def test_start(subtests):
     coordinates = clumps()
-    rng = np.random.RandomState(0)
-    positions = start_from(coordinates, n_components, rng)
-    kept = coordinates[:, :n_components] - coordinates[:, :n_components].mean(axis=0)
-    expected = kept * START_RANGE / np.abs(kept).max()
-    assert positions.shape == (90, n_components)
-    np.testing.assert_allclose(positions, expected, atol=6 * START_NOISE)
-    assert (positions != expected).all()
+    for n_components in (1, 2, 4):
+        with subtests.test(n_components=n_components):
+            rng = np.random.RandomState(0)
+            positions = start_from(coordinates, n_components, rng)
+            kept = coordinates[:, :n_components]
+            kept = kept - kept.mean(axis=0)
+            expected = kept * START_RANGE / np.abs(kept).max()
+            assert positions.shape == (90, n_components)
+            np.testing.assert_allclose(positions, expected, atol=6 * START_NOISE)
+            assert (positions != expected).all()
 
 
 def test_start_with_too_few_coordinates():
@@ -117,26 +119,27 @@ def test_number_of_epochs(prepared, monkeypatch, capsys):
     assert "500/500" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("n_coordinates", [1, 2, 5])
-def test_mixture(n_coordinates):
+def test_mixture(subtests):
     rng = np.random.default_rng(0)
     positions = rng.normal(size=(40, 2)) * 3 + [7, -1]
-    coordinates = rng.normal(size=(40, n_coordinates)) * 100
-    assert mix(positions, coordinates, 0.0) is positions
-    alone = mix(positions, coordinates, 1.0)
-    centre = positions.mean(axis=0)
-    np.testing.assert_allclose(alone.mean(axis=0), centre)
-    # Rotation and scaling: distances are proportional, the norm is the layout's.
-    leading = coordinates[:, :2]
-    np.testing.assert_allclose(
-        pairwise(alone) / np.linalg.norm(alone - centre),
-        pairwise(leading) / np.linalg.norm(leading - leading.mean(axis=0)),
-    )
-    np.testing.assert_allclose(
-        np.linalg.norm(alone - centre), np.linalg.norm(positions - centre)
-    )
-    half = mix(positions, coordinates, 0.5)
-    np.testing.assert_allclose(half, (positions + alone) / 2)
+    for n_coordinates in (1, 2, 5):
+        with subtests.test(n_coordinates=n_coordinates):
+            coordinates = rng.normal(size=(40, n_coordinates)) * 100
+            assert mix(positions, coordinates, 0.0) is positions
+            alone = mix(positions, coordinates, 1.0)
+            centre = positions.mean(axis=0)
+            np.testing.assert_allclose(alone.mean(axis=0), centre)
+            # Rotation and scaling: distances are proportional, the norm is kept.
+            leading = coordinates[:, :2]
+            np.testing.assert_allclose(
+                pairwise(alone) / np.linalg.norm(alone - centre),
+                pairwise(leading) / np.linalg.norm(leading - leading.mean(axis=0)),
+            )
+            np.testing.assert_allclose(
+                np.linalg.norm(alone - centre), np.linalg.norm(positions - centre)
+            )
+            half = mix(positions, coordinates, 0.5)
+            np.testing.assert_allclose(half, (positions + alone) / 2)
 
 
 def test_a_mixture_with_the_rotated_layout_is_the_layout():
@@ -178,13 +181,13 @@ def lay_out_quickly(prepared, **options):
     return lay_out(prepared[1], prepared[4], forces, **settings | options)
 
 
-@pytest.mark.parametrize("verbose", [False, True])
-def test_layout_and_its_bar(prepared, verbose, capsys):
-    positions = lay_out_quickly(prepared, verbose=verbose)
-    assert positions.dtype == np.float64
-    assert positions.shape == (90, 2)
-    err = capsys.readouterr().err
-    assert ("layout" in err and "50/50" in err) == verbose
+def test_layout_and_its_bar(prepared, capsys):
+    for verbose in (False, True):
+        positions = lay_out_quickly(prepared, verbose=verbose)
+        assert positions.dtype == np.float64
+        assert positions.shape == (90, 2)
+        err = capsys.readouterr().err
+        assert ("layout" in err and "50/50" in err) == verbose
     np.testing.assert_array_equal(positions, lay_out_quickly(prepared, n_jobs=2))
 
 
@@ -234,9 +237,10 @@ def test_radii_come_to_match(prepared):
     assert density_match(prepared, moved) > density_match(prepared, alone) + 0.2
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
+def test_options_of_matching(prepared, subtests):
+    few = {"n_epochs": 10}
+    moved = match(prepared, prepared[4], **few)
+    for option in (
         {"n_epochs": 5},
         {"negative_sample_rate": 1},
         {"repulsion_strength": 3.0},
@@ -244,14 +248,10 @@ def test_radii_come_to_match(prepared):
         {"variance_shift": 5.0},
         {"subsample_size": 10},
         {"seed": 1},
-    ],
-    ids=lambda option: next(iter(option)),
-)
-def test_options_of_matching(prepared, option):
-    positions = prepared[4]
-    few = {"n_epochs": 10}
-    moved = match(prepared, positions, **few)
-    assert not np.allclose(moved, match(prepared, positions, **few | option))
+    ):
+        with subtests.test(option=option):
+            found = match(prepared, prepared[4], **few | option)
+            assert not np.allclose(moved, found)
 
 
 def test_bar_of_matching(prepared, capsys):

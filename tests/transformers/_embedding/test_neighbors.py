@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from sklearn.neighbors import VALID_METRICS_SPARSE, NearestNeighbors
 
 from celltyping.transformers._embedding import neighbors
 from celltyping.transformers._embedding.neighbors import nearest_neighbors
@@ -57,15 +58,18 @@ def check(X, indices, distances, metric="euclidean", **params):
     np.testing.assert_allclose(distances, own, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "cityblock", "chebyshev"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_exact_neighbors(metric, dtype):
-    X = draw_table().astype(dtype)
-    X.flags.writeable = False
-    indices, distances = nearest_neighbors(X, 7, metric=metric, random_state=0)
-    check(X, indices, distances, metric)
-    expected = sorted_distances(X, 7, metric)
-    np.testing.assert_allclose(distances, expected, atol=1e-4)
+def test_exact_neighbors(subtests):
+    for metric in ("euclidean", "cosine", "cityblock", "chebyshev"):
+        for dtype in (np.float32, np.float64):
+            with subtests.test(metric=metric, dtype=dtype):
+                X = draw_table().astype(dtype)
+                X.flags.writeable = False
+                indices, distances = nearest_neighbors(
+                    X, 7, metric=metric, random_state=0
+                )
+                check(X, indices, distances, metric)
+                expected = sorted_distances(X, 7, metric)
+                np.testing.assert_allclose(distances, expected, atol=1e-4)
 
 
 @given(
@@ -82,19 +86,19 @@ def test_a_row_is_not_its_own_neighbor_among_duplicates(seed, n_samples, n_neigh
     np.testing.assert_allclose(distances, sorted_distances(X, n_neighbors), atol=1e-6)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_sparse_tables(metric, dtype):
-    X = np.maximum(draw_table(n_features=6), 0).astype(dtype) + np.eye(
-        60, 6, dtype=dtype
-    )
+def test_sparse_tables(subtests):
+    X = np.maximum(draw_table(n_features=6), 0) + np.eye(60, 6)
     X[:, 0] += 0.5
-    dense = nearest_neighbors(X, 5, metric=metric, random_state=0)
-    indices, distances = nearest_neighbors(
-        sparse.csr_array(X), 5, metric=metric, random_state=0
-    )
-    np.testing.assert_array_equal(indices, dense[0])
-    np.testing.assert_allclose(distances, dense[1], atol=1e-5)
+    for dtype in (np.float32, np.float64):
+        for metric in ("euclidean", "cosine", "manhattan"):
+            with subtests.test(dtype=dtype, metric=metric):
+                options = {"metric": metric, "random_state": 0}
+                dense = nearest_neighbors(X.astype(dtype), 5, **options)
+                indices, distances = nearest_neighbors(
+                    sparse.csr_array(X, dtype=dtype), 5, **options
+                )
+                np.testing.assert_array_equal(indices, dense[0])
+                np.testing.assert_allclose(distances, dense[1], atol=1e-5)
 
 
 def test_parameters_of_the_metric():
@@ -131,62 +135,88 @@ def test_threads_do_not_change_a_bit():
 # ------------------------------------------------------------------- approximate search
 
 
-@pytest.mark.parametrize("as_table", [np.asarray, sparse.csr_array])
-def test_approximate_neighbors(as_table, approximate):
+@pytest.mark.xdist_group("umap")
+def test_approximate_neighbors(approximate):
     X = draw_table(400, 5).astype(np.float32)
     X[:50] = X[0]  # more duplicates than neighbours
-    indices, distances = nearest_neighbors(as_table(X), 8, random_state=0)
+    indices, distances = nearest_neighbors(X, 8, random_state=0)
     check(X, indices, distances)
     right = distances < sorted_distances(X, 8)[:, -1:] + 1e-3
     assert right.mean() > 0.95
-    again = nearest_neighbors(as_table(X), 8, random_state=0, n_jobs=2)
+    again = nearest_neighbors(X, 8, random_state=0, n_jobs=2)
     np.testing.assert_array_equal(again[0], indices)
     np.testing.assert_array_equal(again[1], distances)
 
 
+def test_approximate_neighbors_of_a_sparse_table(approximate, monkeypatch, subtests):
+    """Replace pynndescent by an exact search: its sparse form compiles for a minute."""
+    import pynndescent
+    from pynndescent.sparse import sparse_named_distances
+
+    class Exact:
+        def __init__(self, X, *, metric, n_neighbors, **options):
+            assert isinstance(X, sparse.csr_array)
+            assert metric in sparse_named_distances
+            searched.append(metric)
+            finder = NearestNeighbors(n_neighbors=n_neighbors, metric=metric).fit(X)
+            self.neighbor_graph = finder.kneighbors(X)[::-1]
+
+    monkeypatch.setattr(pynndescent, "NNDescent", Exact)
+    X = np.maximum(draw_table(), 0) + 0.1 * np.eye(60, 4)
+    for metric in set(VALID_METRICS_SPARSE["brute"]) - {"precomputed"}:
+        with subtests.test(metric=metric):
+            searched = []
+            table = sparse.csr_array(X)
+            found = nearest_neighbors(table, 5, metric=metric, random_state=0)
+            assert len(searched) == 1
+            check(X, *found, {"l1": "cityblock"}.get(metric, metric))
+
+
 def test_rows_with_too_few_neighbors_are_searched_exactly(approximate, monkeypatch):
     X = draw_table()
-    search = neighbors._search_approximately
+    table = cdist(X, X)
+    np.fill_diagonal(table, np.inf)
 
-    def search_with_gaps(*args):
-        indices, distances = search(*args)
+    def search_with_gaps(X, n_neighbors, *args):
+        indices = np.argsort(table, axis=1)[:, :n_neighbors]
+        distances = np.take_along_axis(table, indices, axis=1)
         indices[[3, 40], 2:], distances[[3, 40], 2:] = -1, np.inf
         return indices, distances
 
     monkeypatch.setattr(neighbors, "_search_approximately", search_with_gaps)
     indices, distances = nearest_neighbors(X, 5, random_state=0)
     check(X, indices, distances)
-    expected = sorted_distances(X, 5)
-    np.testing.assert_allclose(distances[[3, 40]], expected[[3, 40]], rtol=1e-5)
+    np.testing.assert_allclose(distances, sorted_distances(X, 5), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("metric", "params"),
-    [
+def test_metrics_that_pynndescent_lacks(exact_only, subtests):
+    pytest.importorskip("pynndescent", reason="the extra nn is not installed")
+    X = draw_table()
+    for metric, params in (
         ("nan_euclidean", None),
         ("seuclidean", {"V": np.ones(4)}),
         ("minkowski", {"p": 2, "w": np.ones(4)}),
-    ],
-)
-def test_metrics_that_pynndescent_lacks(metric, params, exact_only):
-    pytest.importorskip("pynndescent", reason="the extra nn is not installed")
-    X = draw_table()
-    _, distances = nearest_neighbors(
-        X, 5, metric=metric, metric_params=params, random_state=0
-    )
-    np.testing.assert_allclose(distances, sorted_distances(X, 5), atol=1e-4)
+    ):
+        with subtests.test(metric=metric):
+            _, distances = nearest_neighbors(
+                X, 5, metric=metric, metric_params=params, random_state=0
+            )
+            np.testing.assert_allclose(distances, sorted_distances(X, 5), atol=1e-4)
 
 
 # ------------------------------------------------------------------------------- errors
 
 
-@pytest.mark.parametrize("as_table", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("metric", ["euclid", "nearly"])
-def test_unknown_metric(as_table, metric):
-    with pytest.raises(
-        ValueError, match=rf"metric \('{metric}'\) .*cosine, .*euclidean"
-    ):
-        nearest_neighbors(as_table(draw_table()), 3, metric=metric, random_state=0)
+def test_unknown_metric(subtests):
+    for metric in ("euclid", "nearly"):
+        message = rf"metric \('{metric}'\) .*cosine, .*euclidean"
+        for as_table in (np.asarray, sparse.csr_array):
+            X = as_table(draw_table())
+            with (
+                subtests.test(as_table=as_table, metric=metric),
+                pytest.raises(ValueError, match=message),
+            ):
+                nearest_neighbors(X, 3, metric=metric, random_state=0)
 
 
 def test_metric_for_dense_tables_alone():
@@ -195,12 +225,12 @@ def test_metric_for_dense_tables_alone():
         nearest_neighbors(X, 3, metric="chebyshev", random_state=0)
 
 
-@pytest.mark.parametrize("metric", ["mahalanobis", "seuclidean"])
-def test_metric_without_its_parameter(metric):
-    with pytest.raises(
-        ValueError, match=rf"metric \('{metric}'\) needs metric_params: V"
-    ):
-        nearest_neighbors(draw_table(), 3, metric=metric, random_state=0)
+def test_metric_without_its_parameter():
+    for metric in ("mahalanobis", "seuclidean"):
+        with pytest.raises(
+            ValueError, match=rf"metric \('{metric}'\) needs metric_params: V"
+        ):
+            nearest_neighbors(draw_table(), 3, metric=metric, random_state=0)
 
 
 def test_a_function_for_a_large_table_has_to_be_compiled(exact_only):

@@ -42,33 +42,40 @@ def plain_scores(X, n_columns):
     return np.abs(u * s)[:, :n_columns]
 
 
-@pytest.mark.parametrize("n_columns", [1, 3, 7])
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array, sparse.csr_matrix])
-def test_principal_components(layout, n_columns):
+def test_principal_components(subtests):
     X = table()
-    pca = fit_pca(layout(X), n_columns)
-    reduced = pca.transform(layout(X))
-    assert type(reduced) is np.ndarray
-    assert reduced.dtype == np.float64
-    np.testing.assert_allclose(np.abs(reduced), plain_scores(X, n_columns), atol=1e-8)
+    for layout in (np.asarray, sparse.csr_array, sparse.csr_matrix):
+        for n_columns in (1, 3, 7):
+            with subtests.test(layout=layout, n_columns=n_columns):
+                pca = fit_pca(layout(X), n_columns)
+                reduced = pca.transform(layout(X))
+                assert type(reduced) is np.ndarray
+                assert reduced.dtype == np.float64
+                np.testing.assert_allclose(
+                    np.abs(reduced), plain_scores(X, n_columns), atol=1e-8
+                )
 
 
-@pytest.mark.parametrize("n_columns", [8, 50, None])
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
-def test_a_narrow_table_keeps_its_columns(layout, n_columns):
+def test_a_narrow_table_keeps_its_columns(subtests):
     X = table()
-    pca = fit_pca(layout(X), n_columns)
-    reduced = pca.transform(layout(X))
-    np.testing.assert_allclose(reduced, X - X.mean(axis=0), atol=1e-12)
-    np.testing.assert_allclose(pca.inverse_transform(reduced), X, atol=1e-12)
+    for layout in (np.asarray, sparse.csr_array):
+        for n_columns in (8, 50, None):
+            with subtests.test(layout=layout, n_columns=n_columns):
+                pca = fit_pca(layout(X), n_columns)
+                reduced = pca.transform(layout(X))
+                np.testing.assert_allclose(reduced, X - X.mean(axis=0), atol=1e-12)
+                np.testing.assert_allclose(
+                    pca.inverse_transform(reduced), X, atol=1e-12
+                )
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
-def test_more_columns_than_rows(layout):
+def test_more_columns_than_rows(subtests):
     X = table(5, 30)
-    reduced = fit_pca(layout(X), 50).transform(layout(X))
-    assert reduced.shape[1] in (4, 5)
-    np.testing.assert_allclose(reduced @ reduced.T, _gram(X), atol=1e-8)
+    for layout in (np.asarray, sparse.csr_array):
+        with subtests.test(layout=layout):
+            reduced = fit_pca(layout(X), 50).transform(layout(X))
+            assert reduced.shape[1] in (4, 5)
+            np.testing.assert_allclose(reduced @ reduced.T, _gram(X), atol=1e-8)
 
 
 def _gram(X):
@@ -93,27 +100,32 @@ def test_correlation_of_a_sparse_table_is_refused():
         fit_pca(sparse.csr_array(table()), 4, metric="correlation")
 
 
-@pytest.mark.parametrize("metric", ["manhattan", len, "euclidean"])
-def test_all_other_metrics_take_the_table_as_it_is(metric):
-    pca = fit_pca(table(), 4, metric=metric)
-    np.testing.assert_array_equal(pca.mean, fit_pca(table(), 4).mean)
-    assert pca.metric == "euclidean"
+def test_all_other_metrics_take_the_table_as_it_is():
+    for metric in ("manhattan", len, "euclidean"):
+        pca = fit_pca(table(), 4, metric=metric)
+        np.testing.assert_array_equal(pca.mean, fit_pca(table(), 4).mean)
+        assert pca.metric == "euclidean"
 
 
-@pytest.mark.parametrize("n_neighbors", [3, N_NEAR, 15])
-def test_unit(n_neighbors):
+def test_unit(subtests):
     X = table()
-    pca = fit_pca(X, None)
     squares = np.square(X[:, np.newaxis] - X).sum(axis=2)
-    neighbors = np.argsort(squares, axis=1)[:, 1 : 1 + n_neighbors]
-    near = neighbors[:, :N_NEAR]
-    expected = np.sqrt(squares[np.arange(60)[:, np.newaxis], near].mean())
-    reduced = pca.transform(X)
-    pca.set_units(reduced, neighbors)
-    np.testing.assert_array_equal(reduced, pca.transform(X))
-    np.testing.assert_allclose(pca.unit, expected)
-    np.testing.assert_allclose(pca.transform(X), (X - X.mean(axis=0)) / expected)
-    np.testing.assert_allclose(pca.inverse_transform(pca.transform(X)), X, atol=1e-9)
+    for n_neighbors in (3, N_NEAR, 15):
+        with subtests.test(n_neighbors=n_neighbors):
+            pca = fit_pca(X, None)
+            neighbors = np.argsort(squares, axis=1)[:, 1 : 1 + n_neighbors]
+            near = neighbors[:, :N_NEAR]
+            expected = np.sqrt(squares[np.arange(60)[:, np.newaxis], near].mean())
+            reduced = pca.transform(X)
+            pca.set_units(reduced, neighbors)
+            np.testing.assert_array_equal(reduced, pca.transform(X))
+            np.testing.assert_allclose(pca.unit, expected)
+            np.testing.assert_allclose(
+                pca.transform(X), (X - X.mean(axis=0)) / expected
+            )
+            np.testing.assert_allclose(
+                pca.inverse_transform(pca.transform(X)), X, atol=1e-9
+            )
 
 
 def test_unit_of_equal_rows():
@@ -157,21 +169,23 @@ def onehot():
     return np.eye(8)[np.arange(200) % 8] * 3
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array, sparse.csr_matrix])
 @pytest.mark.parametrize(
     ("X", "n_columns"),
     [(table(200, 30), 6), (table(200, 5), None), (np.abs(table(200, 2)) + 1, None)],
 )
-def test_outliers_move_no_scale(X, n_columns, layout):
-    clean, spoilt = units(X, n_columns)[0], units(spoil(X), n_columns, layout)[0]
-    assert 0.8 < clean.unit / spoilt.unit < 1.2
-    assert 0.6 < clean.unit * clean.input_scale / spoilt.unit / spoilt.input_scale < 1.7
-    assert np.abs(clean.mean - spoilt.mean).max() < 0.5 * X.std()
-    reaches = clean.reach * clean.unit, spoilt.reach * spoilt.unit
-    np.testing.assert_allclose(*reaches, rtol=1 / 6)  # as documented beside FAR
-    inputs = units(spoil(X), n_columns, layout)[1]
-    lengths = np.linalg.norm(inputs, axis=1)
-    assert lengths.max() < 1.0001 * 6 * np.median(lengths)
+def test_outliers_move_no_scale(X, n_columns, subtests):
+    clean = units(X, n_columns)[0]
+    for layout in (np.asarray, sparse.csr_array, sparse.csr_matrix):
+        with subtests.test(layout=layout):
+            spoilt, inputs = units(spoil(X), n_columns, layout)
+            assert 0.8 < clean.unit / spoilt.unit < 1.2
+            scales = [pca.unit * pca.input_scale for pca in (clean, spoilt)]
+            assert 0.6 < scales[0] / scales[1] < 1.7
+            assert np.abs(clean.mean - spoilt.mean).max() < 0.5 * X.std()
+            reaches = clean.reach * clean.unit, spoilt.reach * spoilt.unit
+            np.testing.assert_allclose(*reaches, rtol=1 / 6)  # as documented beside FAR
+            lengths = np.linalg.norm(inputs, axis=1)
+            assert lengths.max() < 1.0001 * 6 * np.median(lengths)
 
 
 def test_outliers_among_categories():
@@ -210,16 +224,17 @@ def test_far_rows_of_a_sparse_table():
         np.testing.assert_allclose(found.toarray(), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("value", [0.0, 2.0])
-def test_a_wide_table_of_equal_rows(layout, value):
-    X = layout(np.full((7, 30), value))
-    pca = fit_pca(X, 4)
-    np.testing.assert_allclose(pca.transform(X), 0, atol=1e-12)
-    np.testing.assert_allclose(
-        pca.inverse_transform(np.zeros((1, 1))),
-        X[:1].toarray() if sparse.issparse(X) else X[:1],
-    )
+def test_a_wide_table_of_equal_rows(subtests):
+    for layout in (np.asarray, sparse.csr_array):
+        for value in (0.0, 2.0):
+            with subtests.test(layout=layout, value=value):
+                X = layout(np.full((7, 30), value))
+                pca = fit_pca(X, 4)
+                np.testing.assert_allclose(pca.transform(X), 0, atol=1e-12)
+                np.testing.assert_allclose(
+                    pca.inverse_transform(np.zeros((1, 1))),
+                    X[:1].toarray() if sparse.issparse(X) else X[:1],
+                )
 
 
 def test_restored_as_far_as_it_can_be():

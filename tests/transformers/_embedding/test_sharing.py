@@ -40,24 +40,25 @@ def search(X, metric, n_neighbors=5):
         return nearest_neighbors(X, n_neighbors, metric=metric, random_state=0)
 
 
-@pytest.mark.parametrize("metric", SHARING)
-def test_rows_without_a_common_column_are_no_neighbors(metric):
+def test_rows_without_a_common_column_are_no_neighbors(subtests):
     X = draw_sets()
-    indices, distances = search(X, metric)
-    assert np.isinf(distances[indices < 0]).all()
-    assert (indices[ALONE] == -1).all()
-    # Rows of zeros are equal: at distance 0 of each other, and of no other row.
-    for row in BLANK:
-        assert sorted(indices[row]) == [-1] * 3 + sorted(set(BLANK) - {row})
-        np.testing.assert_array_equal(distances[row, :2], 0)
-    others = np.setdiff1d(np.arange(40), BLANK + ALONE)
-    assert np.isin(indices[others], others).all()
-    table = cdist(X[others] != 0, X[others] != 0, metric)
-    if metric in ("braycurtis", "cosine"):
-        table = cdist(X[others], X[others], metric)
-    np.fill_diagonal(table, np.inf)
-    expected = np.sort(table, axis=1)[:, :5]
-    np.testing.assert_allclose(distances[others], expected, atol=1e-6)
+    for metric in SHARING:
+        with subtests.test(metric=metric):
+            indices, distances = search(X, metric)
+            assert np.isinf(distances[indices < 0]).all()
+            assert (indices[ALONE] == -1).all()
+            # Rows of zeros are equal: at distance 0 of each other, and of no other row.
+            for row in BLANK:
+                assert sorted(indices[row]) == [-1] * 3 + sorted(set(BLANK) - {row})
+                np.testing.assert_array_equal(distances[row, :2], 0)
+            others = np.setdiff1d(np.arange(40), BLANK + ALONE)
+            assert np.isin(indices[others], others).all()
+            table = cdist(X[others] != 0, X[others] != 0, metric)
+            if metric in ("braycurtis", "cosine"):
+                table = cdist(X[others], X[others], metric)
+            np.fill_diagonal(table, np.inf)
+            expected = np.sort(table, axis=1)[:, :5]
+            np.testing.assert_allclose(distances[others], expected, atol=1e-6)
 
 
 def test_sparse_rows_of_zeros():
@@ -76,27 +77,30 @@ def test_cosine_of_numbers_of_both_signs():
     assert distances[0, 0] == 1
 
 
-@pytest.mark.parametrize("metric", ["hamming", "rogerstanimoto", "yule"])
-def test_the_maximum_of_other_metrics(metric):
+def test_the_maximum_of_other_metrics(subtests):
     X = draw_sets()[:, :20]
     X[7] = 1 - X[8]
-    indices, distances = search(X, metric, 39)
-    table = cdist(X != 0, X != 0, metric)
-    assert (indices[7] == 8).sum() == 0
-    np.testing.assert_array_equal(
-        (indices >= 0).sum(axis=1) + 1, (table < largest_distance(X, metric)).sum(1)
-    )
-    assert (distances[indices >= 0] < largest_distance(X, metric)).all()
+    for metric in ("hamming", "rogerstanimoto", "yule"):
+        with subtests.test(metric=metric):
+            indices, distances = search(X, metric, 39)
+            table = cdist(X != 0, X != 0, metric)
+            assert (indices[7] == 8).sum() == 0
+            np.testing.assert_array_equal(
+                (indices >= 0).sum(axis=1) + 1,
+                (table < largest_distance(X, metric)).sum(1),
+            )
+            assert (distances[indices >= 0] < largest_distance(X, metric)).all()
 
 
-@pytest.mark.parametrize("value", [7.0, 0.1, 0.0])
-def test_constant_rows_under_correlation(value):
+def test_constant_rows_under_correlation(subtests):
     X = np.random.default_rng(0).normal(size=(30, 7))
-    X[[3, 8]] = value
-    indices, distances = search(X, "correlation")
-    assert indices[3].tolist() == [8, -1, -1, -1, -1]
-    assert distances[3, 0] == 0
-    assert not np.isin(indices[[0, 1, 2]], [3, 8, -1]).any()
+    for value in (7.0, 0.1, 0.0):
+        with subtests.test(value=value):
+            X[[3, 8]] = value
+            indices, distances = search(X, "correlation")
+            assert indices[3].tolist() == [8, -1, -1, -1, -1]
+            assert distances[3, 0] == 0
+            assert not np.isin(indices[[0, 1, 2]], [3, 8, -1]).any()
 
 
 def test_metrics_without_a_maximum():
@@ -113,30 +117,32 @@ def make_apart(X, metric="jaccard"):
     return Apart(X, metric, graph, "so it is")
 
 
-@pytest.mark.parametrize("metric", ["jaccard", "cosine"])
-@pytest.mark.parametrize("as_table", [np.asarray, sparse.csr_array, sparse.csr_matrix])
-def test_samples_apart(as_table, metric):
+def test_samples_apart(subtests):
     X = draw_sets()
-    message = "5 of 40 rows of X, such as row 4, have no neighbours, .*: so it is"
-    graph = fuzzy_graph(*search(X, metric))
-    with pytest.warns(UserWarning, match=message) as caught:
-        apart = Apart(as_table(X), metric, graph, "so it is")
-    assert [warning.filename for warning in caught] == [__file__]
     expected = np.isin(np.arange(40), BLANK + ALONE)
-    np.testing.assert_array_equal(apart.rows, np.flatnonzero(~expected))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        np.testing.assert_array_equal(apart.find(as_table(X)), expected)
+    message = "5 of 40 rows of X, such as row 4, have no neighbours, .*: so it is"
     new = np.zeros((3, 22))
     new[0, [20, 21]] = 1  # like the rows that are apart
     new[1, [3, 21]] = 1
-    message = "2 of 3 rows of X, such as row 0, .* in common with the fitted ones: so"
-    with pytest.warns(UserWarning, match=message):
-        assert apart.find(as_table(new), warn=True).tolist() == [True, False, True]
-    apart.position = np.array([8.0, 9.0])
-    full = apart.fill(np.ones((35, 2)), 40)
-    np.testing.assert_array_equal(full[expected], [[8, 9]] * 5)
-    np.testing.assert_array_equal(full[~expected], 1)
+    of_new = "2 of 3 rows of X, such as row 0, .* in common with the fitted ones: so"
+    for metric in ("jaccard", "cosine"):
+        graph = fuzzy_graph(*search(X, metric))
+        for as_table in (np.asarray, sparse.csr_array, sparse.csr_matrix):
+            with subtests.test(metric=metric, as_table=as_table):
+                with pytest.warns(UserWarning, match=message) as caught:
+                    apart = Apart(as_table(X), metric, graph, "so it is")
+                assert [warning.filename for warning in caught] == [__file__]
+                np.testing.assert_array_equal(apart.rows, np.flatnonzero(~expected))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    np.testing.assert_array_equal(apart.find(as_table(X)), expected)
+                with pytest.warns(UserWarning, match=of_new):
+                    found = apart.find(as_table(new), warn=True)
+                assert found.tolist() == [True, False, True]
+                apart.position = np.array([8.0, 9.0])
+                full = apart.fill(np.ones((35, 2)), 40)
+                np.testing.assert_array_equal(full[expected], [[8, 9]] * 5)
+                np.testing.assert_array_equal(full[~expected], 1)
 
 
 def test_no_sample_apart():
