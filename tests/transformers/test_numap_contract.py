@@ -308,7 +308,7 @@ def test_parameters_of_an_encoder_that_is_not_given():
     with pytest.raises(ValueError, match="Invalid parameter 'depth'"):
         NUMAP().set_params(encoder__depth=7)
     search = GridSearchCV(
-        NUMAP(n_epochs=20, random_state=0),
+        NUMAP(n_epochs=20, n_anchors=40, random_state=0),
         {"encoder__max_epochs": [1, 2]},
         scoring=make_neighborhood_scorer(n_neighbors=8),
         cv=2,

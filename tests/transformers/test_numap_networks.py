@@ -87,8 +87,9 @@ def test_encoders_that_are_refused(subtests):
 
 def test_a_module_is_an_encoder():
     module = torch.nn.Linear(6, 2)
-    short = NUMAP(encoder=module, n_epochs=20, random_state=0).fit(X)
-    full = NUMAP(encoder=MLPEncoder(module=module), n_epochs=20, random_state=0).fit(X)
+    options = {"n_epochs": 20, "n_anchors": 40, "random_state": 0}
+    short = NUMAP(encoder=module, **options).fit(X)
+    full = NUMAP(encoder=MLPEncoder(module=module), **options).fit(X)
     np.testing.assert_array_equal(short.embedding_, full.embedding_)
     assert type(short.net_.module_) is torch.nn.Linear
 
@@ -110,13 +111,12 @@ def test_inverse_transform(own, n_input_components, metric):
     if own:
         decoder = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.ReLU())
         decoder.append(torch.nn.Linear(32, 6))
-    numap = make_numap(
+    numap = quick(
         decoder=decoder,
         n_input_components=n_input_components,
         metric=metric,
         n_epochs=100,
         max_epochs=40,
-        random_state=0,
     ).fit(X)
     back = numap.inverse_transform(numap.transform(NEW))
     assert back.shape == NEW.shape
@@ -188,9 +188,7 @@ def test_warm_start_keeps_positions(options):
 
 
 def test_warm_start_goes_on_with_the_weights():
-    numap = make_numap(
-        max_epochs=40, warm_start=True, decoder=True, random_state=0, n_epochs=5
-    )
+    numap = quick(max_epochs=40, warm_start=True, decoder=True, n_epochs=5)
     first = numap.fit(X).loss_curve_
     second = numap.set_params(encoder__max_epochs=1).fit(X).loss_curve_
     assert second[0] < 0.5 * first[0]
