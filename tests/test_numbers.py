@@ -431,6 +431,11 @@ def test_a_grid_of_epochs():
 # -------------------------------------------------------------------------- interrupts
 
 
+# Python prints an interrupt within `__del__` instead of raising it.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <function tqdm.__del__"
+    ":pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize("kind", [NtacClassifier, NtacClusterer])
 def test_an_interrupt_of_a_fit_is_a_keyboard_interrupt(kind):
     sample = make_connectome(200, n_types=4, n_edges=8000, random_state=0)
