@@ -192,7 +192,8 @@ def test_nearest_neighbors(subtests):
             assert (found == expected).all()
             assert (reader.graph_.transpose.toarray() == expected.T).all()
             assert reader.graph_.adjacency.has_canonical_format
-            # A row asked about is new, even if it equals a fitted one, which it then finds.
+            # A row asked about is new, even if it equals a fitted one, which it
+            # then finds.
             expected = np.zeros((12, 12))
             np.put_along_axis(expected, order[:, :4], 1, axis=1)
             assert (reader.edges_of(form(TABLE)) == expected).all()

@@ -252,8 +252,8 @@ def test_bad_weights_are_refused_with_the_first_edge(subtests):
             adjacency = DENSE.astype(float)
             adjacency[3, 1] = value
             message = (
-                rf"weights must be finite and not negative, got 1 {problem} \(of 5\); the "
-                rf"first is {value}, from node d to node b"
+                rf"weights must be finite and not negative, got 1 {problem} \(of 5\); "
+                rf"the first is {value}, from node d to node b"
             )
             with pytest.raises(ValueError, match=message):
                 Graph(FORMS[form](adjacency), node_ids=list("abcde"))

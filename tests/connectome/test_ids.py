@@ -23,9 +23,8 @@ from celltyping.connectome._ids import (
 LONG = [720575940612345678, 720575940612345679, 720575940612345681]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
+def test_integers_of_18_digits_survive(subtests):
+    cases = [
         LONG,
         tuple(LONG),
         np.array(LONG),
@@ -36,20 +35,18 @@ LONG = [720575940612345678, 720575940612345679, 720575940612345681]
         pd.Series(LONG, dtype="category"),
         pd.Index(LONG),
         pa.chunked_array([LONG]),
-    ],
-    ids=lambda values: f"{type(values).__name__}-{getattr(values, 'dtype', '')}",
-)
-def test_integers_of_18_digits_survive(values):
-    ids = as_ids(values)
-    assert ids.dtype == np.int64
-    assert ids.tolist() == LONG
-    codes, uniques = factorize_ids(values, "pre")
-    assert uniques[codes].tolist() == LONG
+    ]
+    for values in cases:
+        with subtests.test(values=values):
+            ids = as_ids(values)
+            assert ids.dtype == np.int64
+            assert ids.tolist() == LONG
+            codes, uniques = factorize_ids(values, "pre")
+            assert uniques[codes].tolist() == LONG
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
+def test_strings_become_text(subtests):
+    cases = [
         ["b", "a1"],
         np.array(["b", "a1"], dtype="<U30"),
         np.array(["b", "a1"], dtype=object),
@@ -57,15 +54,14 @@ def test_integers_of_18_digits_survive(values):
         pd.Series(["b", "a1"], dtype="string"),
         pd.Series(["b", "a1"], dtype="category"),
         pa.array(["b", "a1"]),
-    ],
-    ids=lambda values: f"{type(values).__name__}-{getattr(values, 'dtype', '')}",
-)
-def test_strings_become_text(values):
-    ids = as_ids(values)
-    assert ids.dtype.kind == "U"
-    assert ids.tolist() == ["b", "a1"]
-    codes, uniques = factorize_ids(values, "pre")
-    assert uniques[codes].tolist() == ["b", "a1"]
+    ]
+    for values in cases:
+        with subtests.test(values=values):
+            ids = as_ids(values)
+            assert ids.dtype.kind == "U"
+            assert ids.tolist() == ["b", "a1"]
+            codes, uniques = factorize_ids(values, "pre")
+            assert uniques[codes].tolist() == ["b", "a1"]
 
 
 def test_small_whole_floats_are_integers():

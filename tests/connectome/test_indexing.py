@@ -77,7 +77,10 @@ def test_mask_of_the_wrong_length(mask):
 def test_other_indices_are_refused(subtests):
     for key in [1.0, [0.0, 1.0], "a", ["a"], None, True, np.zeros((2, 2), dtype=int)]:
         with subtests.test(key=key):
-            message = r"indexed by positions, a slice or a boolean mask, got an index of .*np\.isin"
+            message = (
+                r"indexed by positions, a slice or a boolean mask, got an index of "
+                r".*np\.isin"
+            )
             with pytest.raises(IndexError, match=message):
                 as_rows(key, 4)
 

@@ -104,8 +104,8 @@ def test_missing_columns_are_named_beside_those_found(subtests, write):
     for ending in ENDINGS:
         with subtests.test(ending=ending):
             message = (
-                rf"edges{ending} lacks the column 'source'; it has 'note', 'pre', 'weight', "
-                "'post'"
+                rf"edges{ending} lacks the column 'source'; it has 'note', 'pre', "
+                "'weight', 'post'"
             )
             with pytest.raises(ValueError, match=message):
                 read_edges(write(EDGES, ending), pre="source")
@@ -126,7 +126,10 @@ def test_csv_ids_that_overflow_are_refused(subtests, write):
         with subtests.test(too_large=too_large):
             frame = EDGES.assign(post=[str(too_large), "7", "8"])
             path = write(frame, ".csv")
-            message = f"column 'post' must hold ids that fit into int64, .* such as {too_large}"
+            message = (
+                "column 'post' must hold ids that fit into int64, .* such as "
+                f"{too_large}"
+            )
             with pytest.raises(ValueError, match=message):
                 read_edges(path)
             frame["pre"] = frame["pre"].astype(str)

@@ -92,7 +92,8 @@ def test_clusterers(subtests, table):
                 found = copy.labels_ + model.offsets_[name]
                 assert_array_equal(model.labels_[rows], found)
             assert_array_equal(
-                GroupedEstimator(KMeans(2), by, random_state=0).fit_predict(X), model.labels_
+                GroupedEstimator(KMeans(2), by, random_state=0).fit_predict(X),
+                model.labels_,
             )
 
 
@@ -100,7 +101,9 @@ def test_order_and_number_of_rows_do_not_matter(subtests, table):
     for form in FORMS:
         with subtests.test(form=form):
             X, by = as_input(table[0], form)
-            model = GroupedEstimator(InductiveClusterer(KMeans(2)), by, random_state=0).fit(X)
+            model = GroupedEstimator(
+                InductiveClusterer(KMeans(2)), by, random_state=0
+            ).fit(X)
             expected, proba = model.predict(X), model.predict_proba(X)
             order = np.random.default_rng(1).permutation(66)
             for rows in (order, order[:7], np.flatnonzero(table[0]["kind"] == "ns")):
@@ -179,7 +182,9 @@ def test_regressors(subtests, table):
             assert model.predict(X) == pytest.approx(y)
             assert model.score(X, y) == r2_score(y, model.predict(X))
             assert model.score(X, y) == pytest.approx(1)
-            two = GroupedEstimator(LinearRegression(), by).fit(X, np.column_stack([y, -y]))
+            two = GroupedEstimator(LinearRegression(), by).fit(
+                X, np.column_stack([y, -y])
+            )
             assert two.predict(X) == pytest.approx(np.column_stack([y, -y]))
             assert not hasattr(model, "predict_proba")
 
@@ -193,9 +198,13 @@ def test_transformers(subtests, table):
             kinds = table[0]["kind"].to_numpy()
             for kind in KINDS:
                 rows = kinds == kind
-                expected = StandardScaler().fit_transform(table[0].loc[rows, ["u", "v"]])
+                expected = StandardScaler().fit_transform(
+                    table[0].loc[rows, ["u", "v"]]
+                )
                 assert out[rows] == pytest.approx(expected)
-            assert_array_equal(GroupedEstimator(StandardScaler(), by).fit_transform(X), out)
+            assert_array_equal(
+                GroupedEstimator(StandardScaler(), by).fit_transform(X), out
+            )
             assert not hasattr(model, "predict")
             assert not hasattr(model, "score")
 
@@ -353,7 +362,9 @@ def test_missing_groups(subtests, table):
             else:
                 holed[[2, 5], 1] = gap
             for method in (clone(model).fit, model.predict):
-                with pytest.raises(ValueError, match=r"column ('kind'|1) of X .* in 2 of 66"):
+                with pytest.raises(
+                    ValueError, match=r"column ('kind'|1) of X .* in 2 of 66"
+                ):
                     method(holed)
 
 
@@ -434,7 +445,9 @@ def test_unknown_classes(subtests, table):
     for unknown in ["?", None, "", "nan"]:
         with subtests.test(unknown=unknown):
             frame, half = table
-            y = np.where(np.arange(66) < 5, unknown, np.array(list("abcdef"), object)[half])
+            y = np.where(
+                np.arange(66) < 5, unknown, np.array(list("abcdef"), object)[half]
+            )
             message = "5 of 66 entries mean unknown .*: leave these samples out"
             model = GroupedEstimator(KNeighborsClassifier(1), "kind")
             with pytest.raises(ValueError, match=message):
@@ -572,7 +585,11 @@ def test_a_failed_fit_predict_or_fit_transform_changes_nothing(table):
 
 
 def test_predictions_after_a_failed_fit_are_those_before(subtests, table):
-    cases = [{"group": "nope"}, {"estimator": LogisticRegression(C=-1)}, {"shared_steps": 5}]
+    cases = [
+        {"group": "nope"},
+        {"estimator": LogisticRegression(C=-1)},
+        {"shared_steps": 5},
+    ]
     for changed in cases:
         with subtests.test(changed=changed):
             frame, _ = table

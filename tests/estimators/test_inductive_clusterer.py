@@ -3,8 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from itertools import product
 import pickle
+from itertools import product
 
 import hdbscan
 import numpy as np
@@ -72,40 +72,43 @@ def fitted_labels(clusterer, X):
     return clone(clusterer).fit_predict(X.copy())
 
 
-@pytest.mark.parametrize("clusterer", DENSITY, ids=name_of)
-def test_noise_stays_noise_and_new_samples_are_placed(blobs, clusterer):
-    X, y = blobs
-    model = InductiveClusterer(clusterer).fit(X)
-    assert_array_equal(model.labels_, fitted_labels(clusterer, X))
-    assert model.labels_.dtype == np.int64
-    assert (model.labels_[y < 0] == -1).all()
-    assert adjusted_rand_score(y[y >= 0], model.labels_[y >= 0]) > 0.95
-    assert model.clusters_.tolist() == [0, 1, 2]
-    assert model.n_clusters_ == 3
-    # The classifier is not trained on noise, so noise is not a class.
-    assert model.classifier_.classes_.tolist() == [0, 1, 2]
-    assert model.classifier_.n_samples_fit_ == (model.labels_ >= 0).sum()
-    new = model.predict(CENTERS + 0.3)
-    assert len(set(new)) == 3
-    assert_array_equal(new, [model.labels_[y == k].max() for k in range(3)])
-    proba = model.predict_proba(CENTERS + 0.3)
-    assert_array_equal(model.clusters_[proba.argmax(axis=1)], new)
-    assert proba.sum(axis=1) == pytest.approx(1)
+def test_noise_stays_noise_and_new_samples_are_placed(subtests, blobs):
+    for clusterer in DENSITY:
+        with subtests.test(clusterer=clusterer):
+            X, y = blobs
+            model = InductiveClusterer(clusterer).fit(X)
+            assert_array_equal(model.labels_, fitted_labels(clusterer, X))
+            assert model.labels_.dtype == np.int64
+            assert (model.labels_[y < 0] == -1).all()
+            assert adjusted_rand_score(y[y >= 0], model.labels_[y >= 0]) > 0.95
+            assert model.clusters_.tolist() == [0, 1, 2]
+            assert model.n_clusters_ == 3
+            # The classifier is not trained on noise, so noise is not a class.
+            assert model.classifier_.classes_.tolist() == [0, 1, 2]
+            assert model.classifier_.n_samples_fit_ == (model.labels_ >= 0).sum()
+            new = model.predict(CENTERS + 0.3)
+            assert len(set(new)) == 3
+            assert_array_equal(new, [model.labels_[y == k].max() for k in range(3)])
+            proba = model.predict_proba(CENTERS + 0.3)
+            assert_array_equal(model.clusters_[proba.argmax(axis=1)], new)
+            assert proba.sum(axis=1) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("membership", ["classifier", "clusterer"])
-@pytest.mark.parametrize("clusterer", EXHAUSTIVE, ids=name_of)
-def test_clusterers_without_noise(blobs, clusterer, membership):
-    X, y = blobs[0][:120], blobs[1][:120]
-    model = InductiveClusterer(clusterer, membership=membership).fit(X)
-    assert_array_equal(model.labels_, fitted_labels(clusterer, X))
-    assert adjusted_rand_score(y, model.labels_) == 1
-    assert_array_equal(model.predict(X), model.labels_)
-    assert hasattr(model, "classifier_") == (membership == "classifier")
-    if membership == "clusterer":
-        assert_array_equal(model.predict(X + 1), model.clusterer_.predict(X + 1))
-        has_proba = isinstance(clusterer, GaussianMixture)
-        assert hasattr(model, "predict_proba") == has_proba
+def test_clusterers_without_noise(subtests, blobs):
+    for membership, clusterer in product(["classifier", "clusterer"], EXHAUSTIVE):
+        with subtests.test(membership=membership, clusterer=clusterer):
+            X, y = blobs[0][:120], blobs[1][:120]
+            model = InductiveClusterer(clusterer, membership=membership).fit(X)
+            assert_array_equal(model.labels_, fitted_labels(clusterer, X))
+            assert adjusted_rand_score(y, model.labels_) == 1
+            assert_array_equal(model.predict(X), model.labels_)
+            assert hasattr(model, "classifier_") == (membership == "classifier")
+            if membership == "clusterer":
+                assert_array_equal(
+                    model.predict(X + 1), model.clusterer_.predict(X + 1)
+                )
+                has_proba = isinstance(clusterer, GaussianMixture)
+                assert hasattr(model, "predict_proba") == has_proba
 
 
 def test_clusterers_own_memberships(blobs):
@@ -247,9 +250,8 @@ def test_no_cluster(maker, membership):
     assert model.predict_proba(X[:4]).shape == (4, 0)
 
 
-@pytest.mark.parametrize(
-    "classifier",
-    [
+def test_one_cluster(subtests, blobs):
+    cases = [
         None,
         XGBClassifier(n_estimators=3),
         LogisticRegression(),
@@ -257,23 +259,22 @@ def test_no_cluster(maker, membership):
         KNeighborsClassifier(3),
         OutlierFilteredClassifier(KNeighborsClassifier(3)),
         OutlierFilteredClassifier(XGBClassifier(n_estimators=3), outlier_label=-1),
-    ],
-    ids=lambda part: "none" if part is None else type(part).__name__,
-)
-def test_one_cluster(blobs, classifier):
-    X = blobs[0][blobs[1] == 0]
-    X = np.vstack([X, [[60.0, 60.0]]])
-    model = InductiveClusterer(
-        DBSCAN(eps=2), classifier=classifier, random_state=0
-    ).fit(X)
-    assert model.labels_.tolist() == [0] * 40 + [-1]
-    assert model.clusters_.tolist() == [0]
-    refuses = getattr(classifier, "outlier_label", None) == -1
-    center = X[:40].mean(axis=0)
-    found = model.predict([center, [60.0, 60.0]]).tolist()
-    assert found == [0, -1 if refuses else 0]
-    if hasattr(model, "predict_proba"):
-        assert model.predict_proba([center]).tolist() == [[1.0]]
+    ]
+    for classifier in cases:
+        with subtests.test(classifier=classifier):
+            X = blobs[0][blobs[1] == 0]
+            X = np.vstack([X, [[60.0, 60.0]]])
+            model = InductiveClusterer(
+                DBSCAN(eps=2), classifier=classifier, random_state=0
+            ).fit(X)
+            assert model.labels_.tolist() == [0] * 40 + [-1]
+            assert model.clusters_.tolist() == [0]
+            refuses = getattr(classifier, "outlier_label", None) == -1
+            center = X[:40].mean(axis=0)
+            found = model.predict([center, [60.0, 60.0]]).tolist()
+            assert found == [0, -1 if refuses else 0]
+            if hasattr(model, "predict_proba"):
+                assert model.predict_proba([center]).tolist() == [[1.0]]
 
 
 def test_one_cluster_of_hdbscan_itself(blobs):
@@ -297,21 +298,22 @@ class Gappy(KMeans):
         return self.labels_
 
 
-@pytest.mark.parametrize(
-    "classifier",
-    [None, XGBClassifier(n_estimators=3), LogisticRegression()],
-    ids=["none", "xgboost", "logistic"],
-)
-def test_numbers_with_gaps(blobs, classifier):
-    X, y = blobs[0][:120], blobs[1][:120]
-    model = InductiveClusterer(Gappy(3, random_state=0), classifier=classifier).fit(X)
-    assert set(model.clusters_) < {7, 14, 21}
-    assert set(model.labels_) == {-1, *model.clusters_}
-    is_in = model.labels_ >= 0
-    assert_array_equal(model.predict(X[is_in]), model.labels_[is_in])
-    proba = model.predict_proba(X[is_in])
-    assert_array_equal(model.clusters_[proba.argmax(axis=1)], model.labels_[is_in])
-    assert adjusted_rand_score(y, model.labels_) == 1
+def test_numbers_with_gaps(subtests, blobs):
+    for classifier in [None, XGBClassifier(n_estimators=3), LogisticRegression()]:
+        with subtests.test(classifier=classifier):
+            X, y = blobs[0][:120], blobs[1][:120]
+            model = InductiveClusterer(
+                Gappy(3, random_state=0), classifier=classifier
+            ).fit(X)
+            assert set(model.clusters_) < {7, 14, 21}
+            assert set(model.labels_) == {-1, *model.clusters_}
+            is_in = model.labels_ >= 0
+            assert_array_equal(model.predict(X[is_in]), model.labels_[is_in])
+            proba = model.predict_proba(X[is_in])
+            assert_array_equal(
+                model.clusters_[proba.argmax(axis=1)], model.labels_[is_in]
+            )
+            assert adjusted_rand_score(y, model.labels_) == 1
 
 
 # RadiusNeighborsClassifier warns in each prediction.
@@ -337,7 +339,9 @@ def test_outlier_label_that_may_be_a_cluster(subtests, blobs):
     for label in [1, 99, "noise"]:
         with subtests.test(label=label):
             classifier = OutlierFilteredClassifier(outlier_label=label)
-            with pytest.raises(ValueError, match=r"outlier_label .* must be -1 or None.*got"):
+            with pytest.raises(
+                ValueError, match=r"outlier_label .* must be -1 or None.*got"
+            ):
                 InductiveClusterer(DENSITY[0], classifier=classifier).fit(blobs[0])
 
 

@@ -149,7 +149,9 @@ def test_metadata_of_prediction(subtests, recorded):
             ask(sample_weight=True, metadata=True)
             model.fit(X, codes % 2)
             getattr(model, method)(X, sample_weight=weight, metadata="any")
-            assert_received(model.estimator_, method, sample_weight=weight, metadata="any")
+            assert_received(
+                model.estimator_, method, sample_weight=weight, metadata="any"
+            )
 
 
 def test_no_metadata_without_routing(subtests, blobs):
@@ -162,7 +164,9 @@ def test_no_metadata_without_routing(subtests, blobs):
                 model.fit(X, codes)
             with (
                 sklearn.config_context(enable_metadata_routing=False),
-                pytest.raises(ValueError, match="only supported if enable_metadata_routing=T"),
+                pytest.raises(
+                    ValueError, match="only supported if enable_metadata_routing=T"
+                ),
             ):
                 getattr(model, method)(*args, sample_weight=weight)
 

@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -21,11 +23,6 @@ from celltyping import Connectome, NtacClassifier
 from celltyping.estimators import _ntac_classifier
 from celltyping.estimators._ntac import propagation
 from tests._ntac import CLASSIFIER_SETTINGS, make_typed_brain, one_hot
-
-
-@pytest.fixture(params=CLASSIFIER_SETTINGS.values(), ids=CLASSIFIER_SETTINGS.keys())
-def settings(request):
-    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +57,22 @@ def test_every_parameter_is_tested():
     assert EFFECTS.keys() | TESTED_APART == NtacClassifier().get_params().keys()
 
 
-@pytest.mark.parametrize("name", EFFECTS)
-def test_every_parameter_does_something(brain, name):
-    con, y, target = brain
-    one, other, shared = EFFECTS[name]
-    features = np.abs(np.random.default_rng(0).normal(10, 5, (150, 2)))
-    features += 20 * one_hot(np.unique(target, return_inverse=True)[1], 2)
-    X = Connectome(con.adjacency, node_features=features)
-    if name in ("affinity", "gamma", "n_graph_neighbors"):
-        X = features
-    fits = [
-        NtacClassifier(**shared, **{name: value}).fit(X, y) for value in (one, other)
-    ]
-    assert fits[0].predict_proba(X).shape == (150, 4)
-    assert not np.allclose(fits[0].label_confidence_, fits[1].label_confidence_)
+def test_every_parameter_does_something(subtests, brain):
+    for name in EFFECTS:
+        with subtests.test(name=name):
+            con, y, target = brain
+            one, other, shared = EFFECTS[name]
+            features = np.abs(np.random.default_rng(0).normal(10, 5, (150, 2)))
+            features += 20 * one_hot(np.unique(target, return_inverse=True)[1], 2)
+            X = Connectome(con.adjacency, node_features=features)
+            if name in ("affinity", "gamma", "n_graph_neighbors"):
+                X = features
+            fits = [
+                NtacClassifier(**shared, **{name: value}).fit(X, y)
+                for value in (one, other)
+            ]
+            assert fits[0].predict_proba(X).shape == (150, 4)
+            assert not np.allclose(fits[0].label_confidence_, fits[1].label_confidence_)
 
 
 def test_node_features_tell_types_apart():
@@ -155,9 +154,8 @@ def test_a_progress_bar_is_shown_if_asked_for(brain, capsys):
 STRINGS = np.array(["T0", "T1", "T2", "T3"], dtype=object)
 
 
-@pytest.mark.parametrize(
-    ("known_as", "unknown", "marker"),
-    [
+def test_unknown_types_may_be_written_in_many_ways(subtests, brain):
+    cases = [
         (STRINGS, "?", "auto"),
         (STRINGS, None, "auto"),
         (STRINGS, np.nan, "auto"),
@@ -174,21 +172,21 @@ STRINGS = np.array(["T0", "T1", "T2", "T3"], dtype=object)
         (np.array([0.0, 1.0, 2.0, 3.0]), np.nan, "auto"),
         (np.array([-1, 1, 2, 3]), 0, 0),
         (np.array([1, 2, 3, 2**63 + 1], dtype=np.uint64), 0, 0),
-    ],
-)
-def test_unknown_types_may_be_written_in_many_ways(brain, known_as, unknown, marker):
-    con, y, target = brain
-    classes = np.unique(target)
-    expected = NtacClassifier().fit(con, y)
-    codes = np.searchsorted(classes, target)
-    written = np.array([known_as[code] for code in codes], dtype=known_as.dtype)
-    written[y == "?"] = unknown
-    for own_y in (written, list(written), pd.Series(written)):
-        ntac = NtacClassifier(unlabeled_marker=marker).fit(con, own_y)
-        assert ntac.classes_.tolist() == known_as.tolist()
-        renamed = known_as[np.searchsorted(classes, expected.transduction_)]
-        assert ntac.transduction_.tolist() == renamed.tolist()
-        assert ntac.score(con, own_y) == 1
+    ]
+    for known_as, unknown, marker in cases:
+        with subtests.test(known_as=known_as, unknown=unknown, marker=marker):
+            con, y, target = brain
+            classes = np.unique(target)
+            expected = NtacClassifier().fit(con, y)
+            codes = np.searchsorted(classes, target)
+            written = np.array([known_as[code] for code in codes], dtype=known_as.dtype)
+            written[y == "?"] = unknown
+            for own_y in (written, list(written), pd.Series(written)):
+                ntac = NtacClassifier(unlabeled_marker=marker).fit(con, own_y)
+                assert ntac.classes_.tolist() == known_as.tolist()
+                renamed = known_as[np.searchsorted(classes, expected.transduction_)]
+                assert ntac.transduction_.tolist() == renamed.tolist()
+                assert ntac.score(con, own_y) == 1
 
 
 def test_a_binary_problem_with_the_types_minus_1_and_1(brain):
@@ -224,26 +222,30 @@ def test_types_may_be_categories(brain):
 # -------------------------------------------------------------------------- prediction
 
 
-def test_rank_types(brain, settings):
-    con, y, _ = brain
-    ntac = NtacClassifier(**settings).fit(con, y)
-    types, similarities = ntac.rank_types(con[20:60], k=4)
-    assert types.shape == similarities.shape == (40, 4)
-    assert similarities.dtype == np.float32
-    assert (np.sort(types, axis=1) == ntac.classes_).all()
-    assert similarities.min() >= 0
-    assert similarities.max() <= 1
-    probabilities = ntac.predict_proba(con[20:60])
-    order = np.searchsorted(ntac.classes_, types)
-    probabilities = np.take_along_axis(probabilities, order, axis=1)
-    assert (np.diff(probabilities, axis=1) <= 0).all()
-    zero = probabilities == 0
-    assert (np.diff(similarities, axis=1) <= 0)[zero[:, 1:] & zero[:, :-1]].all()
-    for k in (1, 2, 3):
-        fewer = ntac.rank_types(con[20:60], k=k)
-        assert (fewer[0] == types[:, :k]).all()
-        assert (fewer[1] == similarities[:, :k]).all()
-    assert ntac.rank_types(con[20:60])[0].shape == (40, 3)
+def test_rank_types(subtests, brain):
+    for name, settings in CLASSIFIER_SETTINGS.items():
+        with subtests.test(name=name):
+            con, y, _ = brain
+            ntac = NtacClassifier(**settings).fit(con, y)
+            types, similarities = ntac.rank_types(con[20:60], k=4)
+            assert types.shape == similarities.shape == (40, 4)
+            assert similarities.dtype == np.float32
+            assert (np.sort(types, axis=1) == ntac.classes_).all()
+            assert similarities.min() >= 0
+            assert similarities.max() <= 1
+            probabilities = ntac.predict_proba(con[20:60])
+            order = np.searchsorted(ntac.classes_, types)
+            probabilities = np.take_along_axis(probabilities, order, axis=1)
+            assert (np.diff(probabilities, axis=1) <= 0).all()
+            zero = probabilities == 0
+            assert (np.diff(similarities, axis=1) <= 0)[
+                zero[:, 1:] & zero[:, :-1]
+            ].all()
+            for k in (1, 2, 3):
+                fewer = ntac.rank_types(con[20:60], k=k)
+                assert (fewer[0] == types[:, :k]).all()
+                assert (fewer[1] == similarities[:, :k]).all()
+            assert ntac.rank_types(con[20:60])[0].shape == (40, 3)
 
 
 def test_a_labelled_node_is_most_similar_to_itself(brain):
@@ -254,14 +256,15 @@ def test_a_labelled_node_is_most_similar_to_itself(brain):
     np.testing.assert_allclose(similarities[:, 0], 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("k", [0, 5, -1, 2.0, "3", None])
-def test_rank_types_refuses_other_numbers(brain, k):
-    con, y, _ = brain
-    ntac = NtacClassifier().fit(con, y)
-    with pytest.raises(
-        ValueError, match=r"k must be an integer between 1 and .* \(4\), got"
-    ):
-        ntac.rank_types(con, k=k)
+def test_rank_types_refuses_other_numbers(subtests, brain):
+    for k in [0, 5, -1, 2.0, "3", None]:
+        with subtests.test(k=k):
+            con, y, _ = brain
+            ntac = NtacClassifier().fit(con, y)
+            with pytest.raises(
+                ValueError, match=r"k must be an integer between 1 and .* \(4\), got"
+            ):
+                ntac.rank_types(con, k=k)
 
 
 def test_nearly_equal_probabilities_rank_as_in_predict(brain):
@@ -318,19 +321,18 @@ def test_score_needs_known_types(brain):
         ntac.score(con, y[:10])
 
 
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
+def test_score_with_bad_weights(subtests, brain):
+    cases = [
         (np.ones(149), r"sample_weight.shape == \(149,\), expected \(150,\)"),
         (np.ones((150, 1)), "Sample weights must be 1D array or scalar, got 2D"),
         (np.full(150, np.nan), "sample_weight contains NaN"),
-    ],
-)
-def test_score_with_bad_weights(brain, weights, message):
-    con, y, _ = brain
-    ntac = NtacClassifier().fit(con, y)
-    with pytest.raises(ValueError, match=message):
-        ntac.score(con, y, sample_weight=weights)
+    ]
+    for weights, message in cases:
+        with subtests.test(weights=weights):
+            con, y, _ = brain
+            ntac = NtacClassifier().fit(con, y)
+            with pytest.raises(ValueError, match=message):
+                ntac.score(con, y, sample_weight=weights)
 
 
 def test_score_with_weights_of_unknown_types_alone(brain):
@@ -350,20 +352,24 @@ def test_score_of_a_column(brain):
         ntac.score(con, np.column_stack([target, target]))
 
 
-def test_any_view_has_the_joint_answer(brain, settings):
-    con, y, _ = brain
-    rows = np.flatnonzero(y != "?")
-    all_in_view = NtacClassifier(**settings).fit(con, y)
-    ntac = NtacClassifier(**settings).fit(con[rows], y[rows])
-    assert len(ntac.transduction_) == len(ntac.label_confidence_) == len(rows)
-    assert (ntac.transduction_ == y[rows]).all()
-    assert ntac.n_features_in_ == 150
-    order = np.random.default_rng(0).permutation(150)[:70]
-    expected = all_in_view.predict_proba(con)
-    np.testing.assert_array_equal(ntac.predict_proba(con[order]), expected[order])
-    same_graph = Connectome(con.adjacency.toarray(), con.node_ids)
-    assert (ntac.predict(same_graph) == all_in_view.transduction_).all()
-    assert (ntac.predict(con[7]) == all_in_view.transduction_[7]).all()
+def test_any_view_has_the_joint_answer(subtests, brain):
+    for name, settings in CLASSIFIER_SETTINGS.items():
+        with subtests.test(name=name):
+            con, y, _ = brain
+            rows = np.flatnonzero(y != "?")
+            all_in_view = NtacClassifier(**settings).fit(con, y)
+            ntac = NtacClassifier(**settings).fit(con[rows], y[rows])
+            assert len(ntac.transduction_) == len(ntac.label_confidence_) == len(rows)
+            assert (ntac.transduction_ == y[rows]).all()
+            assert ntac.n_features_in_ == 150
+            order = np.random.default_rng(0).permutation(150)[:70]
+            expected = all_in_view.predict_proba(con)
+            np.testing.assert_array_equal(
+                ntac.predict_proba(con[order]), expected[order]
+            )
+            same_graph = Connectome(con.adjacency.toarray(), con.node_ids)
+            assert (ntac.predict(same_graph) == all_in_view.transduction_).all()
+            assert (ntac.predict(con[7]) == all_in_view.transduction_[7]).all()
 
 
 def test_an_empty_view_has_empty_classifier_answers(brain):
@@ -393,33 +399,41 @@ def test_new_rows_get_shares_as_in_the_fit():
     )
 
 
-@pytest.mark.parametrize("fitted_on", ["connectome", "matrix"])
-def test_new_rows_do_not_depend_on_one_another(brain, settings, fitted_on):
-    con, y, _ = brain
-    rows = con.adjacency.toarray()[:20]
-    ntac = NtacClassifier(**settings)
-    if fitted_on == "connectome":
-        ntac.fit(con, y)
-    else:
-        ntac.set_params(affinity="precomputed").fit(con.adjacency, y)
-    together = ntac.predict_proba(rows)
-    one_by_one = np.vstack([ntac.predict_proba(row[np.newaxis]) for row in rows])
-    np.testing.assert_array_equal(one_by_one, together)
-    np.testing.assert_array_equal(ntac.predict_proba(rows[::-1]), together[::-1])
+def test_new_rows_do_not_depend_on_one_another(subtests, brain):
+    for fitted_on, (name, settings) in product(
+        ["connectome", "matrix"], CLASSIFIER_SETTINGS.items()
+    ):
+        with subtests.test(fitted_on=fitted_on, name=name):
+            con, y, _ = brain
+            rows = con.adjacency.toarray()[:20]
+            ntac = NtacClassifier(**settings)
+            if fitted_on == "connectome":
+                ntac.fit(con, y)
+            else:
+                ntac.set_params(affinity="precomputed").fit(con.adjacency, y)
+            together = ntac.predict_proba(rows)
+            one_by_one = np.vstack(
+                [ntac.predict_proba(row[np.newaxis]) for row in rows]
+            )
+            np.testing.assert_array_equal(one_by_one, together)
+            np.testing.assert_array_equal(
+                ntac.predict_proba(rows[::-1]), together[::-1]
+            )
 
 
-@pytest.mark.parametrize("affinity", ["auto", "rbf", "nearest_neighbors"])
-def test_a_table_of_features(affinity):
-    X, target = make_blobs(120, centers=3, cluster_std=0.7, random_state=0)
-    y = np.where(np.arange(120) < 30, target, -1)
-    ntac = NtacClassifier(affinity=affinity).fit(X[:90], y[:90])
-    assert accuracy_score(target[:90], ntac.transduction_) > 0.9
-    assert ntac.score(X[90:], target[90:]) > 0.9
-    assert ntac.n_features_in_ == 2
-    frame = pd.DataFrame(X, columns=["x", "y"])
-    named = NtacClassifier(affinity=affinity).fit(frame[:90], y[:90])
-    assert named.feature_names_in_.tolist() == ["x", "y"]
-    assert (named.predict(frame[90:]) == ntac.predict(X[90:])).all()
+def test_a_table_of_features(subtests):
+    for affinity in ["auto", "rbf", "nearest_neighbors"]:
+        with subtests.test(affinity=affinity):
+            X, target = make_blobs(120, centers=3, cluster_std=0.7, random_state=0)
+            y = np.where(np.arange(120) < 30, target, -1)
+            ntac = NtacClassifier(affinity=affinity).fit(X[:90], y[:90])
+            assert accuracy_score(target[:90], ntac.transduction_) > 0.9
+            assert ntac.score(X[90:], target[90:]) > 0.9
+            assert ntac.n_features_in_ == 2
+            frame = pd.DataFrame(X, columns=["x", "y"])
+            named = NtacClassifier(affinity=affinity).fit(frame[:90], y[:90])
+            assert named.feature_names_in_.tolist() == ["x", "y"]
+            assert (named.predict(frame[90:]) == ntac.predict(X[90:])).all()
 
 
 def test_far_rows_of_a_table_do_no_harm():
@@ -435,9 +449,8 @@ def test_far_rows_of_a_table_do_no_harm():
 # --------------------------------------------------------------------------- bad input
 
 
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
+def test_bad_types(subtests):
+    cases = [
         (["A", "B", "?"], r"one type per sample of X: got 3 types for 4 samples"),
         (["?"] * 4, "needs labelled samples, but all 4 labels in y are unknown"),
         ([-1] * 4, "needs labelled samples, but all 4 labels in y are unknown"),
@@ -447,18 +460,20 @@ def test_far_rows_of_a_table_do_no_harm():
         ([0.5, 1.5, 0.0, 2.0], "Unknown label type: continuous"),
         (["A", 1, "B", 2], "types of one kind, got a mix of int, str"),
         ([["A", "B"]] * 4, "y should be a 1d array"),
-    ],
-)
-def test_bad_types(y, message):
-    with pytest.raises(ValueError, match=message):
-        NtacClassifier().fit(Connectome(np.ones((4, 4))), y)
+    ]
+    for y, message in cases:
+        with subtests.test(y=y), pytest.raises(ValueError, match=message):
+            NtacClassifier().fit(Connectome(np.ones((4, 4))), y)
 
 
-@pytest.mark.parametrize("marker", [[], [["?"]], {"?": 1}, b"?"])
-def test_bad_markers(brain, marker):
-    con, y, _ = brain
-    with pytest.raises(ValueError, match=r"unlabeled_marker must be 'auto', None, a"):
-        NtacClassifier(unlabeled_marker=marker).fit(con, y)
+def test_bad_markers(subtests, brain):
+    for marker in [[], [["?"]], {"?": 1}, b"?"]:
+        with subtests.test(marker=marker):
+            con, y, _ = brain
+            with pytest.raises(
+                ValueError, match=r"unlabeled_marker must be 'auto', None, a"
+            ):
+                NtacClassifier(unlabeled_marker=marker).fit(con, y)
 
 
 def test_types_that_may_mean_unknown_warn_once(brain):
@@ -490,9 +505,8 @@ def test_types_that_were_missing_in_a_table(brain):
 Y = ["A", "B", "?", "?"]
 
 
-@pytest.mark.parametrize(
-    ("affinity", "X", "error", "message"),
-    [
+def test_bad_X(subtests):
+    cases = [
         ("precomputed", -np.eye(4), ValueError, "Negative values in data"),
         ("precomputed", np.eye(4) * np.nan, ValueError, "Input X contains NaN"),
         ("precomputed", np.full((4, 4), np.inf), ValueError, "contains infinity"),
@@ -503,11 +517,10 @@ Y = ["A", "B", "?", "?"]
         ("auto", Connectome(np.eye(4))[[]], ValueError, "X has none in view"),
         ("auto", Connectome(np.eye(4) * 1e38), ValueError, "weights of X add up to"),
         ("auto", [["a", "b"]] * 4, ValueError, "could not convert string"),
-    ],
-)
-def test_bad_X(affinity, X, error, message):
-    with pytest.raises(error, match=message):
-        NtacClassifier(affinity=affinity, edge_weighting="linear").fit(X, Y)
+    ]
+    for affinity, X, error, message in cases:
+        with subtests.test(affinity=affinity, X=X), pytest.raises(error, match=message):
+            NtacClassifier(affinity=affinity, edge_weighting="linear").fit(X, Y)
 
 
 def test_node_features_that_float32_cannot_add_up_are_refused():

@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -67,34 +69,34 @@ def dense_ntac(adjacency, codes, rate, tol, sharpness=None):
     return types, per_type, history[1:], members[:, :n_types], counted
 
 
-@pytest.mark.parametrize("membership", ["hard", "soft"])
-@pytest.mark.parametrize("rate", [1.0, 0.5])
-def test_the_published_method(brain, rate, membership):
-    con, y, _ = brain
-    classes, codes = np.unique(y, return_inverse=True)
-    assert classes[0] == "?"
-    adjacency = con.adjacency.toarray().astype(float)
-    sharpness = None if membership == "hard" else 6.0
-    types, similarities, history, members, _ = dense_ntac(
-        adjacency, codes - 1, rate, tol=0, sharpness=sharpness
-    )
-    ntac = NtacClassifier(
-        **{**PUBLISHED, "membership": membership},
-        sharpness=6.0,
-        damping=1 - rate,
-        tol=0,
-    ).fit(con, y)
-    assert ntac.classes_.tolist() == classes[1:].tolist()
-    assert ntac.transduction_.tolist() == ntac.classes_[types].tolist()
-    assert ntac.n_iter_ == len(history) > 2
-    np.testing.assert_allclose(ntac.history_.changed, history)
-    ranked, found = ntac.rank_types(con, k=4)
-    order = np.searchsorted(ntac.classes_, ranked)
-    np.testing.assert_allclose(
-        found, np.take_along_axis(similarities, order, axis=1), rtol=1e-4
-    )
-    if membership == "soft":
-        np.testing.assert_allclose(ntac.predict_proba(con), members, rtol=1e-3)
+def test_the_published_method(subtests, brain):
+    for membership, rate in product(["hard", "soft"], [1.0, 0.5]):
+        with subtests.test(membership=membership, rate=rate):
+            con, y, _ = brain
+            classes, codes = np.unique(y, return_inverse=True)
+            assert classes[0] == "?"
+            adjacency = con.adjacency.toarray().astype(float)
+            sharpness = None if membership == "hard" else 6.0
+            types, similarities, history, members, _ = dense_ntac(
+                adjacency, codes - 1, rate, tol=0, sharpness=sharpness
+            )
+            ntac = NtacClassifier(
+                **{**PUBLISHED, "membership": membership},
+                sharpness=6.0,
+                damping=1 - rate,
+                tol=0,
+            ).fit(con, y)
+            assert ntac.classes_.tolist() == classes[1:].tolist()
+            assert ntac.transduction_.tolist() == ntac.classes_[types].tolist()
+            assert ntac.n_iter_ == len(history) > 2
+            np.testing.assert_allclose(ntac.history_.changed, history)
+            ranked, found = ntac.rank_types(con, k=4)
+            order = np.searchsorted(ntac.classes_, ranked)
+            np.testing.assert_allclose(
+                found, np.take_along_axis(similarities, order, axis=1), rtol=1e-4
+            )
+            if membership == "soft":
+                np.testing.assert_allclose(ntac.predict_proba(con), members, rtol=1e-3)
 
 
 def test_oscillations_end():
@@ -132,26 +134,30 @@ def test_defaults_find_the_types(brain):
     assert confidence[wrong].mean() < confidence[(y == "?") & ~wrong].mean()
 
 
-@pytest.mark.parametrize("fitted_on", ["connectome", "matrix"])
-@pytest.mark.parametrize(("tol", "n_steps"), [(0.7, 1), (0.3, 2)])
-def test_new_rows_are_typed_by_their_edges_out(brain, fitted_on, tol, n_steps):
-    con, y, target = brain
-    adjacency = con.adjacency.toarray()
-    ntac = NtacClassifier(**PUBLISHED, tol=tol)
-    if fitted_on == "connectome":
-        ntac.fit(con, y)
-    else:
-        ntac.set_params(affinity="precomputed").fit(adjacency, y)
-    codes = np.unique(y, return_inverse=True)[1] - 1
-    *_, history, _, counted = dense_ntac(adjacency, codes, 1.0, tol)
-    assert ntac.n_iter_ == len(history) == n_steps
-    labelled, unlabelled = codes >= 0, np.flatnonzero(codes < 0)[:30]
-    rows = np.vstack([adjacency[unlabelled], adjacency[:5] * 0.5, adjacency[:1] + 1])
-    similarities = jaccard(rows @ counted, (adjacency @ counted)[labelled])
-    best = y[labelled][similarities.argmax(axis=1)]
-    assert (ntac.predict(rows) == best).all()
-    _, found = ntac.rank_types(rows, k=1)
-    np.testing.assert_allclose(found[:, 0], similarities.max(axis=1), rtol=1e-4)
-    assert accuracy_score(target[unlabelled], best[:30]) > 0.4
-    for form in (sparse.csr_array, sparse.coo_matrix):
-        assert (ntac.predict(form(rows)) == best).all()
+def test_new_rows_are_typed_by_their_edges_out(subtests, brain):
+    for fitted_on, (tol, n_steps) in product(
+        ["connectome", "matrix"], [(0.7, 1), (0.3, 2)]
+    ):
+        with subtests.test(fitted_on=fitted_on, tol=tol, n_steps=n_steps):
+            con, y, target = brain
+            adjacency = con.adjacency.toarray()
+            ntac = NtacClassifier(**PUBLISHED, tol=tol)
+            if fitted_on == "connectome":
+                ntac.fit(con, y)
+            else:
+                ntac.set_params(affinity="precomputed").fit(adjacency, y)
+            codes = np.unique(y, return_inverse=True)[1] - 1
+            *_, history, _, counted = dense_ntac(adjacency, codes, 1.0, tol)
+            assert ntac.n_iter_ == len(history) == n_steps
+            labelled, unlabelled = codes >= 0, np.flatnonzero(codes < 0)[:30]
+            rows = np.vstack(
+                [adjacency[unlabelled], adjacency[:5] * 0.5, adjacency[:1] + 1]
+            )
+            similarities = jaccard(rows @ counted, (adjacency @ counted)[labelled])
+            best = y[labelled][similarities.argmax(axis=1)]
+            assert (ntac.predict(rows) == best).all()
+            _, found = ntac.rank_types(rows, k=1)
+            np.testing.assert_allclose(found[:, 0], similarities.max(axis=1), rtol=1e-4)
+            assert accuracy_score(target[unlabelled], best[:30]) > 0.4
+            for form in (sparse.csr_array, sparse.coo_matrix):
+                assert (ntac.predict(form(rows)) == best).all()

@@ -32,11 +32,6 @@ from tests._comparison import assert_same_answers
 from tests._ntac import CLASSIFIER_SETTINGS, classifier_answers, make_typed_brain
 
 
-@pytest.fixture(params=CLASSIFIER_SETTINGS.values(), ids=CLASSIFIER_SETTINGS.keys())
-def settings(request):
-    return request.param
-
-
 @pytest.fixture(scope="module")
 def brain():
     return make_typed_brain()
@@ -103,14 +98,16 @@ def test_a_model_from_a_memory_map_answers_the_same(brain, tmp_path):
     )
 
 
-def test_clone(brain, settings):
-    con, y, _ = brain
-    ntac = NtacClassifier(**settings).fit(con, y)
-    copy = clone(ntac)
-    assert copy.get_params() == ntac.get_params()
-    assert not hasattr(copy, "classes_")
-    with pytest.raises(NotFittedError):
-        copy.predict(con)
+def test_clone(subtests, brain):
+    for name, settings in CLASSIFIER_SETTINGS.items():
+        with subtests.test(name=name):
+            con, y, _ = brain
+            ntac = NtacClassifier(**settings).fit(con, y)
+            copy = clone(ntac)
+            assert copy.get_params() == ntac.get_params()
+            assert not hasattr(copy, "classes_")
+            with pytest.raises(NotFittedError):
+                copy.predict(con)
 
 
 def test_a_second_fit_replaces_the_first(brain):

@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -27,10 +29,9 @@ from tests._ntac import (
     same_partition,
 )
 
-
-@pytest.fixture(params=CLUSTERER_SETTINGS.values(), ids=CLUSTERER_SETTINGS.keys())
-def settings(request):
-    return {"random_state": 0, **request.param}
+SETTINGS = {
+    name: {"random_state": 0, **options} for name, options in CLUSTERER_SETTINGS.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,25 +47,27 @@ def islands(brain):
 # ------------------------------------------------------------------ views and new rows
 
 
-def test_any_view_has_the_joint_answer(brain, settings):
-    con, _ = brain
-    everything = NtacClusterer(9, **settings).fit(con)
-    order = np.random.default_rng(0).permutation(200)[:70]
-    ntac = NtacClusterer(9, **settings).fit(con[order])
-    assert ntac.labels_.shape == (70,)
-    assert (ntac.labels_ == everything.labels_[order]).all()
-    assert ntac.n_features_in_ == 200
-    assert ntac.cost_ == everything.cost_
-    assert (ntac.predict(con) == everything.labels_).all()
-    assert (ntac.labels_at(4) == everything.labels_at(4)[order]).all()
-    other = np.random.default_rng(1).permutation(200)[:70]
-    assert (ntac.predict(con[other]) == everything.labels_[other]).all()
-    np.testing.assert_array_equal(
-        ntac.transform(con[other]), everything.transform(con)[other]
-    )
-    same_graph = Connectome(con.adjacency.toarray(), con.node_ids)
-    assert (ntac.predict(same_graph) == everything.labels_).all()
-    assert (ntac.predict(con[7]) == everything.labels_[7]).all()
+def test_any_view_has_the_joint_answer(subtests, brain):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = brain
+            everything = NtacClusterer(9, **settings).fit(con)
+            order = np.random.default_rng(0).permutation(200)[:70]
+            ntac = NtacClusterer(9, **settings).fit(con[order])
+            assert ntac.labels_.shape == (70,)
+            assert (ntac.labels_ == everything.labels_[order]).all()
+            assert ntac.n_features_in_ == 200
+            assert ntac.cost_ == everything.cost_
+            assert (ntac.predict(con) == everything.labels_).all()
+            assert (ntac.labels_at(4) == everything.labels_at(4)[order]).all()
+            other = np.random.default_rng(1).permutation(200)[:70]
+            assert (ntac.predict(con[other]) == everything.labels_[other]).all()
+            np.testing.assert_array_equal(
+                ntac.transform(con[other]), everything.transform(con)[other]
+            )
+            same_graph = Connectome(con.adjacency.toarray(), con.node_ids)
+            assert (ntac.predict(same_graph) == everything.labels_).all()
+            assert (ntac.predict(con[7]) == everything.labels_[7]).all()
 
 
 def test_representatives_are_positions_in_the_view(brain):
@@ -104,44 +107,51 @@ def test_a_table_of_new_rows_has_at_least_one(brain):
             ask(np.empty((0, 200)))
 
 
-@pytest.mark.parametrize("fitted_on", ["connectome", "matrix"])
-@pytest.mark.parametrize("correction", [0.0, 0.5, 1.0])
-def test_new_rows_go_by_their_edges_out(brain, fitted_on, correction):
-    con, _ = brain
-    adjacency = con.adjacency.toarray()
-    ntac = NtacClusterer(5, degree_correction=correction, random_state=0)
-    if fitted_on == "connectome":
-        ntac.fit(con)
-    else:
-        ntac.set_params(affinity="precomputed").fit(adjacency)
-    rows = np.vstack([adjacency[:80], adjacency[:5] * 0.5, adjacency[:1] + 1])
-    weights, edges = np.sqrt(adjacency), np.sqrt(rows)
-    described = describe(weights, ntac.labels_, 5, correction)
-    means = average(described, ntac.labels_, 5)[:, 5:]
-    # Equal in- and out-strength are assumed.
-    strength = 2 * edges.sum(axis=1) / (2 * weights.sum() / 200)
-    new = edges @ one_hot(ntac.labels_, 5) * strength[:, np.newaxis] ** -correction
-    expected = jaccard(new, means)
-    np.testing.assert_allclose(ntac.transform(rows), expected, atol=1e-5)
-    assert (ntac.predict(rows) == expected.argmax(axis=1)).all()
-    assert (ntac.predict(rows)[:80] == ntac.labels_[:80]).mean() > 0.6
-    for form in (sparse.csr_array, sparse.coo_matrix):
-        np.testing.assert_array_equal(ntac.transform(form(rows)), ntac.transform(rows))
+def test_new_rows_go_by_their_edges_out(subtests, brain):
+    for fitted_on, correction in product(["connectome", "matrix"], [0.0, 0.5, 1.0]):
+        with subtests.test(fitted_on=fitted_on, correction=correction):
+            con, _ = brain
+            adjacency = con.adjacency.toarray()
+            ntac = NtacClusterer(5, degree_correction=correction, random_state=0)
+            if fitted_on == "connectome":
+                ntac.fit(con)
+            else:
+                ntac.set_params(affinity="precomputed").fit(adjacency)
+            rows = np.vstack([adjacency[:80], adjacency[:5] * 0.5, adjacency[:1] + 1])
+            weights, edges = np.sqrt(adjacency), np.sqrt(rows)
+            described = describe(weights, ntac.labels_, 5, correction)
+            means = average(described, ntac.labels_, 5)[:, 5:]
+            # Equal in- and out-strength are assumed.
+            strength = 2 * edges.sum(axis=1) / (2 * weights.sum() / 200)
+            new = (
+                edges
+                @ one_hot(ntac.labels_, 5)
+                * strength[:, np.newaxis] ** -correction
+            )
+            expected = jaccard(new, means)
+            np.testing.assert_allclose(ntac.transform(rows), expected, atol=1e-5)
+            assert (ntac.predict(rows) == expected.argmax(axis=1)).all()
+            assert (ntac.predict(rows)[:80] == ntac.labels_[:80]).mean() > 0.6
+            for form in (sparse.csr_array, sparse.coo_matrix):
+                np.testing.assert_array_equal(
+                    ntac.transform(form(rows)), ntac.transform(rows)
+                )
 
 
-@pytest.mark.parametrize("affinity", ["precomputed", "rbf", "nearest_neighbors"])
-def test_predictions_are_the_largest_similarities(brain, affinity):
-    X = brain[0].adjacency.toarray()
-    if affinity != "precomputed":
-        X = make_blobs(200, centers=4, random_state=0)[0]
-    ntac = NtacClusterer(4, affinity=affinity, random_state=0).fit(X)
-    similarities = ntac.transform(X)
-    assert similarities.dtype == np.float64
-    assert similarities.shape == (200, 4)
-    assert (ntac.predict(X) == similarities.argmax(axis=1)).all()
-    assert ntac.predict(X).dtype == np.int64
-    one_by_one = np.vstack([ntac.transform(X[i : i + 1]) for i in range(20)])
-    np.testing.assert_array_equal(one_by_one, similarities[:20])
+def test_predictions_are_the_largest_similarities(subtests, brain):
+    for affinity in ["precomputed", "rbf", "nearest_neighbors"]:
+        with subtests.test(affinity=affinity):
+            X = brain[0].adjacency.toarray()
+            if affinity != "precomputed":
+                X = make_blobs(200, centers=4, random_state=0)[0]
+            ntac = NtacClusterer(4, affinity=affinity, random_state=0).fit(X)
+            similarities = ntac.transform(X)
+            assert similarities.dtype == np.float64
+            assert similarities.shape == (200, 4)
+            assert (ntac.predict(X) == similarities.argmax(axis=1)).all()
+            assert ntac.predict(X).dtype == np.int64
+            one_by_one = np.vstack([ntac.transform(X[i : i + 1]) for i in range(20)])
+            np.testing.assert_array_equal(one_by_one, similarities[:20])
 
 
 def test_new_rows_without_an_edge(brain, islands):
@@ -162,26 +172,27 @@ def test_new_rows_without_an_edge(brain, islands):
         assert ntac.transform(rows)[0].tolist() == [float(c == own) for c in range(4)]
 
 
-@pytest.mark.parametrize(
-    ("affinity", "init"),
-    [
+def test_a_table_of_features(subtests):
+    cases = [
         ("auto", "greedy"),
         ("auto", "spectral"),
         ("rbf", "greedy"),
         # Every row has as many neighbours, so that one cluster shows no difference.
         ("nearest_neighbors", "spectral"),
-    ],
-)
-def test_a_table_of_features(affinity, init):
-    X, target = make_blobs([100, 50, 30], cluster_std=0.5, random_state=1)
-    ntac = NtacClusterer(3, affinity=affinity, init=init, random_state=0).fit(X[:150])
-    assert adjusted_rand_score(target[:150], ntac.labels_) > 0.9
-    assert adjusted_rand_score(target[150:], ntac.predict(X[150:])) > 0.9
-    assert ntac.n_features_in_ == 2
-    frame = pd.DataFrame(X, columns=["x", "y"])
-    named = clone(ntac).fit(frame[:150])
-    assert named.feature_names_in_.tolist() == ["x", "y"]
-    assert (named.predict(frame[150:]) == ntac.predict(X[150:])).all()
+    ]
+    for affinity, init in cases:
+        with subtests.test(affinity=affinity, init=init):
+            X, target = make_blobs([100, 50, 30], cluster_std=0.5, random_state=1)
+            ntac = NtacClusterer(3, affinity=affinity, init=init, random_state=0).fit(
+                X[:150]
+            )
+            assert adjusted_rand_score(target[:150], ntac.labels_) > 0.9
+            assert adjusted_rand_score(target[150:], ntac.predict(X[150:])) > 0.9
+            assert ntac.n_features_in_ == 2
+            frame = pd.DataFrame(X, columns=["x", "y"])
+            named = clone(ntac).fit(frame[:150])
+            assert named.feature_names_in_.tolist() == ["x", "y"]
+            assert (named.predict(frame[150:]) == ntac.predict(X[150:])).all()
 
 
 # -------------------------------------------------------------------------- parameters
@@ -213,22 +224,26 @@ def test_every_parameter_is_tested():
     assert EFFECTS.keys() | TESTED_APART == NtacClusterer().get_params().keys()
 
 
-@pytest.mark.parametrize("name", EFFECTS)
-def test_every_parameter_does_something(brain, name):
-    con, _ = brain
-    one, other, shared = EFFECTS[name]
-    features = np.abs(np.random.default_rng(0).normal(10, 5, (200, 2)))
-    X = Connectome(con.adjacency, node_features=features)
-    if name in ("affinity", "gamma", "n_graph_neighbors"):
-        X = features
-    shared = {"n_clusters": 18, "random_state": 0, "n_init": 2, **shared}
-    fits = [NtacClusterer(**{**shared, name: value}).fit(X) for value in (one, other)]
-    assert any(
-        len(a) != len(b) or (a != b).any()
-        for a, b in zip(
-            *([fit.labels_, fit.cost_path_.cost] for fit in fits), strict=True
-        )
-    )
+def test_every_parameter_does_something(subtests, brain):
+    for name in EFFECTS:
+        with subtests.test(name=name):
+            con, _ = brain
+            one, other, shared = EFFECTS[name]
+            features = np.abs(np.random.default_rng(0).normal(10, 5, (200, 2)))
+            X = Connectome(con.adjacency, node_features=features)
+            if name in ("affinity", "gamma", "n_graph_neighbors"):
+                X = features
+            shared = {"n_clusters": 18, "random_state": 0, "n_init": 2, **shared}
+            fits = [
+                NtacClusterer(**{**shared, name: value}).fit(X)
+                for value in (one, other)
+            ]
+            assert any(
+                len(a) != len(b) or (a != b).any()
+                for a, b in zip(
+                    *([fit.labels_, fit.cost_path_.cost] for fit in fits), strict=True
+                )
+            )
 
 
 @pytest.mark.parametrize(("init", "n_init"), [("greedy", 5), ("spectral", 4)])
@@ -258,25 +273,28 @@ def test_one_greedy_run_has_nothing_random(brain):
     assert_same_answers(clusterer_answers(ntac, con), expected)
 
 
-@pytest.mark.parametrize("settings", [{}, {"n_init": 1}, {"degree_correction": 1.0}])
-def test_node_features_tell_clusters_apart(settings):
-    # No node has a partner, so that the features decide alone.
-    features = np.array([[9, 1], [1, 9], [8, 1], [2, 9], [0, 0], [9, 2]])
-    con = Connectome(np.zeros((6, 6)), node_features=features)
-    ntac = NtacClusterer(3, random_state=0, **settings).fit(con)
-    assert ntac.labels_.tolist() == [0, 1, 0, 1, 2, 0]
-    assert ntac.cluster_means_.shape == (3, 8)
-    np.testing.assert_allclose(
-        ntac.cluster_means_[:, 6:], [[26 / 3, 4 / 3], [1.5, 9], [0, 0]], rtol=1e-6
-    )
-    assert not ntac.cluster_means_[:, :6].any()
-    heavier = clone(ntac).set_params(feature_weight=2.5).fit(con)
-    np.testing.assert_allclose(
-        heavier.cluster_means_, 2.5 * ntac.cluster_means_, rtol=1e-6
-    )
-    assert ntac.predict(np.zeros((1, 6))).tolist() == [2]
-    with pytest.raises(ValueError, match="X has no edge and no node features"):
-        clone(ntac).set_params(feature_weight=0).fit(con)
+def test_node_features_tell_clusters_apart(subtests):
+    for settings in [{}, {"n_init": 1}, {"degree_correction": 1.0}]:
+        with subtests.test(settings=settings):
+            # No node has a partner, so that the features decide alone.
+            features = np.array([[9, 1], [1, 9], [8, 1], [2, 9], [0, 0], [9, 2]])
+            con = Connectome(np.zeros((6, 6)), node_features=features)
+            ntac = NtacClusterer(3, random_state=0, **settings).fit(con)
+            assert ntac.labels_.tolist() == [0, 1, 0, 1, 2, 0]
+            assert ntac.cluster_means_.shape == (3, 8)
+            np.testing.assert_allclose(
+                ntac.cluster_means_[:, 6:],
+                [[26 / 3, 4 / 3], [1.5, 9], [0, 0]],
+                rtol=1e-6,
+            )
+            assert not ntac.cluster_means_[:, :6].any()
+            heavier = clone(ntac).set_params(feature_weight=2.5).fit(con)
+            np.testing.assert_allclose(
+                heavier.cluster_means_, 2.5 * ntac.cluster_means_, rtol=1e-6
+            )
+            assert ntac.predict(np.zeros((1, 6))).tolist() == [2]
+            with pytest.raises(ValueError, match="X has no edge and no node features"):
+                clone(ntac).set_params(feature_weight=0).fit(con)
 
 
 def test_a_spectral_start_without_edges():
@@ -298,20 +316,22 @@ def test_features_count_along_with_edges(brain):
     assert (ignored.labels_ == NtacClusterer(2, random_state=0).fit(con).labels_).all()
 
 
-@pytest.mark.parametrize(
-    ("edge_weighting", "transform"),
-    [("linear", np.abs), ("sqrt", np.sqrt), ("log1p", np.log1p)],
-)
-def test_edge_weighting(brain, edge_weighting, transform):
-    con, _ = brain
-    ntac = NtacClusterer(
-        4, edge_weighting=edge_weighting, n_init=1, degree_correction=0
-    ).fit(con)
-    weights = transform(con.adjacency.toarray().astype(float))
-    rows = describe(weights, ntac.labels_, 4)
-    np.testing.assert_allclose(
-        ntac.cluster_means_, average(rows, ntac.labels_, 4), rtol=1e-5, atol=1e-9
-    )
+def test_edge_weighting(subtests, brain):
+    cases = [("linear", np.abs), ("sqrt", np.sqrt), ("log1p", np.log1p)]
+    for edge_weighting, transform in cases:
+        with subtests.test(edge_weighting=edge_weighting):
+            con, _ = brain
+            ntac = NtacClusterer(
+                4, edge_weighting=edge_weighting, n_init=1, degree_correction=0
+            ).fit(con)
+            weights = transform(con.adjacency.toarray().astype(float))
+            rows = describe(weights, ntac.labels_, 4)
+            np.testing.assert_allclose(
+                ntac.cluster_means_,
+                average(rows, ntac.labels_, 4),
+                rtol=1e-5,
+                atol=1e-9,
+            )
 
 
 def test_n_representatives_stay_with_their_cluster(brain):
@@ -360,9 +380,8 @@ def test_a_progress_bar_is_shown_if_asked_for(brain, capsys):
 # --------------------------------------------------------------------------- bad input
 
 
-@pytest.mark.parametrize(
-    ("affinity", "X", "error", "message"),
-    [
+def test_bad_X(subtests):
+    cases = [
         ("precomputed", -np.eye(4), ValueError, "Negative values in data"),
         ("precomputed", np.full((4, 4), np.nan), ValueError, "Input X contains NaN"),
         ("precomputed", np.full((4, 4), np.inf), ValueError, "contains infinity"),
@@ -386,11 +405,10 @@ def test_a_progress_bar_is_shown_if_asked_for(brain, capsys):
             ValueError,
             r"n_clusters \(2\) must be at most .* features \(1 of n_samples = 4\)",
         ),
-    ],
-)
-def test_bad_X(affinity, X, error, message):
-    with pytest.raises(error, match=message):
-        NtacClusterer(2, affinity=affinity, edge_weighting="linear").fit(X)
+    ]
+    for affinity, X, error, message in cases:
+        with subtests.test(affinity=affinity, X=X), pytest.raises(error, match=message):
+            NtacClusterer(2, affinity=affinity, edge_weighting="linear").fit(X)
 
 
 def test_node_features_that_float32_cannot_add_up_are_refused():

@@ -32,10 +32,9 @@ from tests._ntac import (
     write_as,
 )
 
-
-@pytest.fixture(params=CLUSTERER_SETTINGS.values(), ids=CLUSTERER_SETTINGS.keys())
-def settings(request):
-    return {"random_state": 0, **request.param}
+SETTINGS = {
+    name: {"random_state": 0, **options} for name, options in CLUSTERER_SETTINGS.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,23 +47,25 @@ def islands(brain):
     return make_islands(brain[0])
 
 
-def test_fitted_attributes(brain, settings):
-    con, _ = brain
-    ntac = NtacClusterer(6, **settings).fit(con)
-    assert ntac.labels_.shape == (200,)
-    assert ntac.labels_.dtype == np.int64
-    sizes = np.bincount(ntac.labels_)
-    assert ntac.n_clusters_ == len(sizes) == 6
-    assert sizes.min() > 0
-    assert (np.diff(sizes) <= 0).all()
-    assert ntac.cluster_means_.shape == (6, 12)
-    assert type(ntac.cost_) is float
-    assert 0 < ntac.cost_ < 1
-    assert 1 <= ntac.n_iter_ <= ntac.max_iter
-    assert ntac.n_features_in_ == 200
-    assert (ntac.labels_ == ntac.predict(con)).all()
-    assert (ntac.labels_ == clone(ntac).fit_predict(con)).all()
-    assert np.isnan(ntac.agreement_) == (settings.get("n_init") == 1)
+def test_fitted_attributes(subtests, brain):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = brain
+            ntac = NtacClusterer(6, **settings).fit(con)
+            assert ntac.labels_.shape == (200,)
+            assert ntac.labels_.dtype == np.int64
+            sizes = np.bincount(ntac.labels_)
+            assert ntac.n_clusters_ == len(sizes) == 6
+            assert sizes.min() > 0
+            assert (np.diff(sizes) <= 0).all()
+            assert ntac.cluster_means_.shape == (6, 12)
+            assert type(ntac.cost_) is float
+            assert 0 < ntac.cost_ < 1
+            assert 1 <= ntac.n_iter_ <= ntac.max_iter
+            assert ntac.n_features_in_ == 200
+            assert (ntac.labels_ == ntac.predict(con)).all()
+            assert (ntac.labels_ == clone(ntac).fit_predict(con)).all()
+            assert np.isnan(ntac.agreement_) == (settings.get("n_init") == 1)
 
 
 def test_clusters_of_one_size_are_numbered_by_their_first_members():
@@ -72,40 +73,44 @@ def test_clusters_of_one_size_are_numbered_by_their_first_members():
     assert labels.tolist() == [1, 2, 2, 3, 1, 0, 0, 0]
 
 
-def test_isolated_nodes_share_a_cluster(islands, settings):
-    con, isolated = islands
-    for n_clusters in (2, 3, 7):
-        ntac = NtacClusterer(n_clusters, **settings).fit(con)
-        (own,) = set(ntac.labels_[isolated])
-        assert (ntac.labels_ == own).sum() == 7
-        assert not ntac.cluster_means_[own].any()
-        assert (ntac.predict(con) == ntac.labels_).all()
-        similarities = ntac.transform(con)
-        assert (similarities[isolated, own] == 1).all()
-        assert similarities[isolated].sum() == 7
-        assert (similarities[~isolated, own] == 0).all()
-        # Their similarity of 1 does not count in the cost.
-        others = similarities[np.arange(60), ntac.labels_][~isolated]
-        np.testing.assert_allclose(ntac.cost_, 1 - others.mean(), rtol=1e-5)
-    alone = con[~isolated]
-    rest = Connectome(alone.adjacency)
-    expected = NtacClusterer(6, **settings).fit(rest)
-    assert same_partition(expected.labels_, ntac.labels_[~isolated])
-    np.testing.assert_allclose(expected.cost_, ntac.cost_, rtol=1e-5)
-    assert expected.cost_path_.cost.tolist() == ntac.cost_path_.cost.tolist()
-    added = ntac.cost_path_.n_clusters - expected.cost_path_.n_clusters
-    assert (added == 1).all()
+def test_isolated_nodes_share_a_cluster(subtests, islands):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, isolated = islands
+            for n_clusters in (2, 3, 7):
+                ntac = NtacClusterer(n_clusters, **settings).fit(con)
+                (own,) = set(ntac.labels_[isolated])
+                assert (ntac.labels_ == own).sum() == 7
+                assert not ntac.cluster_means_[own].any()
+                assert (ntac.predict(con) == ntac.labels_).all()
+                similarities = ntac.transform(con)
+                assert (similarities[isolated, own] == 1).all()
+                assert similarities[isolated].sum() == 7
+                assert (similarities[~isolated, own] == 0).all()
+                # Their similarity of 1 does not count in the cost.
+                others = similarities[np.arange(60), ntac.labels_][~isolated]
+                np.testing.assert_allclose(ntac.cost_, 1 - others.mean(), rtol=1e-5)
+            alone = con[~isolated]
+            rest = Connectome(alone.adjacency)
+            expected = NtacClusterer(6, **settings).fit(rest)
+            assert same_partition(expected.labels_, ntac.labels_[~isolated])
+            np.testing.assert_allclose(expected.cost_, ntac.cost_, rtol=1e-5)
+            assert expected.cost_path_.cost.tolist() == ntac.cost_path_.cost.tolist()
+            added = ntac.cost_path_.n_clusters - expected.cost_path_.n_clusters
+            assert (added == 1).all()
 
 
-def test_one_cluster_holds_isolated_nodes_too(islands, settings):
-    con, _ = islands
-    ntac = NtacClusterer(1, **settings).fit(con)
-    assert not ntac.labels_.any()
-    assert ntac.n_clusters_ == 1
-    assert ntac.transform(con).shape == (60, 1)
-    nothing = np.zeros((1, 60))
-    assert ntac.predict(nothing).tolist() == [0]
-    assert ntac.transform(nothing).tolist() == [[0]]
+def test_one_cluster_holds_isolated_nodes_too(subtests, islands):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = islands
+            ntac = NtacClusterer(1, **settings).fit(con)
+            assert not ntac.labels_.any()
+            assert ntac.n_clusters_ == 1
+            assert ntac.transform(con).shape == (60, 1)
+            nothing = np.zeros((1, 60))
+            assert ntac.predict(nothing).tolist() == [0]
+            assert ntac.transform(nothing).tolist() == [[0]]
 
 
 def test_permuting_the_nodes_permutes_the_answers(brain):
@@ -128,50 +133,59 @@ def test_permuting_the_nodes_permutes_the_answers(brain):
         )
 
 
-def test_threads_batches_and_repetitions_change_no_bit(brain, settings, monkeypatch):
-    con, _ = brain
-    expected = clusterer_answers(NtacClusterer(9, **settings).fit(con), con)
-    rows = con.adjacency.toarray()[:50]
-    for n_jobs in (None, 1, 2):
-        ntac = NtacClusterer(9, n_jobs=n_jobs, **settings).fit(con)
-        assert_same_answers(clusterer_answers(ntac, con), expected)
-        of_rows = ntac.transform(rows)
-        with monkeypatch.context() as patch:
-            patch.setattr(_ntac_clusterer, "BATCH", 11)
-            assert_same_answers(clusterer_answers(ntac, con), expected)
-            np.testing.assert_array_equal(ntac.transform(rows), of_rows)
-            np.testing.assert_array_equal(
-                ntac.predict(rows), np.argmax(of_rows, axis=1)
+def test_threads_batches_and_repetitions_change_no_bit(subtests, brain, monkeypatch):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = brain
+            expected = clusterer_answers(NtacClusterer(9, **settings).fit(con), con)
+            rows = con.adjacency.toarray()[:50]
+            for n_jobs in (None, 1, 2):
+                ntac = NtacClusterer(9, n_jobs=n_jobs, **settings).fit(con)
+                assert_same_answers(clusterer_answers(ntac, con), expected)
+                of_rows = ntac.transform(rows)
+                with monkeypatch.context() as patch:
+                    patch.setattr(_ntac_clusterer, "BATCH", 11)
+                    assert_same_answers(clusterer_answers(ntac, con), expected)
+                    np.testing.assert_array_equal(ntac.transform(rows), of_rows)
+                    np.testing.assert_array_equal(
+                        ntac.predict(rows), np.argmax(of_rows, axis=1)
+                    )
+
+
+def test_adjacencies_of_any_form_give_the_same(subtests, brain):
+    for form, index_dtype, dtype in FORMS:
+        with subtests.test(form=form, index_dtype=index_dtype, dtype=dtype):
+            con, _ = brain
+            ntac = NtacClusterer(6, n_init=2, random_state=0)
+            expected = clusterer_answers(
+                ntac.fit(Connectome(con.adjacency)), con.adjacency
             )
+            matrix = write_as(con.adjacency.toarray(), form, index_dtype, dtype)
+            assert_same_answers(
+                clusterer_answers(ntac.fit(Connectome(matrix)), matrix), expected
+            )
+            ntac.set_params(affinity="precomputed").fit(matrix)
+            assert_same_answers(clusterer_answers(ntac, matrix), expected)
 
 
-@pytest.mark.parametrize(("form", "index_dtype", "dtype"), FORMS)
-def test_adjacencies_of_any_form_give_the_same(brain, form, index_dtype, dtype):
-    con, _ = brain
-    ntac = NtacClusterer(6, n_init=2, random_state=0)
-    expected = clusterer_answers(ntac.fit(Connectome(con.adjacency)), con.adjacency)
-    matrix = write_as(con.adjacency.toarray(), form, index_dtype, dtype)
-    assert_same_answers(
-        clusterer_answers(ntac.fit(Connectome(matrix)), matrix), expected
-    )
-    ntac.set_params(affinity="precomputed").fit(matrix)
-    assert_same_answers(clusterer_answers(ntac, matrix), expected)
-
-
-def test_a_fit_changes_nothing_it_is_given(brain, settings):
-    con, _ = brain
-    features = np.random.default_rng(0).random((200, 2))
-    with_features = Connectome(con.adjacency, node_features=features)
-    before = features.copy(), con.adjacency.copy()
-    clusterer_answers(NtacClusterer(6, **settings).fit(with_features), with_features)
-    matrix = con.adjacency.toarray()
-    frozen = matrix.copy()
-    frozen.flags.writeable = False
-    table = NtacClusterer(6, affinity="precomputed", **settings).fit(frozen)
-    table.transform(frozen)
-    assert (features == before[0]).all()
-    assert (con.adjacency != before[1]).nnz == 0
-    assert (frozen == matrix).all()
+def test_a_fit_changes_nothing_it_is_given(subtests, brain):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = brain
+            features = np.random.default_rng(0).random((200, 2))
+            with_features = Connectome(con.adjacency, node_features=features)
+            before = features.copy(), con.adjacency.copy()
+            clusterer_answers(
+                NtacClusterer(6, **settings).fit(with_features), with_features
+            )
+            matrix = con.adjacency.toarray()
+            frozen = matrix.copy()
+            frozen.flags.writeable = False
+            table = NtacClusterer(6, affinity="precomputed", **settings).fit(frozen)
+            table.transform(frozen)
+            assert (features == before[0]).all()
+            assert (con.adjacency != before[1]).nnz == 0
+            assert (frozen == matrix).all()
 
 
 @st.composite

@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -19,10 +21,9 @@ from tests._ntac import (
     make_untyped_brain,
 )
 
-
-@pytest.fixture(params=CLUSTERER_SETTINGS.values(), ids=CLUSTERER_SETTINGS.keys())
-def settings(request):
-    return {"random_state": 0, **request.param}
+SETTINGS = {
+    name: {"random_state": 0, **options} for name, options in CLUSTERER_SETTINGS.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -85,111 +86,121 @@ def dense_run(adjacency, n_clusters, growth, n_representatives, fraction, correc
     return partitions
 
 
-@pytest.mark.parametrize("correction", [0.0, 0.7, 1.0])
-@pytest.mark.parametrize(
-    ("growth", "n_representatives", "fraction"),
-    [(1.0, 5, 0.1), (1.3, 2, 0.05), (3.0, 5, 1.0)],
-)
-def test_a_run_equals_the_dense_one(
-    brain, growth, n_representatives, fraction, correction
-):
-    con, _ = brain
-    ntac = NtacClusterer(
-        4,  # with many more, there are clusters of two nodes, which tie
-        n_init=1,
-        growth=growth,
-        n_representatives=n_representatives,
-        candidate_fraction=fraction,
-        degree_correction=correction,
-    ).fit(con)
-    expected = dense_run(
-        np.sqrt(con.adjacency.toarray().astype(float)),
-        4,
-        growth,
-        n_representatives,
-        fraction,
-        correction,
-    )
-    (run,) = ntac._runs
-    assert run.sizes == tuple(expected)
-    for size in run.sizes:
-        assert run.at(size).tolist() == expected[size].tolist()
+def test_a_run_equals_the_dense_one(subtests, brain):
+    for correction, (growth, n_representatives, fraction) in product(
+        [0.0, 0.7, 1.0], [(1.0, 5, 0.1), (1.3, 2, 0.05), (3.0, 5, 1.0)]
+    ):
+        with subtests.test(
+            correction=correction,
+            growth=growth,
+            n_representatives=n_representatives,
+            fraction=fraction,
+        ):
+            con, _ = brain
+            ntac = NtacClusterer(
+                4,  # with many more, there are clusters of two nodes, which tie
+                n_init=1,
+                growth=growth,
+                n_representatives=n_representatives,
+                candidate_fraction=fraction,
+                degree_correction=correction,
+            ).fit(con)
+            expected = dense_run(
+                np.sqrt(con.adjacency.toarray().astype(float)),
+                4,
+                growth,
+                n_representatives,
+                fraction,
+                correction,
+            )
+            (run,) = ntac._runs
+            assert run.sizes == tuple(expected)
+            for size in run.sizes:
+                assert run.at(size).tolist() == expected[size].tolist()
 
 
-@pytest.mark.parametrize("correction", [0.0, 0.7, 1.0])
-@pytest.mark.parametrize("init", ["greedy", "spectral"])
-def test_descriptions_of_clusters(brain, init, correction):
-    con, _ = brain
-    ntac = NtacClusterer(
-        12,
-        init=init,
-        n_init=2,
-        degree_correction=correction,
-        n_representatives=3,
-        random_state=0,
-    ).fit(con)
-    labels = ntac.labels_
-    rows = describe(np.sqrt(con.adjacency.toarray()), labels, 12, correction)
-    means = average(rows, labels, 12)
-    np.testing.assert_allclose(ntac.cluster_means_, means, rtol=1e-5, atol=1e-9)
-    similarities = jaccard(rows, means)
-    np.testing.assert_allclose(ntac.transform(con), similarities, atol=1e-5)
-    own = similarities[np.arange(200), labels]
-    np.testing.assert_allclose(ntac.cost_, 1 - own.mean(), atol=1e-5)
-    assert len(ntac.representatives_) == 12
-    for c, representatives in enumerate(ntac.representatives_):
-        members = np.flatnonzero(labels == c)
-        nearest = -np.sort(-own[members])[: min(3, (len(members) + 1) // 2)]
-        assert set(representatives) <= set(members)
-        # Not by position: two nodes of equal strength are as near to their mean.
-        np.testing.assert_allclose(own[representatives], nearest, atol=1e-5)
-    # At the first size that reaches 12.
-    size = next(size for size in ntac._runs[0].sizes if size >= 12)
-    one, other = (run.at(size) for run in ntac._runs)
-    assert ntac.agreement_ == adjusted_rand_score(one, other)
+def test_descriptions_of_clusters(subtests, brain):
+    for correction, init in product([0.0, 0.7, 1.0], ["greedy", "spectral"]):
+        with subtests.test(correction=correction, init=init):
+            con, _ = brain
+            ntac = NtacClusterer(
+                12,
+                init=init,
+                n_init=2,
+                degree_correction=correction,
+                n_representatives=3,
+                random_state=0,
+            ).fit(con)
+            labels = ntac.labels_
+            rows = describe(np.sqrt(con.adjacency.toarray()), labels, 12, correction)
+            means = average(rows, labels, 12)
+            np.testing.assert_allclose(ntac.cluster_means_, means, rtol=1e-5, atol=1e-9)
+            similarities = jaccard(rows, means)
+            np.testing.assert_allclose(ntac.transform(con), similarities, atol=1e-5)
+            own = similarities[np.arange(200), labels]
+            np.testing.assert_allclose(ntac.cost_, 1 - own.mean(), atol=1e-5)
+            assert len(ntac.representatives_) == 12
+            for c, representatives in enumerate(ntac.representatives_):
+                members = np.flatnonzero(labels == c)
+                nearest = -np.sort(-own[members])[: min(3, (len(members) + 1) // 2)]
+                assert set(representatives) <= set(members)
+                # Not by position: two nodes of equal strength are as near to the mean.
+                np.testing.assert_allclose(own[representatives], nearest, atol=1e-5)
+            # At the first size that reaches 12.
+            size = next(size for size in ntac._runs[0].sizes if size >= 12)
+            one, other = (run.at(size) for run in ntac._runs)
+            assert ntac.agreement_ == adjusted_rand_score(one, other)
 
 
-@pytest.mark.parametrize("correction", [0.0, 1.0])
-@pytest.mark.parametrize(
-    ("init", "growth", "n_clusters", "path"),
-    [
-        ("greedy", 1.0, 7, [1, 2, 3, 4, 5, 6, 7]),
-        ("greedy", 2.0, 7, [1, 2, 4, 8]),
-        ("greedy", 2.0, 8, [1, 2, 4, 8]),
-        ("greedy", 1.1, 1, [1]),
-        ("spectral", 1.7, 30, [16, 27, 46]),
-        ("spectral", 1.7, 5, [16]),
-    ],
-)
-def test_the_cost_path(brain, init, growth, n_clusters, path, correction):
-    con, _ = brain
-    ntac = NtacClusterer(
-        n_clusters,
-        init=init,
-        growth=growth,
-        n_init=2,
-        degree_correction=correction,
-        random_state=0,
-    ).fit(con)
-    assert ntac.cost_path_.n_clusters.tolist() == path
-    run = ntac._runs[0]
-    finest = next(size for size in run.sizes if size >= 2 * n_clusters)
-    rows = describe(
-        np.sqrt(con.adjacency.toarray()), run.at(finest), finest, correction
-    )
-    costs = []
-    for size in path:
-        labels = run.at(size)
-        similarities = jaccard(rows, average(rows, labels, size))
-        costs.append(1 - similarities[np.arange(200), labels].mean())
-    np.testing.assert_allclose(ntac.cost_path_.cost, costs, atol=1e-5)
-    assert (np.diff(ntac.cost_path_.cost) < 0).all()
+def test_the_cost_path(subtests, brain):
+    for correction, (init, growth, n_clusters, path) in product(
+        [0.0, 1.0],
+        [
+            ("greedy", 1.0, 7, [1, 2, 3, 4, 5, 6, 7]),
+            ("greedy", 2.0, 7, [1, 2, 4, 8]),
+            ("greedy", 2.0, 8, [1, 2, 4, 8]),
+            ("greedy", 1.1, 1, [1]),
+            ("spectral", 1.7, 30, [16, 27, 46]),
+            ("spectral", 1.7, 5, [16]),
+        ],
+    ):
+        with subtests.test(
+            correction=correction,
+            init=init,
+            growth=growth,
+            n_clusters=n_clusters,
+            path=path,
+        ):
+            con, _ = brain
+            ntac = NtacClusterer(
+                n_clusters,
+                init=init,
+                growth=growth,
+                n_init=2,
+                degree_correction=correction,
+                random_state=0,
+            ).fit(con)
+            assert ntac.cost_path_.n_clusters.tolist() == path
+            run = ntac._runs[0]
+            finest = next(size for size in run.sizes if size >= 2 * n_clusters)
+            rows = describe(
+                np.sqrt(con.adjacency.toarray()), run.at(finest), finest, correction
+            )
+            costs = []
+            for size in path:
+                labels = run.at(size)
+                similarities = jaccard(rows, average(rows, labels, size))
+                costs.append(1 - similarities[np.arange(200), labels].mean())
+            np.testing.assert_allclose(ntac.cost_path_.cost, costs, atol=1e-5)
+            assert (np.diff(ntac.cost_path_.cost) < 0).all()
 
 
-def test_types_are_found(brain, settings):
-    con, target = brain
-    ntac = NtacClusterer(5, **settings).fit(con)
-    assert matched_accuracy_score(target, ntac.labels_) > 0.9
+def test_types_are_found(subtests, brain):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, target = brain
+            ntac = NtacClusterer(5, **settings).fit(con)
+            assert matched_accuracy_score(target, ntac.labels_) > 0.9
 
 
 def test_shares_are_compared_where_runs_then_agree():

@@ -28,10 +28,9 @@ from tests._ntac import (
     make_untyped_brain,
 )
 
-
-@pytest.fixture(params=CLUSTERER_SETTINGS.values(), ids=CLUSTERER_SETTINGS.keys())
-def settings(request):
-    return {"random_state": 0, **request.param}
+SETTINGS = {
+    name: {"random_state": 0, **options} for name, options in CLUSTERER_SETTINGS.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,37 +46,43 @@ def islands(brain):
 # ------------------------------------------------------------------ pickles and clones
 
 
-def test_a_pickle_answers_the_same(brain, settings, tmp_path):
-    con, _ = brain
-    ntac = NtacClusterer(6, warm_start=True, **settings).fit(con)
-    expected = clusterer_answers(ntac, con)
-    loaded, own_con = pickle.loads(pickle.dumps((ntac, con)))
-    assert_same_answers(clusterer_answers(loaded, own_con), expected)
-    joblib.dump((ntac, con), tmp_path / "model.joblib")
-    mapped, own_con = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
-    assert_same_answers(clusterer_answers(mapped, own_con), expected)
-    rows = con.adjacency.toarray()[:9]
-    for model in (loaded, mapped):
-        np.testing.assert_array_equal(model.transform(rows), ntac.transform(rows))
-        assert (model.labels_at(3) == ntac.labels_at(3)).all()
-        more = model.set_params(n_clusters=8).fit(own_con)
-        fresh = clone(ntac).set_params(
-            n_clusters=8, degree_correction=ntac.degree_correction_
-        )
-        assert (more.labels_ == fresh.fit(con).labels_).all()
+def test_a_pickle_answers_the_same(subtests, brain, tmp_path):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = brain
+            ntac = NtacClusterer(6, warm_start=True, **settings).fit(con)
+            expected = clusterer_answers(ntac, con)
+            loaded, own_con = pickle.loads(pickle.dumps((ntac, con)))
+            assert_same_answers(clusterer_answers(loaded, own_con), expected)
+            joblib.dump((ntac, con), tmp_path / "model.joblib")
+            mapped, own_con = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+            assert_same_answers(clusterer_answers(mapped, own_con), expected)
+            rows = con.adjacency.toarray()[:9]
+            for model in (loaded, mapped):
+                np.testing.assert_array_equal(
+                    model.transform(rows), ntac.transform(rows)
+                )
+                assert (model.labels_at(3) == ntac.labels_at(3)).all()
+                more = model.set_params(n_clusters=8).fit(own_con)
+                fresh = clone(ntac).set_params(
+                    n_clusters=8, degree_correction=ntac.degree_correction_
+                )
+                assert (more.labels_ == fresh.fit(con).labels_).all()
 
 
-def test_clone(brain, settings):
-    con, _ = brain
-    ntac = NtacClusterer(6, **settings).fit(con)
-    copy = clone(ntac)
-    assert copy.get_params() == ntac.get_params()
-    assert not hasattr(copy, "labels_")
-    for ask in (copy.predict, copy.transform):
-        with pytest.raises(NotFittedError):
-            ask(con)
-    with pytest.raises(NotFittedError):
-        copy.labels_at(2)
+def test_clone(subtests, brain):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = brain
+            ntac = NtacClusterer(6, **settings).fit(con)
+            copy = clone(ntac)
+            assert copy.get_params() == ntac.get_params()
+            assert not hasattr(copy, "labels_")
+            for ask in (copy.predict, copy.transform):
+                with pytest.raises(NotFittedError):
+                    ask(con)
+            with pytest.raises(NotFittedError):
+                copy.labels_at(2)
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
@@ -113,12 +118,16 @@ def test_names_of_columns(brain):
         NtacClusterer().get_feature_names_out()
 
 
-def test_fit_predict_and_fit_transform(brain, settings):
-    con, _ = brain
-    ntac = NtacClusterer(5, **settings).fit(con)
-    assert (clone(ntac).fit_predict(con) == ntac.labels_).all()
-    np.testing.assert_array_equal(clone(ntac).fit_transform(con), ntac.transform(con))
-    assert (clone(ntac).fit(con, y=brain[1]).labels_ == ntac.labels_).all()
+def test_fit_predict_and_fit_transform(subtests, brain):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = brain
+            ntac = NtacClusterer(5, **settings).fit(con)
+            assert (clone(ntac).fit_predict(con) == ntac.labels_).all()
+            np.testing.assert_array_equal(
+                clone(ntac).fit_transform(con), ntac.transform(con)
+            )
+            assert (clone(ntac).fit(con, y=brain[1]).labels_ == ntac.labels_).all()
 
 
 def test_pipelines(brain):
@@ -163,10 +172,11 @@ def test_grid_search_on_a_matrix(brain):
     assert search.best_params_ == {"n_clusters": 5}
 
 
-def test_no_warnings(brain, islands, settings):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for con in (brain[0], islands[0]):
-            ntac = NtacClusterer(5, **settings).fit(con)
-            clusterer_answers(ntac, con)
-            ntac.transform(con.adjacency)
+def test_no_warnings(subtests, brain, islands):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for con in (brain[0], islands[0]):
+                ntac = NtacClusterer(5, **settings).fit(con)
+                clusterer_answers(ntac, con)
+                ntac.transform(con.adjacency)

@@ -19,10 +19,9 @@ from tests._ntac import (
     make_untyped_brain,
 )
 
-
-@pytest.fixture(params=CLUSTERER_SETTINGS.values(), ids=CLUSTERER_SETTINGS.keys())
-def settings(request):
-    return {"random_state": 0, **request.param}
+SETTINGS = {
+    name: {"random_state": 0, **options} for name, options in CLUSTERER_SETTINGS.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +37,16 @@ def islands(brain):
 # ----------------------------------------------------------- other numbers of clusters
 
 
-def test_labels_at_are_what_a_fit_gives(brain, settings):
-    con, _ = brain
-    ntac = NtacClusterer(20, **settings).fit(con)
-    settings["degree_correction"] = ntac.degree_correction_
-    for n_clusters in range(1, 21):
-        fresh = NtacClusterer(n_clusters, **settings).fit(con)
-        assert (ntac.labels_at(n_clusters) == fresh.labels_).all()
-    assert (ntac.labels_at(np.int32(20)) == ntac.labels_).all()
+def test_labels_at_are_what_a_fit_gives(subtests, brain):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = brain
+            ntac = NtacClusterer(20, **settings).fit(con)
+            settings = {**settings, "degree_correction": ntac.degree_correction_}
+            for n_clusters in range(1, 21):
+                fresh = NtacClusterer(n_clusters, **settings).fit(con)
+                assert (ntac.labels_at(n_clusters) == fresh.labels_).all()
+            assert (ntac.labels_at(np.int32(20)) == ntac.labels_).all()
 
 
 def test_labels_at_with_isolated_nodes(islands):
@@ -78,15 +79,16 @@ def test_labels_at_changes_nothing(brain):
     assert_same_answers(clusterer_answers(ntac, con), expected)
 
 
-@pytest.mark.parametrize("n_clusters", [0, 7, -1, 2.0, "3", None])
-def test_labels_at_refuses_other_numbers(brain, n_clusters):
-    ntac = NtacClusterer(6, n_init=1).fit(brain[0])
-    with pytest.raises(
-        ValueError,
-        match="n_clusters must be an integer between 1 and 6, the maximum of the last "
-        f"fit of this NtacClusterer, got {n_clusters!r}",
-    ):
-        ntac.labels_at(n_clusters)
+def test_labels_at_refuses_other_numbers(subtests, brain):
+    for n_clusters in [0, 7, -1, 2.0, "3", None]:
+        with subtests.test(n_clusters=n_clusters):
+            ntac = NtacClusterer(6, n_init=1).fit(brain[0])
+            with pytest.raises(
+                ValueError,
+                match="n_clusters must be an integer between 1 and 6, the maximum of "
+                f"the last fit of this NtacClusterer, got {n_clusters!r}",
+            ):
+                ntac.labels_at(n_clusters)
 
 
 def test_the_number_of_clusters_is_the_elbow(brain):
@@ -101,19 +103,20 @@ def test_the_number_of_clusters_is_the_elbow(brain):
     assert len(ntac.representatives_) == ntac.n_clusters_
 
 
-@pytest.mark.parametrize(
-    ("settings", "path"),
-    [
+def test_numbers_that_auto_considers(subtests, brain):
+    cases = [
         ({"max_clusters": 2}, [1, 2]),
         ({"max_clusters": 10, "growth": 3.0}, [1, 3, 9]),
         ({"max_clusters": 16, "init": "spectral"}, [16]),
         ({"max_clusters": 60, "init": "spectral"}, [16, 27, 46]),
-    ],
-)
-def test_numbers_that_auto_considers(brain, settings, path):
-    ntac = NtacClusterer("auto", n_init=1, random_state=0, **settings).fit(brain[0])
-    assert ntac.cost_path_.n_clusters.tolist() == path
-    assert ntac.n_clusters_ in path
+    ]
+    for settings, path in cases:
+        with subtests.test(settings=settings, path=path):
+            ntac = NtacClusterer("auto", n_init=1, random_state=0, **settings).fit(
+                brain[0]
+            )
+            assert ntac.cost_path_.n_clusters.tolist() == path
+            assert ntac.n_clusters_ in path
 
 
 def test_auto_with_isolated_nodes(islands):
@@ -157,24 +160,28 @@ def count_starts(monkeypatch):
     return starts
 
 
-def test_a_warm_start_goes_on(brain, settings, monkeypatch):
-    con, _ = brain
-    settings["degree_correction"] = settings.get("degree_correction", 0.0)
-    starts = count_starts(monkeypatch)
-    ntac = NtacClusterer(2, warm_start=True, **settings)
-    for n_clusters in (2, 3, 9, 30):
-        ntac.set_params(n_clusters=n_clusters).fit(con)
-        fresh = NtacClusterer(n_clusters, **settings)
-        n_starts = len(starts)
-        assert_same_answers(
-            clusterer_answers(ntac, con), clusterer_answers(fresh.fit(con), con)
-        )
-        assert len(starts) == n_starts + 1  # that of the fresh one
-    assert len(starts) == 1 + 4
-    # Fewer clusters again, of fewer nodes in view.
-    ntac.set_params(n_clusters=5).fit(con[:50])
-    assert (ntac.labels_ == NtacClusterer(5, **settings).fit(con).labels_[:50]).all()
-    assert len(starts) == 1 + 5
+def test_a_warm_start_goes_on(subtests, brain, monkeypatch):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            con, _ = brain
+            settings = {"degree_correction": 0.0, **settings}
+            starts = count_starts(monkeypatch)
+            ntac = NtacClusterer(2, warm_start=True, **settings)
+            for n_clusters in (2, 3, 9, 30):
+                ntac.set_params(n_clusters=n_clusters).fit(con)
+                fresh = NtacClusterer(n_clusters, **settings)
+                n_starts = len(starts)
+                assert_same_answers(
+                    clusterer_answers(ntac, con), clusterer_answers(fresh.fit(con), con)
+                )
+                assert len(starts) == n_starts + 1  # that of the fresh one
+            assert len(starts) == 1 + 4
+            # Fewer clusters again, of fewer nodes in view.
+            ntac.set_params(n_clusters=5).fit(con[:50])
+            assert (
+                ntac.labels_ == NtacClusterer(5, **settings).fit(con).labels_[:50]
+            ).all()
+            assert len(starts) == 1 + 5
 
 
 def test_a_warm_start_keeps_the_correction_that_was_chosen(brain, monkeypatch):
@@ -188,9 +195,8 @@ def test_a_warm_start_keeps_the_correction_that_was_chosen(brain, monkeypatch):
     assert len(ntac.labels_at(20)) == 200
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_a_warm_start_with_other_settings_starts_again(subtests, brain, monkeypatch):
+    cases = [
         {"init": "spectral"},
         {"n_init": 3},
         {"growth": 1.5},
@@ -203,20 +209,23 @@ def test_a_warm_start_keeps_the_correction_that_was_chosen(brain, monkeypatch):
         {"random_state": 1},
         {"random_state": None},
         {"warm_start": False},
-    ],
-    ids=repr,
-)
-def test_a_warm_start_with_other_settings_starts_again(brain, change, monkeypatch):
-    con, _ = brain
-    con = Connectome(con.adjacency, node_features=np.arange(400).reshape(200, 2))
-    settings = {"n_init": 2, "random_state": 0, "warm_start": True}
-    ntac = NtacClusterer(6, **settings).fit(con)
-    starts = count_starts(monkeypatch)
-    ntac.set_params(**change).fit(con)
-    assert len(starts) == 1
-    if ntac.random_state is not None:
-        fresh = clone(ntac).fit(con)
-        assert_same_answers(clusterer_answers(ntac, con), clusterer_answers(fresh, con))
+    ]
+    for change in cases:
+        with subtests.test(change=change):
+            con, _ = brain
+            con = Connectome(
+                con.adjacency, node_features=np.arange(400).reshape(200, 2)
+            )
+            settings = {"n_init": 2, "random_state": 0, "warm_start": True}
+            ntac = NtacClusterer(6, **settings).fit(con)
+            starts = count_starts(monkeypatch)
+            ntac.set_params(**change).fit(con)
+            assert len(starts) == 1
+            if ntac.random_state is not None:
+                fresh = clone(ntac).fit(con)
+                assert_same_answers(
+                    clusterer_answers(ntac, con), clusterer_answers(fresh, con)
+                )
 
 
 def test_a_warm_start_on_other_data_starts_again(brain, monkeypatch):

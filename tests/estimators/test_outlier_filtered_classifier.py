@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,75 +95,87 @@ class BandOfPyod(Band):
 
 
 # Each kind of labels with one classifier, and each classifier with one kind of labels.
-@pytest.mark.parametrize(
-    ("classifier", "labels"),
-    [
+def test_any_labels_with_any_classifier(subtests, blobs):
+    cases = [
         *(("xgboost", name) for name in LABELS),
         *((name, "names") for name in CLASSIFIERS),
-    ],
-)
-def test_any_labels_with_any_classifier(blobs, classifier, labels):
-    X, codes = blobs
-    estimator, (form, outlier) = CLASSIFIERS[classifier], LABELS[labels]
-    y = form(codes)
-    plain = np.asarray(y)
-    detector = OneClassSVM(nu=0.05)
-    model = OutlierFilteredClassifier(
-        estimator, outlier_detector=detector, outlier_label=outlier
-    )
-    model.fit(X, y)
-    np.testing.assert_array_equal(model.classes_, np.unique(plain))
-    assert model.predict_proba(X).shape == (120, len(model.classes_))
-    new = np.vstack([X, FAR])
-    found, is_outlier = model.predict(new), model.predict_outlier(new)
-    assert is_outlier[-2:].all()
-    assert is_outlier.sum() < 20
-    inlier = ~is_outlier[:120]
-    assert np.mean(found[:120][inlier] == plain[inlier]) > 0.95
-    if outlier is None:
-        assert set(found) == set(plain)
-    else:
-        np.testing.assert_array_equal(found[is_outlier], [outlier] * is_outlier.sum())
-    everything = model.set_params(outlier_label=None).fit(X, y)
-    assert everything.score(X, y) > 0.95
-    assert everything.predict(X).dtype == model.classes_.dtype
-    assert found.dtype.kind in (model.classes_.dtype.kind, "i")
-    if np.array(outlier).astype(model.classes_.dtype) == outlier:
-        assert found.dtype == model.classes_.dtype
+    ]
+    for classifier, labels in cases:
+        with subtests.test(classifier=classifier, labels=labels):
+            X, codes = blobs
+            estimator, (form, outlier) = CLASSIFIERS[classifier], LABELS[labels]
+            y = form(codes)
+            plain = np.asarray(y)
+            detector = OneClassSVM(nu=0.05)
+            model = OutlierFilteredClassifier(
+                estimator, outlier_detector=detector, outlier_label=outlier
+            )
+            model.fit(X, y)
+            np.testing.assert_array_equal(model.classes_, np.unique(plain))
+            assert model.predict_proba(X).shape == (120, len(model.classes_))
+            new = np.vstack([X, FAR])
+            found, is_outlier = model.predict(new), model.predict_outlier(new)
+            assert is_outlier[-2:].all()
+            assert is_outlier.sum() < 20
+            inlier = ~is_outlier[:120]
+            assert np.mean(found[:120][inlier] == plain[inlier]) > 0.95
+            if outlier is None:
+                assert set(found) == set(plain)
+            else:
+                np.testing.assert_array_equal(
+                    found[is_outlier], [outlier] * is_outlier.sum()
+                )
+            everything = model.set_params(outlier_label=None).fit(X, y)
+            assert everything.score(X, y) > 0.95
+            assert everything.predict(X).dtype == model.classes_.dtype
+            assert found.dtype.kind in (model.classes_.dtype.kind, "i")
+            if np.array(outlier).astype(model.classes_.dtype) == outlier:
+                assert found.dtype == model.classes_.dtype
 
 
-@pytest.mark.parametrize("name", ["knn", "forest", "logistic", "pipeline"])
-def test_columns_of_probabilities_are_the_classes(blobs, name):
-    X, codes = blobs
-    bare = clone(CLASSIFIERS[name]).fit(X, NAMES[codes])
-    model = OutlierFilteredClassifier(CLASSIFIERS[name], outlier_detector=Band()).fit(
-        X, NAMES[codes]
-    )
-    np.testing.assert_array_equal(model.predict_proba(X), bare.predict_proba(X))
+def test_columns_of_probabilities_are_the_classes(subtests, blobs):
+    for name in ["knn", "forest", "logistic", "pipeline"]:
+        with subtests.test(name=name):
+            X, codes = blobs
+            bare = clone(CLASSIFIERS[name]).fit(X, NAMES[codes])
+            model = OutlierFilteredClassifier(
+                CLASSIFIERS[name], outlier_detector=Band()
+            ).fit(X, NAMES[codes])
+            np.testing.assert_array_equal(model.predict_proba(X), bare.predict_proba(X))
 
 
-@pytest.mark.parametrize("form", [dict, lambda weight: dict(reversed(weight.items()))])
-@pytest.mark.parametrize("values", [NAMES, np.array([-3, 40, 7]), np.arange(1.0, 4.0)])
-def test_class_weight_by_class(values, form):
-    rng = np.random.default_rng(0)
-    codes = np.arange(90) % 3
-    X, y = rng.normal(size=(90, 2)) + codes[:, np.newaxis], values[codes]
-    weight = form({values[0]: 1, values[1]: 20, values[2]: 0.5})
-    logistic = LogisticRegression(class_weight=weight)
-    for estimator, weighted in (
-        (logistic, "class_weight"),
-        (make_pipeline(StandardScaler(), logistic), "logisticregression__class_weight"),
-        (
-            RandomForestClassifier(5, class_weight=weight, random_state=0),
-            "class_weight",
-        ),
+def test_class_weight_by_class(subtests):
+    for form, values in product(
+        [dict, lambda weight: dict(reversed(weight.items()))],
+        [NAMES, np.array([-3, 40, 7]), np.arange(1.0, 4.0)],
     ):
-        model = OutlierFilteredClassifier(estimator, outlier_detector=Band()).fit(X, y)
-        expected = clone(estimator).fit(X, y).predict_proba(X)
-        np.testing.assert_array_equal(model.predict_proba(X), expected)
-        assert estimator.get_params()[weighted] is weight
-    balanced = OutlierFilteredClassifier(LogisticRegression(class_weight="balanced"))
-    assert balanced.fit(X, y).estimator_.class_weight == "balanced"
+        with subtests.test(form=form, values=values):
+            rng = np.random.default_rng(0)
+            codes = np.arange(90) % 3
+            X, y = rng.normal(size=(90, 2)) + codes[:, np.newaxis], values[codes]
+            weight = form({values[0]: 1, values[1]: 20, values[2]: 0.5})
+            logistic = LogisticRegression(class_weight=weight)
+            for estimator, weighted in (
+                (logistic, "class_weight"),
+                (
+                    make_pipeline(StandardScaler(), logistic),
+                    "logisticregression__class_weight",
+                ),
+                (
+                    RandomForestClassifier(5, class_weight=weight, random_state=0),
+                    "class_weight",
+                ),
+            ):
+                model = OutlierFilteredClassifier(
+                    estimator, outlier_detector=Band()
+                ).fit(X, y)
+                expected = clone(estimator).fit(X, y).predict_proba(X)
+                np.testing.assert_array_equal(model.predict_proba(X), expected)
+                assert estimator.get_params()[weighted] is weight
+            balanced = OutlierFilteredClassifier(
+                LogisticRegression(class_weight="balanced")
+            )
+            assert balanced.fit(X, y).estimator_.class_weight == "balanced"
 
 
 @pytest.mark.parametrize(
@@ -193,9 +207,8 @@ def test_class_weight_of_an_unknown_class(blobs):
         model.fit(X, NAMES[codes])
 
 
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
+def test_bad_labels(subtests, blobs):
+    cases = [
         (None, "requires y to be passed, but the target y is None"),
         (np.arange(119) % 3, r"inconsistent numbers of samples: \[120, 119\]"),
         (np.linspace(0, 1, 120), "Unknown label type: continuous"),
@@ -211,12 +224,10 @@ def test_class_weight_of_an_unknown_class(blobs):
             r"y should be a 1d array, got an array of shape \(120, 2\)",
         ),
         (np.array([1, "as"] * 60, dtype=object), "one kind, got a mix of int, str"),
-    ],
-    ids=range(12),
-)
-def test_bad_labels(blobs, y, message):
-    with pytest.raises(ValueError, match=message):
-        OutlierFilteredClassifier().fit(blobs[0], y)
+    ]
+    for y, message in cases:
+        with subtests.test(y=y), pytest.raises(ValueError, match=message):
+            OutlierFilteredClassifier().fit(blobs[0], y)
 
 
 # -------------------------------------------------------------------------- the filter
@@ -232,28 +243,29 @@ DETECTORS = {
 }
 
 
-@pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS.keys())
-def test_any_detector(blobs, detector):
-    X, codes = blobs
-    X = np.vstack([X, FAR])
-    y = NAMES[[*codes, 0, 0]]
-    model = OutlierFilteredClassifier(
-        KNeighborsClassifier(1),
-        outlier_detector=detector,
-        outlier_label="?",
-        random_state=0,
-    ).fit(X, y)
-    rejected = model.predict_outlier(X)
-    assert rejected[-2:].all()
-    assert rejected.mean() < 0.3
-    np.testing.assert_array_equal(model.inlier_mask_, ~rejected)
-    assert model.estimator_.n_samples_fit_ == (~rejected).sum()
-    np.testing.assert_array_equal(model.outlier_score(X) > 0, rejected)
-    np.testing.assert_array_equal(model.predict(X) == "?", rejected)
-    assert (model.predict(X)[~rejected] == y[~rejected]).all()
-    # Without outlier_label, outliers are classified too.
-    everything = model.set_params(outlier_label=None).fit(X, y).predict(X)
-    assert set(everything) == set(NAMES)
+def test_any_detector(subtests, blobs):
+    for detector in DETECTORS.values():
+        with subtests.test(detector=detector):
+            X, codes = blobs
+            X = np.vstack([X, FAR])
+            y = NAMES[[*codes, 0, 0]]
+            model = OutlierFilteredClassifier(
+                KNeighborsClassifier(1),
+                outlier_detector=detector,
+                outlier_label="?",
+                random_state=0,
+            ).fit(X, y)
+            rejected = model.predict_outlier(X)
+            assert rejected[-2:].all()
+            assert rejected.mean() < 0.3
+            np.testing.assert_array_equal(model.inlier_mask_, ~rejected)
+            assert model.estimator_.n_samples_fit_ == (~rejected).sum()
+            np.testing.assert_array_equal(model.outlier_score(X) > 0, rejected)
+            np.testing.assert_array_equal(model.predict(X) == "?", rejected)
+            assert (model.predict(X)[~rejected] == y[~rejected]).all()
+            # Without outlier_label, outliers are classified too.
+            everything = model.set_params(outlier_label=None).fit(X, y).predict(X)
+            assert set(everything) == set(NAMES)
 
 
 def test_lof_needs_novelty(blobs):
@@ -262,31 +274,34 @@ def test_lof_needs_novelty(blobs):
         model.fit(*blobs)
 
 
-@pytest.mark.parametrize(
-    ("name", "form"),
-    [
+def test_a_detector_that_keeps_everything_changes_nothing(subtests):
+    cases = [
         ("knn", np.asarray),
         ("forest", np.float32),
         ("xgboost", sparse.csr_array),
         *(("logistic", form) for form in (np.asarray, np.asfortranarray, np.float32)),
         ("logistic", pd.DataFrame),
         ("logistic", sparse.csr_array),
-    ],
-)
-def test_a_detector_that_keeps_everything_changes_nothing(name, form):
-    rng = np.random.default_rng(0)
-    codes = rng.integers(3, size=300)
-    X, new = (form(rng.normal(size=(300, 7)) + codes[:, None]) for _ in range(2))
-    model = OutlierFilteredClassifier(CLASSIFIERS[name], outlier_detector=Band()).fit(
-        X, codes
-    )
-    bare = clone(CLASSIFIERS[name]).fit(X, codes)
-    assert model.inlier_mask_.all()
-    for method in ("predict", "predict_proba", "decision_function"):
-        assert hasattr(model, method) == hasattr(bare, method)
-        if hasattr(bare, method):
-            found, expected = (getattr(each, method)(new) for each in (model, bare))
-            assert found.tobytes() == expected.tobytes()
+    ]
+    for name, form in cases:
+        with subtests.test(name=name, form=form):
+            rng = np.random.default_rng(0)
+            codes = rng.integers(3, size=300)
+            X, new = (
+                form(rng.normal(size=(300, 7)) + codes[:, None]) for _ in range(2)
+            )
+            model = OutlierFilteredClassifier(
+                CLASSIFIERS[name], outlier_detector=Band()
+            ).fit(X, codes)
+            bare = clone(CLASSIFIERS[name]).fit(X, codes)
+            assert model.inlier_mask_.all()
+            for method in ("predict", "predict_proba", "decision_function"):
+                assert hasattr(model, method) == hasattr(bare, method)
+                if hasattr(bare, method):
+                    found, expected = (
+                        getattr(each, method)(new) for each in (model, bare)
+                    )
+                    assert found.tobytes() == expected.tobytes()
 
 
 def test_all_rows_rejected(blobs):
@@ -374,9 +389,8 @@ def test_all_rows_have_the_label(blobs, y):
         model.fit(blobs[0], y)
 
 
-@pytest.mark.parametrize(
-    ("name", "outlier", "needed"),
-    [
+def test_label_of_another_kind(subtests, blobs):
+    cases = [
         ("names", -1, "a string"),
         ("objects", np.nan, "a string"),
         ("Series", True, "a string"),
@@ -391,14 +405,14 @@ def test_all_rows_have_the_label(blobs, y):
         ("bool", -1, "a bool"),
         ("dates", "2020-01-01", "a numpy.datetime64"),
         ("days", 5, "a numpy.timedelta64"),
-    ],
-)
-def test_label_of_another_kind(blobs, name, outlier, needed):
-    X, codes = blobs
-    model = OutlierFilteredClassifier(outlier_label=outlier)
-    message = f"outlier_label must be {needed} like the classes in y, got "
-    with pytest.raises(ValueError, match=message):
-        model.fit(X, LABELS[name][0](codes))
+    ]
+    for name, outlier, needed in cases:
+        with subtests.test(name=name, outlier=outlier, needed=needed):
+            X, codes = blobs
+            model = OutlierFilteredClassifier(outlier_label=outlier)
+            message = f"outlier_label must be {needed} like the classes in y, got "
+            with pytest.raises(ValueError, match=message):
+                model.fit(X, LABELS[name][0](codes))
 
 
 def test_unknown_classes_may_be_the_label_of_outliers(blobs):
@@ -477,9 +491,8 @@ def unequal(blobs):
 
 
 # Pairs of resampler, labels and form of X; each value occurs at least once.
-@pytest.mark.parametrize(
-    ("resampler", "n_rows", "name", "form"),
-    [
+def test_resamplers_balance_the_inliers(subtests, unequal):
+    cases = [
         (RandomOverSampler(), 40, "names", np.asarray),
         (RandomOverSampler(), 40, "category", pd.DataFrame),
         (RandomOverSampler(), 40, "objects", sparse.csr_array),
@@ -489,30 +502,30 @@ def unequal(blobs):
         (SMOTE(k_neighbors=3), 40, "bool", np.asarray),
         (SMOTE(k_neighbors=3), 40, "gaps", pd.DataFrame),
         (SMOTE(k_neighbors=3), 40, "category", sparse.csr_array),
-    ],
-)
-def test_resamplers_balance_the_inliers(unequal, resampler, n_rows, name, form):
-    X, codes = unequal
-    y = LABELS[name][0](codes)
-    if name == "bool":
-        n_rows = 80 if n_rows == 40 else n_rows
-    table = form(X)
-    if form is pd.DataFrame:
-        table.columns = ["x", "y", "z"]
-    model = OutlierFilteredClassifier(
-        KNeighborsClassifier(1),
-        outlier_detector=Band(50),
-        resampler=resampler,
-        random_state=0,
-    ).fit(table, y)
-    assert model.inlier_mask_.sum() == 97
-    learnt = np.bincount(model.estimator_._y)
-    assert learnt.tolist() == [n_rows] * len(model.classes_)
-    assert resampler.random_state is None
-    assert model.resampler_.random_state is not None
-    assert model.score(table, y) > 0.9
-    if form is pd.DataFrame:
-        assert model.estimator_.feature_names_in_.tolist() == ["x", "y", "z"]
+    ]
+    for resampler, n_rows, name, form in cases:
+        with subtests.test(resampler=resampler, n_rows=n_rows, name=name, form=form):
+            X, codes = unequal
+            y = LABELS[name][0](codes)
+            if name == "bool":
+                n_rows = 80 if n_rows == 40 else n_rows
+            table = form(X)
+            if form is pd.DataFrame:
+                table.columns = ["x", "y", "z"]
+            model = OutlierFilteredClassifier(
+                KNeighborsClassifier(1),
+                outlier_detector=Band(50),
+                resampler=resampler,
+                random_state=0,
+            ).fit(table, y)
+            assert model.inlier_mask_.sum() == 97
+            learnt = np.bincount(model.estimator_._y)
+            assert learnt.tolist() == [n_rows] * len(model.classes_)
+            assert resampler.random_state is None
+            assert model.resampler_.random_state is not None
+            assert model.score(table, y) > 0.9
+            if form is pd.DataFrame:
+                assert model.estimator_.feature_names_in_.tolist() == ["x", "y", "z"]
 
 
 def test_classes_of_a_resampler_have_their_names(unequal):
@@ -613,12 +626,10 @@ def test_scores_of_outliers_only_where_the_detector_has_them(blobs):
     assert hasattr(OutlierFilteredClassifier(), "outlier_score")
 
 
-@pytest.mark.parametrize(
-    "method", ["predict", "predict_proba", "predict_outlier", "outlier_score"]
-)
-def test_not_fitted(blobs, method):
-    with pytest.raises(NotFittedError):
-        getattr(OutlierFilteredClassifier(), method)(blobs[0])
+def test_not_fitted(subtests, blobs):
+    for method in ["predict", "predict_proba", "predict_outlier", "outlier_score"]:
+        with subtests.test(method=method), pytest.raises(NotFittedError):
+            getattr(OutlierFilteredClassifier(), method)(blobs[0])
 
 
 # --------------------------------------------------------- sub-estimators as a whole
@@ -667,34 +678,40 @@ def test_in_a_pipeline(blobs):
     assert pipeline.classes_.tolist() == ["as", "pv", "ss"]
 
 
-@pytest.mark.parametrize("form", [np.array, pd.DataFrame, sparse.csr_array])
-def test_inputs_are_not_changed(unequal, form):
-    X, codes = unequal
-    y = NAMES[codes]
-    table, names = form(X), pd.Series(y)
-    for array in (getattr(table, "data", table), y):
-        if isinstance(array, np.ndarray):
-            array.flags.writeable = False
-    parts = (KNeighborsClassifier(1), OneClassSVM(nu=0.1), RandomOverSampler())
-    before = [repr(vars(part)) for part in parts]
-    model = OutlierFilteredClassifier(
-        parts[0],
-        outlier_detector=parts[1],
-        resampler=parts[2],
-        outlier_label="?",
-        random_state=0,
-    )
-    model.fit(table, y)
-    model.fit(table, names)
-    for method in ("predict", "predict_proba", "predict_outlier", "outlier_score"):
-        getattr(model, method)(table)
-    after = table.toarray() if sparse.issparse(table) else np.asarray(table)
-    np.testing.assert_array_equal(after, X)
-    np.testing.assert_array_equal(names, NAMES[codes])
-    assert [repr(vars(part)) for part in parts] == before
-    assert model.get_params() == clone(model).get_params() | {
-        name: getattr(model, name) for name in model.get_params(deep=False)
-    }
+def test_inputs_are_not_changed(subtests, unequal):
+    for form in [np.array, pd.DataFrame, sparse.csr_array]:
+        with subtests.test(form=form):
+            X, codes = unequal
+            y = NAMES[codes]
+            table, names = form(X), pd.Series(y)
+            for array in (getattr(table, "data", table), y):
+                if isinstance(array, np.ndarray):
+                    array.flags.writeable = False
+            parts = (KNeighborsClassifier(1), OneClassSVM(nu=0.1), RandomOverSampler())
+            before = [repr(vars(part)) for part in parts]
+            model = OutlierFilteredClassifier(
+                parts[0],
+                outlier_detector=parts[1],
+                resampler=parts[2],
+                outlier_label="?",
+                random_state=0,
+            )
+            model.fit(table, y)
+            model.fit(table, names)
+            for method in (
+                "predict",
+                "predict_proba",
+                "predict_outlier",
+                "outlier_score",
+            ):
+                getattr(model, method)(table)
+            after = table.toarray() if sparse.issparse(table) else np.asarray(table)
+            np.testing.assert_array_equal(after, X)
+            np.testing.assert_array_equal(names, NAMES[codes])
+            assert [repr(vars(part)) for part in parts] == before
+            assert model.get_params() == clone(model).get_params() | {
+                name: getattr(model, name) for name in model.get_params(deep=False)
+            }
 
 
 # ---------------------------------------------------------------------- chance, storage
@@ -720,15 +737,20 @@ def test_random_state_reaches_parts_that_have_none(blobs):
     assert seeds(generator) != seeds(0)
 
 
-@pytest.mark.parametrize("random_state", [None, 0, 5])
-def test_default_is_reproducible(random_state):
-    rng = np.random.default_rng(0)
-    X, codes = rng.normal(size=(200, 2)), rng.integers(3, size=200)
-    model = OutlierFilteredClassifier(random_state=random_state)
-    found, again = (clone(model).fit(X, codes).predict_proba(X) for _ in range(2))
-    np.testing.assert_array_equal(found, again)
-    other = OutlierFilteredClassifier(random_state=6).fit(X, codes).predict_proba(X)
-    assert not np.array_equal(found, other)
+def test_default_is_reproducible(subtests):
+    for random_state in [None, 0, 5]:
+        with subtests.test(random_state=random_state):
+            rng = np.random.default_rng(0)
+            X, codes = rng.normal(size=(200, 2)), rng.integers(3, size=200)
+            model = OutlierFilteredClassifier(random_state=random_state)
+            found, again = (
+                clone(model).fit(X, codes).predict_proba(X) for _ in range(2)
+            )
+            np.testing.assert_array_equal(found, again)
+            other = (
+                OutlierFilteredClassifier(random_state=6).fit(X, codes).predict_proba(X)
+            )
+            assert not np.array_equal(found, other)
 
 
 def test_a_generator_goes_on():
@@ -739,28 +761,33 @@ def test_a_generator_goes_on():
     assert not np.array_equal(found, other)
 
 
-@pytest.mark.parametrize("store", [through_pickle, through_skops])
-@pytest.mark.parametrize(
-    "model",
-    [
-        OutlierFilteredClassifier(),
-        OutlierFilteredClassifier(
-            make_pipeline(StandardScaler(), KNeighborsClassifier()),
-            outlier_detector=IsolationForest(n_estimators=5),
-            resampler=RandomOverSampler(),
-            outlier_label="outlier",
-            random_state=0,
-        ),
-    ],
-)
-def test_storage(blobs, model, store):
-    X, codes = blobs
-    model = clone(model).fit(X, NAMES[codes])
-    loaded = store(model)
-    new = np.vstack([X, FAR])
-    for method in ("predict", "predict_proba", "predict_outlier", "outlier_score"):
-        np.testing.assert_array_equal(
-            getattr(loaded, method)(new), getattr(model, method)(new)
-        )
-    assert repr(loaded) == repr(model)
-    assert not hasattr(clone(loaded), "classes_")
+def test_storage(subtests, blobs):
+    for store, model in product(
+        [through_pickle, through_skops],
+        [
+            OutlierFilteredClassifier(),
+            OutlierFilteredClassifier(
+                make_pipeline(StandardScaler(), KNeighborsClassifier()),
+                outlier_detector=IsolationForest(n_estimators=5),
+                resampler=RandomOverSampler(),
+                outlier_label="outlier",
+                random_state=0,
+            ),
+        ],
+    ):
+        with subtests.test(store=store, model=model):
+            X, codes = blobs
+            model = clone(model).fit(X, NAMES[codes])
+            loaded = store(model)
+            new = np.vstack([X, FAR])
+            for method in (
+                "predict",
+                "predict_proba",
+                "predict_outlier",
+                "outlier_score",
+            ):
+                np.testing.assert_array_equal(
+                    getattr(loaded, method)(new), getattr(model, method)(new)
+                )
+            assert repr(loaded) == repr(model)
+            assert not hasattr(clone(loaded), "classes_")

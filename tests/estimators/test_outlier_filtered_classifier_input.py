@@ -74,23 +74,22 @@ class TableDetector(BaseEstimator):
         return np.where(X["x"] - self.mean_ > 50, -1, 1)
 
 
-@pytest.mark.parametrize(
-    "form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array]
-)
-def test_sparse_rows(blobs, form):
-    X, codes = blobs
-    X[np.abs(X) < 1] = 0
-    model = OutlierFilteredClassifier(RandomForestClassifier(10, random_state=0)).fit(
-        form(X), codes
-    )
-    expected = clone(model).fit(X, codes)
-    np.testing.assert_array_equal(model.inlier_mask_, expected.inlier_mask_)
-    np.testing.assert_array_equal(
-        model.predict_proba(form(X)), expected.predict_proba(X)
-    )
-    dense_only = OutlierFilteredClassifier(outlier_detector=EllipticEnvelope())
-    with pytest.raises(TypeError, match="Sparse data was passed for X"):
-        dense_only.fit(form(X), codes)
+def test_sparse_rows(subtests, blobs):
+    for form in [sparse.csr_array, sparse.csc_matrix, sparse.coo_array]:
+        with subtests.test(form=form):
+            X, codes = blobs
+            X[np.abs(X) < 1] = 0
+            model = OutlierFilteredClassifier(
+                RandomForestClassifier(10, random_state=0)
+            ).fit(form(X), codes)
+            expected = clone(model).fit(X, codes)
+            np.testing.assert_array_equal(model.inlier_mask_, expected.inlier_mask_)
+            np.testing.assert_array_equal(
+                model.predict_proba(form(X)), expected.predict_proba(X)
+            )
+            dense_only = OutlierFilteredClassifier(outlier_detector=EllipticEnvelope())
+            with pytest.raises(TypeError, match="Sparse data was passed for X"):
+                dense_only.fit(form(X), codes)
 
 
 def test_missing_values(blobs):
