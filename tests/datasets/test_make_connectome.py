@@ -205,11 +205,12 @@ def test_draws_follow_the_weights():
     assert found == pytest.approx([0, 0, 0, 0.25, 0.25, 0.5], abs=0.02)
 
 
-@pytest.mark.parametrize("mean", [1.0, 1.0001, 1.5, 3.0, 40.0, 1e5])
-def test_zero_truncated_poisson(mean):
-    drawn = _zero_truncated_poisson(mean, 40000, np.random.RandomState(0))
-    assert drawn.min() >= 1
-    assert drawn.mean() == pytest.approx(mean, rel=0.02)
+def test_zero_truncated_poisson(subtests):
+    for mean in (1.0, 1.0001, 1.5, 3.0, 40.0, 1e5):
+        with subtests.test(mean=mean):
+            drawn = _zero_truncated_poisson(mean, 40000, np.random.RandomState(0))
+            assert drawn.min() >= 1
+            assert drawn.mean() == pytest.approx(mean, rel=0.02)
 
 
 def test_zero_truncated_poisson_distribution():
@@ -247,9 +248,8 @@ def test_memory_is_less_than_quadratic():
     assert peak < 25e6  # one bit per pair of types would be 3 MB, a byte 25 MB
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
+def test_refuses(subtests):
+    for params, message in (
         ({"n_neurons": 1}, r"'n_neurons' parameter .* in the range \[2, inf\). Got 1"),
         ({"mean_synapses": 0.9}, "'mean_synapses' parameter .* Got 0.9"),
         ({"n_types": 2000}, r"n_types \(2000\) must be at most n_neurons \(1000\)"),
@@ -262,8 +262,6 @@ def test_memory_is_less_than_quadratic():
             {"degree_sigma": 9},
             r"only \d+ of 18000 edges were different in \d+ draws",
         ),
-    ],
-)
-def test_refuses(params, message):
-    with pytest.raises(ValueError, match=message):
-        make_connectome(**{"random_state": 0, **params})
+    ):
+        with subtests.test(params=params), pytest.raises(ValueError, match=message):
+            make_connectome(**{"random_state": 0, **params})

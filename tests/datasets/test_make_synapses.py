@@ -258,13 +258,10 @@ def test_needs_pandas(monkeypatch):
         make_synapses()
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
+def test_refuses(subtests):
+    for params, message in (
         ({"n_neurons": 0}, r"'n_neurons' parameter .* Got 0"),
         ({"max_synapses": 5}, r"max_synapses \(5\) must be at least min_synapses \(6"),
-    ],
-)
-def test_refuses(params, message):
-    with pytest.raises(ValueError, match=message):
-        make_synapses(**params)
+    ):
+        with subtests.test(params=params), pytest.raises(ValueError, match=message):
+            make_synapses(**params)
