@@ -22,6 +22,7 @@ from tests._itclust import (
     X,
     Y,
     assert_same,
+    hasty,
     make_cells,
     make_transfer,
     quick,
@@ -32,24 +33,23 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 # -------------------------------------------------------------- effects of parameters
 
-# Parameter: (other parameters, its value). The probabilities differ from those with the
-# parameter's default.
+# The probabilities differ from those with the parameter's default.
 EFFECTS = {
-    "hidden_layer_sizes": ({}, (8,)),
-    "n_networks": ({}, 1),
-    "alpha": ({}, 1.0),
-    "dropout": ({}, 0.5),
-    "input_dropout": ({}, 0.5),
-    "label_smoothing": ({}, 0.0),
-    "scaling": ({}, "standard"),
-    "batch_size": ({}, 16),
-    "max_epochs": ({}, 5),
-    "pretrain_epochs": ({}, 5),
-    "learning_rate": ({}, 0.02),
-    "adaptation": ({}, "never"),
-    "shrinkage": ({}, 0.0),
-    "unlabeled_marker": ({}, "Mono"),
-    "random_state": ({}, 1),
+    "hidden_layer_sizes": (8,),
+    "n_networks": 1,
+    "alpha": 1.0,
+    "dropout": 0.5,
+    "input_dropout": 0.5,
+    "label_smoothing": 0.0,
+    "scaling": "standard",
+    "batch_size": 16,
+    "max_epochs": 5,
+    "pretrain_epochs": 5,
+    "learning_rate": 0.02,
+    "adaptation": "never",
+    "shrinkage": 0.0,
+    "unlabeled_marker": "Mono",
+    "random_state": 1,
 }
 
 # Parameters whose effect is in other tests.
@@ -68,12 +68,12 @@ def test_every_parameter_has_a_test():
     assert not set(EFFECTS) & SHOWN_ELSEWHERE
 
 
-@pytest.mark.parametrize("parameter", EFFECTS)
-def test_a_parameter_has_an_effect(parameter):
-    others, value = EFFECTS[parameter]
-    before = quick(**others).fit(X, Y).predict_proba(NEW)
-    after = quick(**{**others, parameter: value}).fit(X, Y).predict_proba(NEW)
-    assert before.shape != after.shape or np.abs(after - before).max() > 1e-3
+def test_a_parameter_has_an_effect(subtests):
+    before = quick().fit(X, Y).predict_proba(NEW)
+    for parameter, value in EFFECTS.items():
+        with subtests.test(parameter):
+            after = quick(**{parameter: value}).fit(X, Y).predict_proba(NEW)
+            assert before.shape != after.shape or np.abs(after - before).max() > 1e-3
 
 
 @pytest.mark.parametrize("n_genes", [199, 200])
@@ -87,15 +87,22 @@ def test_input_dropout_depends_on_the_number_of_genes(n_genes):
         assert np.array_equal(auto.loss_curve_, given.loss_curve_) == same
 
 
-@pytest.mark.parametrize(
-    ("n_labelled", "batch_size", "n_epochs"),
-    [(2, 128, 100), (120, 128, 120), (120, 50, 40), (1000, 128, 38), (7000, 40, 2)],
-)
-def test_number_of_epochs(n_labelled, batch_size, n_epochs):
-    cells = np.random.default_rng(0).uniform(size=(n_labelled, 4))
-    options = {"max_epochs": "auto", "batch_size": batch_size, "n_networks": 1}
-    fitted = quick(**options).fit(cells, np.arange(n_labelled) % 2)
-    assert fitted.loss_curve_.shape == (n_epochs,)
+def test_number_of_epochs(subtests):
+    cases = [
+        (2, 128, 100),
+        (120, 128, 120),
+        (120, 50, 40),
+        (1000, 128, 38),
+        (7000, 40, 2),
+    ]
+    for n_labelled, batch_size, n_epochs in cases:
+        with subtests.test(
+            n_labelled=n_labelled, batch_size=batch_size, n_epochs=n_epochs
+        ):
+            cells = np.random.default_rng(0).uniform(size=(n_labelled, 4))
+            options = {"max_epochs": "auto", "batch_size": batch_size, "n_networks": 1}
+            fitted = quick(**options).fit(cells, np.arange(n_labelled) % 2)
+            assert fitted.loss_curve_.shape == (n_epochs,)
 
 
 @pytest.mark.parametrize(("n_labelled", "width"), [(10_000, 64), (10_001, 128)])
@@ -172,17 +179,23 @@ def test_types_are_found():
     assert np.mean(new.transduction_ == NAMES[NEW_CODES]) > 0.99
 
 
-@pytest.mark.parametrize("adaptation", ["auto", "always", "never"])
-def test_a_type_without_a_cell_in_the_target_keeps_its_name(adaptation):
-    fitted = quick(adaptation=adaptation).fit(X, Y)
-    assert fitted.classes_.tolist() == ["B", "Mono", "NK", "T"]
-    assert fitted.predict_proba(TARGET).shape == (95, 4)
-    assert "NK" not in fitted.transduction_[IS_TARGET]
-    assert np.mean(fitted.transduction_ == TYPES) > 0.99
-    assert np.isnan(fitted.cluster_confidence_).tolist() == [False, False, True, False]
-    # Later cells of this type are recognised.
-    more = make_cells(np.full(20, 2), platform=1, seed=5)
-    assert np.mean(fitted.predict(more) == "NK") > 0.9
+def test_a_type_without_a_cell_in_the_target_keeps_its_name(subtests):
+    for adaptation in ["auto", "always", "never"]:
+        with subtests.test(adaptation=adaptation):
+            fitted = quick(adaptation=adaptation).fit(X, Y)
+            assert fitted.classes_.tolist() == ["B", "Mono", "NK", "T"]
+            assert fitted.predict_proba(TARGET).shape == (95, 4)
+            assert "NK" not in fitted.transduction_[IS_TARGET]
+            assert np.mean(fitted.transduction_ == TYPES) > 0.99
+            assert np.isnan(fitted.cluster_confidence_).tolist() == [
+                False,
+                False,
+                True,
+                False,
+            ]
+            # Later cells of this type are recognised.
+            more = make_cells(np.full(20, 2), platform=1, seed=5)
+            assert np.mean(fitted.predict(more) == "NK") > 0.9
 
 
 def test_a_target_of_a_single_type():
@@ -301,65 +314,64 @@ def test_a_type_that_the_source_lacks(layout):
     assert (everything.transduction_[160:] == "unknown").all()
 
 
-@pytest.mark.parametrize(
-    ("names", "unknown"),
-    [
+def test_the_type_of_rejected_cells(subtests):
+    cases = [
         (np.array(["B", "T"]), "unknown"),
         (np.array(["B", "T"], dtype=object), "unknown"),
         (np.array([3, 8]), -1),
         (np.array([3, 8], dtype=np.uint8), -1),
         (np.array([3, 8], dtype=np.uint64), -1),
         (np.array([3.0, 8.0]), -1.0),
-    ],
-)
-def test_the_type_of_rejected_cells(names, unknown):
-    y = names[np.arange(len(X)) % 2].astype(object)
-    y[IS_TARGET] = None
-    fitted = quick(reject_threshold=1e-6).fit(X, y)
-    assert set(fitted.transduction_[IS_TARGET].tolist()) == {unknown}
-    assert set(fitted.transduction_[~IS_TARGET].tolist()) == set(names.tolist())
-    assert fitted.predict(NEW).tolist() == [unknown] * 60
-    assert fitted.classes_.tolist() == names.tolist()
+    ]
+    for names, unknown in cases:
+        with subtests.test(names=names, unknown=unknown):
+            y = names[np.arange(len(X)) % 2].astype(object)
+            y[IS_TARGET] = None
+            fitted = hasty(reject_threshold=1e-6).fit(X, y)
+            assert set(fitted.transduction_[IS_TARGET].tolist()) == {unknown}
+            assert set(fitted.transduction_[~IS_TARGET].tolist()) == set(names.tolist())
+            assert fitted.predict(NEW).tolist() == [unknown] * 60
+            assert fitted.classes_.tolist() == names.tolist()
 
 
-@pytest.mark.parametrize(
-    ("names", "unknown"),
-    [
+def test_the_type_of_rejected_cells_is_no_type(subtests):
+    cases = [
         (["B", "unknown"], "'unknown'"),
         ([-1, 1], "-1"),
         ([False, True], "-1"),
         (np.array(["2020", "2021"], dtype="datetime64[Y]"), "-1"),
-    ],
-)
-def test_the_type_of_rejected_cells_is_no_type(names, unknown):
-    y = np.array(names)[np.arange(len(X)) % 2]
-    message = (
-        rf"gives cells the type {unknown}, which must not be a type in y, got .* pass "
-        rf"unlabeled_marker={unknown} if it means unknown"
-    )
-    with pytest.raises(ValueError, match=message):
-        quick(reject_threshold=1.2).fit(X, y)
-    quick(unlabeled_marker=None).fit(X, y)
+    ]
+    for names, unknown in cases:
+        with subtests.test(names=names, unknown=unknown):
+            y = np.array(names)[np.arange(len(X)) % 2]
+            message = (
+                rf"gives cells the type {unknown}, which must not be a type in y, got "
+                rf".* pass unlabeled_marker={unknown} if it means unknown"
+            )
+            with pytest.raises(ValueError, match=message):
+                hasty(reject_threshold=1.2).fit(X, y)
+            hasty(unlabeled_marker=None).fit(X, y)
 
 
 def test_integers_beside_which_there_is_no_label_of_rejected_cells():
     y = np.array([3, 2**63], dtype=np.uint64)[np.arange(len(X)) % 2]
     with pytest.raises(ValueError, match="9223372036854775808 in y does not fit"):
-        quick(reject_threshold=1.2).fit(X, y)
+        hasty(reject_threshold=1.2).fit(X, y)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int32", "uint8", "uint64", "float32"])
-def test_the_dtype_of_integer_types(dtype):
-    y = (3 + np.arange(len(X)) % 2).astype(dtype)
-    fitted = quick(reject_threshold=1e-6).fit(X, y)
-    assert fitted.classes_.dtype == dtype
-    kept = {"uint8": "int64", "uint64": "int64"}.get(dtype, dtype)
-    assert fitted.transduction_.dtype == fitted.predict(NEW).dtype == kept
-    assert quick().fit(X, y).predict(NEW).dtype == dtype
+def test_the_dtype_of_integer_types(subtests):
+    for dtype in ["int8", "int32", "uint8", "uint64", "float32"]:
+        with subtests.test(dtype=dtype):
+            y = (3 + np.arange(len(X)) % 2).astype(dtype)
+            fitted = hasty(reject_threshold=1e-6).fit(X, y)
+            assert fitted.classes_.dtype == dtype
+            kept = {"uint8": "int64", "uint64": "int64"}.get(dtype, dtype)
+            assert fitted.transduction_.dtype == fitted.predict(NEW).dtype == kept
+            assert hasty().fit(X, y).predict(NEW).dtype == dtype
 
 
 def test_no_target_and_nothing_to_reject():
-    fitted = quick(reject_threshold=0.01).fit(X, TYPES)
+    fitted = hasty(reject_threshold=0.01).fit(X, TYPES)
     assert not hasattr(fitted, "novelty_")
     assert "unknown" not in fitted.predict(NEW)
     assert (fitted.adapt(NEW).predict(NEW) == "unknown").all()
@@ -368,11 +380,12 @@ def test_no_target_and_nothing_to_reject():
 # ---------------------------------------------------------------------- bad input
 
 
-@pytest.mark.parametrize("sizes", [(), (8, 0), [2.0], (-3,), ["8"], [None]])
-def test_widths_that_are_refused(sizes):
-    message = r"must be 'auto' or at least one positive integer, got [(\[]"
-    with pytest.raises(ValueError, match=message):
-        quick(hidden_layer_sizes=sizes).fit(X, Y)
+def test_widths_that_are_refused(subtests):
+    for sizes in [(), (8, 0), [2.0], (-3,), ["8"], [None]]:
+        with subtests.test(sizes=sizes):
+            message = r"must be 'auto' or at least one positive integer, got [(\[]"
+            with pytest.raises(ValueError, match=message):
+                quick(hidden_layer_sizes=sizes).fit(X, Y)
 
 
 def test_device():
@@ -383,9 +396,8 @@ def test_device():
         quick(device="gpu").fit(X, Y)
 
 
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
+def test_types_that_are_refused(subtests):
+    cases = [
         (["A", "B", "?"], r"inconsistent numbers of samples: \[4, 3\]"),
         (["?"] * 4, "needs labelled samples, but all 4 labels in y are unknown"),
         ([-1] * 4, "needs labelled samples, but all 4 labels in y are unknown"),
@@ -395,11 +407,10 @@ def test_device():
         ([0.5, 1.5, 0.0, 2.0], "Unknown label type: continuous"),
         (["A", 1, "B", 2], "types of one kind, got a mix of int, str"),
         ([["A", "B"]] * 4, "y should be a 1d array"),
-    ],
-)
-def test_types_that_are_refused(y, message):
-    with pytest.raises(ValueError, match=message):
-        quick().fit(X[:4], y)
+    ]
+    for y, message in cases:
+        with subtests.test(y=y), pytest.raises(ValueError, match=message):
+            quick().fit(X[:4], y)
 
 
 def test_a_marker_is_a_scalar():
@@ -409,9 +420,8 @@ def test_a_marker_is_a_scalar():
         quick(unlabeled_marker=[]).fit(X, Y)
 
 
-@pytest.mark.parametrize(
-    ("cells", "error", "message"),
-    [
+def test_cells_that_are_refused(subtests):
+    cases = [
         (np.where(np.eye(4) > 0, np.nan, 1.0), ValueError, "Input X contains NaN"),
         (np.where(np.eye(4) > 0, np.inf, 1.0), ValueError, "Input X contains infinity"),
         (sparse.csr_array(np.eye(4) * np.nan), ValueError, "Input X contains NaN"),
@@ -420,11 +430,10 @@ def test_a_marker_is_a_scalar():
         (np.ones((4, 0)), ValueError, "Found array with 0 feature"),
         ([["a", "b"]] * 4, ValueError, "could not convert string"),
         (np.ones((4, 2)) * 1j, ValueError, "Complex data not supported"),
-    ],
-)
-def test_cells_that_are_refused(cells, error, message):
-    with pytest.raises(error, match=message):
-        quick().fit(cells, ["A", "B", "?", "?"])
+    ]
+    for cells, error, message in cases:
+        with subtests.test(cells=cells), pytest.raises(error, match=message):
+            quick().fit(cells, ["A", "B", "?", "?"])
 
 
 @pytest.mark.parametrize("package", ["torch", "skorch"])

@@ -5,6 +5,7 @@
 
 import itertools
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -165,13 +166,14 @@ def test_a_type_of_few_cells_counts_as_much_as_one_of_many():
     assert variance == pytest.approx((1 + wide.var()) / 2, rel=0.2)
 
 
-@pytest.mark.parametrize("label_smoothing", [0.0, 0.2, 0.9])
-def test_label_smoothing_is_undone(label_smoothing):
-    said = make_probabilities(20, 4)
-    smoothed = (1 - label_smoothing) * said + label_smoothing / 4
-    found = undo_label_smoothing(np.log(smoothed) + 7.0, label_smoothing)
-    np.testing.assert_allclose(found, said, atol=1e-5)
-    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+def test_label_smoothing_is_undone(subtests):
+    for label_smoothing in [0.0, 0.2, 0.9]:
+        with subtests.test(label_smoothing=label_smoothing):
+            said = make_probabilities(20, 4)
+            smoothed = (1 - label_smoothing) * said + label_smoothing / 4
+            found = undo_label_smoothing(np.log(smoothed) + 7.0, label_smoothing)
+            np.testing.assert_allclose(found, said, atol=1e-5)
+            np.testing.assert_allclose(found.sum(axis=1), 1.0)
 
 
 def test_undo_label_smoothing_of_scores_beyond_the_smoothed_range():
@@ -190,19 +192,23 @@ def test_undo_label_smoothing_along_the_last_axis():
         )
 
 
-@pytest.mark.parametrize("shrinkage", [0.0, 1.0, 30.0, 1e6])
-@pytest.mark.parametrize("spread", [0.5, 4.0])
-def test_move_types(shrinkage, spread):
-    latent, _ = make_latent(shift=1.0)
-    latent = spread * latent
-    means = 3 * np.eye(3, 4)
-    probabilities = make_probabilities(60, 3)
-    found = move_types(SourceTypes(means, None), latent, probabilities, shrinkage)
-    moved, width, log_prior = move_slowly(means, latent, probabilities, shrinkage)
-    np.testing.assert_allclose(found.means, moved, rtol=1e-10, atol=1e-10)
-    assert found.spread == pytest.approx(width)
-    np.testing.assert_allclose(found.log_prior, log_prior)
-    assert np.exp(found.log_prior).sum() == pytest.approx(1.0)
+def test_move_types(subtests):
+    for shrinkage, spread in product([0.0, 1.0, 30.0, 1e6], [0.5, 4.0]):
+        with subtests.test(shrinkage=shrinkage, spread=spread):
+            latent, _ = make_latent(shift=1.0)
+            latent = spread * latent
+            means = 3 * np.eye(3, 4)
+            probabilities = make_probabilities(60, 3)
+            found = move_types(
+                SourceTypes(means, None), latent, probabilities, shrinkage
+            )
+            moved, width, log_prior = move_slowly(
+                means, latent, probabilities, shrinkage
+            )
+            np.testing.assert_allclose(found.means, moved, rtol=1e-10, atol=1e-10)
+            assert found.spread == pytest.approx(width)
+            np.testing.assert_allclose(found.log_prior, log_prior)
+            assert np.exp(found.log_prior).sum() == pytest.approx(1.0)
 
 
 def test_shrinkage_is_the_number_of_cells_that_go_half_way():
@@ -264,31 +270,36 @@ def test_posterior_far_from_every_type():
 # ------------------------------------------------------------------------- all steps
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"shrinkage": 30.0, "max_iter": 30, "tol": 0.0},
-        {"shrinkage": 0.0, "max_iter": 30, "tol": 0.001},
-        {"shrinkage": 5.0, "max_iter": 1, "tol": 0.0},
-        {"shrinkage": 5.0, "max_iter": 30, "tol": 0.2},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("n_networks", [1, 2])
-def test_adapt(n_networks, options):
-    latents = [make_latent(seed=seed, shift=1.0)[0] for seed in range(n_networks)]
-    means = [3 * np.eye(3, 4) - 0.2 * k for k in range(n_networks)]
-    said = make_probabilities(60, 3, seed=4)
-    found = adapt([SourceTypes(m, None) for m in means], said, latents, **options)
-    mixed, labels, centroids, converged = adapt_slowly(means, latents, said, **options)
-    np.testing.assert_allclose(found.probabilities, mixed, atol=1e-10)
-    np.testing.assert_array_equal(found.labels, labels)
-    np.testing.assert_allclose(found.centroids, centroids, atol=1e-10)
-    assert found.converged == converged
-    assert len(labels) <= options["max_iter"] + 1
-    # The moved types are those that gave the probabilities.
-    mixed = mix(said, mean_posterior(found.moved, latents))
-    np.testing.assert_array_equal(mixed, found.probabilities)
+def test_adapt(subtests):
+    for options, n_networks in product(
+        [
+            {"shrinkage": 30.0, "max_iter": 30, "tol": 0.0},
+            {"shrinkage": 0.0, "max_iter": 30, "tol": 0.001},
+            {"shrinkage": 5.0, "max_iter": 1, "tol": 0.0},
+            {"shrinkage": 5.0, "max_iter": 30, "tol": 0.2},
+        ],
+        [1, 2],
+    ):
+        with subtests.test(options=options, n_networks=n_networks):
+            latents = [
+                make_latent(seed=seed, shift=1.0)[0] for seed in range(n_networks)
+            ]
+            means = [3 * np.eye(3, 4) - 0.2 * k for k in range(n_networks)]
+            said = make_probabilities(60, 3, seed=4)
+            found = adapt(
+                [SourceTypes(m, None) for m in means], said, latents, **options
+            )
+            mixed, labels, centroids, converged = adapt_slowly(
+                means, latents, said, **options
+            )
+            np.testing.assert_allclose(found.probabilities, mixed, atol=1e-10)
+            np.testing.assert_array_equal(found.labels, labels)
+            np.testing.assert_allclose(found.centroids, centroids, atol=1e-10)
+            assert found.converged == converged
+            assert len(labels) <= options["max_iter"] + 1
+            # The moved types are those that gave the probabilities.
+            mixed = mix(said, mean_posterior(found.moved, latents))
+            np.testing.assert_array_equal(mixed, found.probabilities)
 
 
 def test_adapt_finds_types_that_all_moved():

@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -53,107 +55,104 @@ def test_choose_cells_takes_all_there_are():
         assert choose_cells(codes, max_cells, state()).tolist() == list(range(8))
 
 
-@pytest.mark.parametrize(
-    ("max_cells", "expected"), [(3, [1, 1, 1]), (7, [3, 3, 1]), (30, [24, 5, 1])]
-)
-def test_choose_cells_is_fair_to_types(max_cells, expected):
-    codes = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [100, 5, 1]))
-    rows = choose_cells(codes, max_cells, state())
-    assert np.array_equal(rows, np.unique(rows))
-    counts = np.bincount(codes[rows], minlength=3)
-    assert counts.sum() == max_cells
-    assert sorted(counts, reverse=True) == expected
-    assert np.array_equal(choose_cells(codes, max_cells, state()), rows)
-    assert not np.array_equal(choose_cells(codes, max_cells, state(1)), rows)
+def test_choose_cells_is_fair_to_types(subtests):
+    for max_cells, expected in [(3, [1, 1, 1]), (7, [3, 3, 1]), (30, [24, 5, 1])]:
+        with subtests.test(max_cells=max_cells):
+            codes = np.random.default_rng(0).permutation(
+                np.repeat([0, 1, 2], [100, 5, 1])
+            )
+            rows = choose_cells(codes, max_cells, state())
+            assert np.array_equal(rows, np.unique(rows))
+            counts = np.bincount(codes[rows], minlength=3)
+            assert counts.sum() == max_cells
+            assert sorted(counts, reverse=True) == expected
+            assert np.array_equal(choose_cells(codes, max_cells, state()), rows)
+            assert not np.array_equal(choose_cells(codes, max_cells, state(1)), rows)
 
 
 # ----------------------------------------------------------------------- components
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array, sparse.csr_matrix])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_components_are_principal(layout, dtype):
-    X = make_cells().astype(dtype)
-    components = fit_components(layout(X), state())
-    found = project(components, layout(X))
-    assert found.dtype == np.float64
-    expected = PCA(N_COMPONENTS, svd_solver="full").fit_transform(X.astype(np.float64))
-    found *= np.sign((found * expected).sum(axis=0))
-    atol = 1e-3 if dtype == np.float32 else 1e-8
-    np.testing.assert_allclose(found, expected, atol=atol)
+def test_components_are_principal(subtests):
+    for layout, dtype in product(
+        [np.asarray, sparse.csr_array, sparse.csr_matrix], [np.float32, np.float64]
+    ):
+        with subtests.test(layout=layout, dtype=dtype):
+            X = make_cells().astype(dtype)
+            components = fit_components(layout(X), state())
+            found = project(components, layout(X))
+            assert found.dtype == np.float64
+            expected = PCA(N_COMPONENTS, svd_solver="full").fit_transform(
+                X.astype(np.float64)
+            )
+            found *= np.sign((found * expected).sum(axis=0))
+            atol = 1e-3 if dtype == np.float32 else 1e-8
+            np.testing.assert_allclose(found, expected, atol=atol)
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_projection_does_not_depend_on_the_other_cells(layout, dtype):
-    X = make_cells(2500).astype(dtype)
-    components = fit_components(layout(X[:80]), state())
-    found = project(components, layout(X))
-    for start, end in [(0, 1), (7, 30), (1020, 1030), (2499, 2500)]:
-        part = project(components, layout(X[start:end]))
-        np.testing.assert_allclose(part, found[start:end], atol=1e-12)
+def test_a_projection_does_not_depend_on_the_other_cells(subtests):
+    for layout, dtype in product(
+        [np.asarray, sparse.csr_array], [np.float32, np.float64]
+    ):
+        with subtests.test(layout=layout, dtype=dtype):
+            X = make_cells(2500).astype(dtype)
+            components = fit_components(layout(X[:80]), state())
+            found = project(components, layout(X))
+            for start, end in [(0, 1), (7, 30), (1020, 1030), (2499, 2500)]:
+                part = project(components, layout(X[start:end]))
+                np.testing.assert_allclose(part, found[start:end], atol=1e-12)
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize(
-    ("X", "n_components"),
-    [
-        (make_cells(80, 1), 1),
-        (make_cells(80, 2), 1),
-        (make_cells(2, 40), 1),
-        (make_cells(3, 40), 2),
-        (make_cells(1, 40), 1),
-        (make_cells(1, 1), 1),
-        (np.zeros((20, 40)), 1),
-        (np.ones((20, 40)) / 3, 1),
-        (np.tile(make_cells(1, 40), (20, 1)), 1),
-        (np.repeat(make_cells(4, 40), 20, axis=0), N_COMPONENTS),
-        (np.hstack([make_cells(80, 5), np.zeros((80, 60))]), N_COMPONENTS),
-    ],
-    ids=[
-        "one gene",
-        "two genes",
-        "two cells",
-        "three cells",
-        "one cell",
-        "one number",
-        "zeros",
-        "constant",
-        "one cell repeated",
-        "four cells repeated",
-        "genes that say nothing",
-    ],
-)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_components_of_odd_tables(layout, X, n_components, dtype):
-    X = X.astype(dtype)
-    components = fit_components(layout(X), state())
-    found = project(components, layout(X))
-    assert found.shape == (len(X), n_components)
-    assert np.isfinite(found).all()
-    # With two genes there is one component.
-    if X.shape[1] != 2:
-        away = X.astype(np.float64) - X.mean(axis=0)
-        np.testing.assert_allclose(
-            np.square(found).sum(axis=1),
-            np.square(away).sum(axis=1),
-            rtol=1e-4,
-            atol=1e-6,
-        )
+def test_components_of_odd_tables(subtests):
+    for layout, (X, n_components), dtype in product(
+        [np.asarray, sparse.csr_array],
+        [
+            (make_cells(80, 1), 1),
+            (make_cells(80, 2), 1),
+            (make_cells(2, 40), 1),
+            (make_cells(3, 40), 2),
+            (make_cells(1, 40), 1),
+            (make_cells(1, 1), 1),
+            (np.zeros((20, 40)), 1),
+            (np.ones((20, 40)) / 3, 1),
+            (np.tile(make_cells(1, 40), (20, 1)), 1),
+            (np.repeat(make_cells(4, 40), 20, axis=0), N_COMPONENTS),
+            (np.hstack([make_cells(80, 5), np.zeros((80, 60))]), N_COMPONENTS),
+        ],
+        [np.float32, np.float64],
+    ):
+        with subtests.test(layout=layout, X=X, n_components=n_components, dtype=dtype):
+            X = X.astype(dtype)
+            components = fit_components(layout(X), state())
+            found = project(components, layout(X))
+            assert found.shape == (len(X), n_components)
+            assert np.isfinite(found).all()
+            # With two genes there is one component.
+            if X.shape[1] != 2:
+                away = X.astype(np.float64) - X.mean(axis=0)
+                np.testing.assert_allclose(
+                    np.square(found).sum(axis=1),
+                    np.square(away).sum(axis=1),
+                    rtol=1e-4,
+                    atol=1e-6,
+                )
 
 
 # ---------------------------------------------------------------------- distances
 
 
-@pytest.mark.parametrize("n_source", [3, N_NEAREST, 50])
-def test_distances_to_labelled(n_source):
-    source, target = make_cells(n_source, 5), make_cells(30, 5, seed=1)
-    found = distances_to_labelled(source, target)
-    for distance, cell in zip(found, target - target.mean(axis=0), strict=True):
-        near, _ = nearest(cell, source - source.mean(axis=0), N_NEAREST)
-        assert distance == pytest.approx(sum(near) / len(near))
-    # A shift of the whole experiment does not count.
-    np.testing.assert_allclose(distances_to_labelled(source, target + 3.0), found)
+def test_distances_to_labelled(subtests):
+    for n_source in [3, N_NEAREST, 50]:
+        with subtests.test(n_source=n_source):
+            source, target = make_cells(n_source, 5), make_cells(30, 5, seed=1)
+            found = distances_to_labelled(source, target)
+            for distance, cell in zip(found, target - target.mean(axis=0), strict=True):
+                near, _ = nearest(cell, source - source.mean(axis=0), N_NEAREST)
+                assert distance == pytest.approx(sum(near) / len(near))
+            # A shift of the whole experiment does not count.
+            np.testing.assert_allclose(
+                distances_to_labelled(source, target + 3.0), found
+            )
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
@@ -176,11 +175,15 @@ def test_novelty(layout):
         np.testing.assert_allclose(score_novelty(novelty, layout(cells)), expected)
 
 
-@pytest.mark.parametrize("n_cells", [1, 2, N_NEIGHBORS])
-def test_novelty_of_few_cells(n_cells):
-    X = make_cells(n_cells)
-    novelty = fit_novelty(X, np.arange(1.0, n_cells + 1), state())
-    assert score_novelty(novelty, make_cells(7)).tolist() == [pytest.approx(1.0)] * 7
+def test_novelty_of_few_cells(subtests):
+    for n_cells in [1, 2, N_NEIGHBORS]:
+        with subtests.test(n_cells=n_cells):
+            X = make_cells(n_cells)
+            novelty = fit_novelty(X, np.arange(1.0, n_cells + 1), state())
+            assert (
+                score_novelty(novelty, make_cells(7)).tolist()
+                == [pytest.approx(1.0)] * 7
+            )
 
 
 def test_novelty_of_cells_that_are_as_the_labelled_ones():

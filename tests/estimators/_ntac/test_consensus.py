@@ -55,9 +55,8 @@ def test_consensus_sizes():
     assert consensus.consensus_sizes(sizes[:-2], 10) == [21, 15, 11, 8, 6]
 
 
-@pytest.mark.parametrize(
-    ("sizes", "n_clusters", "expected"),
-    [
+def test_consensus_sizes_of_short_runs(subtests):
+    cases = [
         ([1], 1, [1]),
         ([1, 2], 1, [2, 1]),
         ([1, 2, 3, 4], 2, [4, 3, 2, 1]),
@@ -65,10 +64,10 @@ def test_consensus_sizes():
         ([1, 3, 9], 9, [9]),
         ([1, 3, 9, 10], 9, [10]),
         ([1, 100], 9, [100]),
-    ],
-)
-def test_consensus_sizes_of_short_runs(sizes, n_clusters, expected):
-    assert consensus.consensus_sizes(sizes, n_clusters) == expected
+    ]
+    for sizes, n_clusters, expected in cases:
+        with subtests.test(sizes=sizes, n_clusters=n_clusters):
+            assert consensus.consensus_sizes(sizes, n_clusters) == expected
 
 
 @given(
@@ -118,14 +117,17 @@ def test_closeness_is_the_mean_chance_to_be_together(drawn):
 # ----------------------------------------------------------------------------- the tree
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_cut_undoes_the_last_merges(seed):
-    points = np.random.default_rng(seed).random((30, 3))
-    tree = linkage(points, method="average")
-    for n_groups in range(1, 31):
-        groups = consensus._cut(tree, n_groups)
-        assert np.unique(groups).tolist() == list(range(n_groups))
-        assert same_partition(groups, fcluster(tree, n_groups, criterion="maxclust"))
+def test_cut_undoes_the_last_merges(subtests):
+    for seed in range(5):
+        with subtests.test(seed=seed):
+            points = np.random.default_rng(seed).random((30, 3))
+            tree = linkage(points, method="average")
+            for n_groups in range(1, 31):
+                groups = consensus._cut(tree, n_groups)
+                assert np.unique(groups).tolist() == list(range(n_groups))
+                assert same_partition(
+                    groups, fcluster(tree, n_groups, criterion="maxclust")
+                )
 
 
 def test_cut_through_merges_of_equal_height():
@@ -174,26 +176,27 @@ def reference_votes(finest, combined, n_clusters):
     )
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_consensus_clusters(seed):
-    rng = np.random.default_rng(seed)
-    truth = rng.integers(0, 5, 80)
-    finest = []
-    for _ in range(4):
-        # Each true cluster in two or three parts, and some nodes misplaced.
-        parts = truth * 3 + rng.integers(0, rng.integers(2, 4), 80)
-        misplaced = rng.random(80) < 0.1
-        parts[misplaced] = rng.permutation(parts[misplaced])
-        finest.append(compact(parts))
-    combined = [*finest, compact(np.where(rng.random(80) < 0.1, 0, truth))]
-    labels = consensus.consensus_clusters(finest, combined, 5)
-    votes = reference_votes(finest, combined, 5)
-    best = votes >= votes.max(axis=1, keepdims=True) - 1e-9
-    sure = best.sum(axis=1) == 1  # the others may go to either
-    assert same_partition(labels[sure], votes[sure].argmax(axis=1))
-    group_of = dict(zip(labels[sure], votes[sure].argmax(axis=1), strict=True))
-    assert all(best[i, group_of[label]] for i, label in enumerate(labels))
-    assert adjusted_rand_score(truth, labels) > 0.6
+def test_consensus_clusters(subtests):
+    for seed in range(8):
+        with subtests.test(seed=seed):
+            rng = np.random.default_rng(seed)
+            truth = rng.integers(0, 5, 80)
+            finest = []
+            for _ in range(4):
+                # Each true cluster in two or three parts, and some nodes misplaced.
+                parts = truth * 3 + rng.integers(0, rng.integers(2, 4), 80)
+                misplaced = rng.random(80) < 0.1
+                parts[misplaced] = rng.permutation(parts[misplaced])
+                finest.append(compact(parts))
+            combined = [*finest, compact(np.where(rng.random(80) < 0.1, 0, truth))]
+            labels = consensus.consensus_clusters(finest, combined, 5)
+            votes = reference_votes(finest, combined, 5)
+            best = votes >= votes.max(axis=1, keepdims=True) - 1e-9
+            sure = best.sum(axis=1) == 1  # the others may go to either
+            assert same_partition(labels[sure], votes[sure].argmax(axis=1))
+            group_of = dict(zip(labels[sure], votes[sure].argmax(axis=1), strict=True))
+            assert all(best[i, group_of[label]] for i, label in enumerate(labels))
+            assert adjusted_rand_score(truth, labels) > 0.6
 
 
 def test_a_large_group_does_not_attract_uncertain_nodes():

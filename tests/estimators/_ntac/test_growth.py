@@ -3,7 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from itertools import pairwise
+from itertools import pairwise, product
 from unittest.mock import patch
 
 import numpy as np
@@ -71,18 +71,17 @@ def test_schedule(first, growth, target, more, limit):
     assert longer[: len(sizes)] == sizes
 
 
-@pytest.mark.parametrize(
-    ("growth", "sizes"),
-    [
+def test_a_schedule_grows_by_a_factor_and_at_least_by_one(subtests):
+    cases = [
         (1.0, [1, 2, 3, 4, 5, 6, 7, 8]),
         (1.1, [1, 2, 3, 4, 5, 6, 7, 8]),
         (1.5, [1, 2, 3, 5, 8]),
         (3.0, [1, 3, 9]),
         (1e300, [1, 10]),
-    ],
-)
-def test_a_schedule_grows_by_a_factor_and_at_least_by_one(growth, sizes):
-    assert _growth.schedule(1, growth, 8, 10) == sizes
+    ]
+    for growth, sizes in cases:
+        with subtests.test(growth=growth, sizes=sizes):
+            assert _growth.schedule(1, growth, 8, 10) == sizes
 
 
 # ------------------------------------------------------------------------ the choices
@@ -128,55 +127,62 @@ def choose_centres(data, run, classes, params, n_wanted):
     )
 
 
-@pytest.mark.parametrize("n_wanted", [1, 3, 6])
-@pytest.mark.parametrize("fraction", [0.01, 0.09, 1.0])
-@pytest.mark.parametrize("deferred_part", [0.0, 0.2, 1.0])
-def test_choose_centres(n_wanted, fraction, deferred_part):
-    rng = np.random.default_rng(0)
-    adjacency = rng.uniform(0, 1, (50, 50)) * (rng.random((50, 50)) < 0.2)
-    labels = rng.integers(0, 4, 50).astype(np.uint32)
-    similarities = rng.random(50).astype(np.float32)
-    deferred = rng.random(50) < deferred_part
-    classes = np.arange(50)
-    classes[labels == 2] = 99  # all equivalent, so it cannot be split
-    # The farthest of each cluster in turn, those that are deferred after all others.
-    rank = np.empty(50, dtype=int)
-    for c in range(4):
-        own = np.flatnonzero(labels == c)
-        rank[own[np.argsort(similarities[own])]] = np.arange(len(own))
-    free = [i for i in range(50) if labels[i] != 2]
-    free.sort(key=lambda i: (deferred[i], rank[i], similarities[i]))
-    candidates = free[: max(int(np.ceil(fraction * 50)), n_wanted)]
-    members_of = np.eye(4)[labels]
-    profiles = np.hstack([adjacency.T @ members_of, adjacency @ members_of])
-    gains = jaccard_gains(profiles, labels, similarities)
-    best = [
-        max((i for i in candidates if labels[i] == c), key=lambda i: gains[i])
-        for c in set(labels[candidates])
-    ]
-    expected = sorted(best, key=lambda i: -gains[i])[:n_wanted]
-    run = Run((4,), (labels,), similarities, deferred, 1)
-    params = GrowthParams(5, fraction, 4)
-    centres = choose_centres(data_of(adjacency), run, classes, params, n_wanted)
-    assert centres.tolist() == expected
-    assert len(expected) <= 3
+def test_choose_centres(subtests):
+    for n_wanted, fraction, deferred_part in product(
+        [1, 3, 6], [0.01, 0.09, 1.0], [0.0, 0.2, 1.0]
+    ):
+        with subtests.test(
+            n_wanted=n_wanted, fraction=fraction, deferred_part=deferred_part
+        ):
+            rng = np.random.default_rng(0)
+            adjacency = rng.uniform(0, 1, (50, 50)) * (rng.random((50, 50)) < 0.2)
+            labels = rng.integers(0, 4, 50).astype(np.uint32)
+            similarities = rng.random(50).astype(np.float32)
+            deferred = rng.random(50) < deferred_part
+            classes = np.arange(50)
+            classes[labels == 2] = 99  # all equivalent, so it cannot be split
+            # The farthest of each cluster in turn, those that are deferred after all
+            # others.
+            rank = np.empty(50, dtype=int)
+            for c in range(4):
+                own = np.flatnonzero(labels == c)
+                rank[own[np.argsort(similarities[own])]] = np.arange(len(own))
+            free = [i for i in range(50) if labels[i] != 2]
+            free.sort(key=lambda i: (deferred[i], rank[i], similarities[i]))
+            candidates = free[: max(int(np.ceil(fraction * 50)), n_wanted)]
+            members_of = np.eye(4)[labels]
+            profiles = np.hstack([adjacency.T @ members_of, adjacency @ members_of])
+            gains = jaccard_gains(profiles, labels, similarities)
+            best = [
+                max((i for i in candidates if labels[i] == c), key=lambda i: gains[i])
+                for c in set(labels[candidates])
+            ]
+            expected = sorted(best, key=lambda i: -gains[i])[:n_wanted]
+            run = Run((4,), (labels,), similarities, deferred, 1)
+            params = GrowthParams(5, fraction, 4)
+            centres = choose_centres(data_of(adjacency), run, classes, params, n_wanted)
+            assert centres.tolist() == expected
+            assert len(expected) <= 3
 
 
-@pytest.mark.parametrize(
-    ("fraction", "n_wanted", "n_candidates"),
-    [(0.05, 1, 3), (0.05, 3, 3), (0.05, 7, 7), (0.1, 1, 5), (1.0, 1, 50)],
-)
-def test_how_many_candidates_there_are(fraction, n_wanted, n_candidates):
-    adjacency = np.random.default_rng(0).random((50, 50))
-    free = np.zeros(50, dtype=bool)
-    run = Run((1,), (np.zeros(50, np.uint16),), np.ones(50, np.float32), free, 1)
-    with patch.object(
-        _growth, "take_candidates", wraps=_growth.take_candidates
-    ) as take:
-        params = PARAMS._replace(candidate_fraction=fraction)
-        profile_data = data_of(adjacency)
-        choose_centres(profile_data, run, np.arange(50), params, n_wanted)
-    assert take.call_args.args[-1] == n_candidates
+def test_how_many_candidates_there_are(subtests):
+    cases = [(0.05, 1, 3), (0.05, 3, 3), (0.05, 7, 7), (0.1, 1, 5), (1.0, 1, 50)]
+    for fraction, n_wanted, n_candidates in cases:
+        with subtests.test(
+            fraction=fraction, n_wanted=n_wanted, n_candidates=n_candidates
+        ):
+            adjacency = np.random.default_rng(0).random((50, 50))
+            free = np.zeros(50, dtype=bool)
+            run = Run(
+                (1,), (np.zeros(50, np.uint16),), np.ones(50, np.float32), free, 1
+            )
+            with patch.object(
+                _growth, "take_candidates", wraps=_growth.take_candidates
+            ) as take:
+                params = PARAMS._replace(candidate_fraction=fraction)
+                profile_data = data_of(adjacency)
+                choose_centres(profile_data, run, np.arange(50), params, n_wanted)
+            assert take.call_args.args[-1] == n_candidates
 
 
 def test_the_class_of_all_representatives_is_no_candidate():
@@ -367,23 +373,24 @@ def test_profile_input_shares_the_arrays_of_the_graph(index_dtype):
         assert found.ptr.dtype.kind == found.indices.dtype.kind == "u"
 
 
-@pytest.mark.parametrize("correction", [0.0, 0.5, 1.0])
-def test_degree_correction_divides_by_a_power_of_the_strength(correction):
-    # Node 3 has a feature alone, node 4 nothing.
-    adjacency = np.zeros((5, 5))
-    adjacency[[0, 1, 1, 2], [1, 0, 1, 0]] = [3, 1, 2, 4]
-    features = np.array([[0, 7], [0, 0], [1, 1], [2, 0], [0, 0]])
-    graph = reference.as_graph_input(adjacency, features)
-    data = _growth.profile_input(graph, correction)
-    sums, mean = _growth.strengths(graph)
-    assert sums.tolist() == [8, 8, 4, 0, 0]
-    assert mean == 20 / 3
-    expected = [(s / mean) ** -correction if s else 1 for s in sums]
-    assert data.scale.dtype == data.totals.dtype == np.float32
-    np.testing.assert_allclose(data.scale, expected, rtol=1e-6)
-    np.testing.assert_allclose(
-        data.totals, expected * sums + features.sum(axis=1), rtol=1e-6
-    )
+def test_degree_correction_divides_by_a_power_of_the_strength(subtests):
+    for correction in [0.0, 0.5, 1.0]:
+        with subtests.test(correction=correction):
+            # Node 3 has a feature alone, node 4 nothing.
+            adjacency = np.zeros((5, 5))
+            adjacency[[0, 1, 1, 2], [1, 0, 1, 0]] = [3, 1, 2, 4]
+            features = np.array([[0, 7], [0, 0], [1, 1], [2, 0], [0, 0]])
+            graph = reference.as_graph_input(adjacency, features)
+            data = _growth.profile_input(graph, correction)
+            sums, mean = _growth.strengths(graph)
+            assert sums.tolist() == [8, 8, 4, 0, 0]
+            assert mean == 20 / 3
+            expected = [(s / mean) ** -correction if s else 1 for s in sums]
+            assert data.scale.dtype == data.totals.dtype == np.float32
+            np.testing.assert_allclose(data.scale, expected, rtol=1e-6)
+            np.testing.assert_allclose(
+                data.totals, expected * sums + features.sum(axis=1), rtol=1e-6
+            )
 
 
 def test_a_graph_of_node_features_alone_has_no_strength():

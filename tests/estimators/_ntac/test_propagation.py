@@ -3,6 +3,7 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
 from unittest.mock import patch
 
 import numpy as np
@@ -199,16 +200,17 @@ def test_softmax_memberships(data, sharpness):
     np.testing.assert_allclose(memberships.shares, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("sharpness", [1e-3, 1e3, 1e30, 1e39, 1e300])
-def test_shares_are_finite_for_any_sharpness(sharpness):
-    types = np.array([[0, 1, -1], [2, -1, -1], [-1, -1, -1]], dtype=np.int32)
-    scores = np.array([[1, 0.5, 0], [0.9, 0, 0], [0, 0, 0]], dtype=np.float32)
-    shares = propagation.softmax_memberships(types, scores, sharpness).shares
-    assert shares[1:].tolist() == [[1, 0, 0], [0, 0, 0]]
-    if sharpness > 1:
-        assert shares[0].tolist() == [1, 0, 0]
-    else:
-        assert 0.499 < shares[0, 1] < shares[0, 0]
+def test_shares_are_finite_for_any_sharpness(subtests):
+    for sharpness in [1e-3, 1e3, 1e30, 1e39, 1e300]:
+        with subtests.test(sharpness=sharpness):
+            types = np.array([[0, 1, -1], [2, -1, -1], [-1, -1, -1]], dtype=np.int32)
+            scores = np.array([[1, 0.5, 0], [0.9, 0, 0], [0, 0, 0]], dtype=np.float32)
+            shares = propagation.softmax_memberships(types, scores, sharpness).shares
+            assert shares[1:].tolist() == [[1, 0, 0], [0, 0, 0]]
+            if sharpness > 1:
+                assert shares[0].tolist() == [1, 0, 0]
+            else:
+                assert 0.499 < shares[0, 1] < shares[0, 0]
 
 
 def mixtures(draw, n_nodes):
@@ -315,15 +317,15 @@ def one_step(brain, n_neighbors, parallel):
     return [*(part.data for part in parts), best, scores, every]
 
 
-@pytest.mark.parametrize("n_neighbors", [1, 3])
-@pytest.mark.parametrize(("block", "tile"), [(1024, 4096), (7, 50), (64, 64)])
-def test_threads_blocks_and_tiles_change_no_bit(
-    brain, parallel, serial, n_neighbors, block, tile
-):
-    expected = one_step(brain, n_neighbors, serial)
-    with (
-        patch.object(_threads, "BLOCK", block),
-        patch.object(propagation, "TILE", tile),
+def test_threads_blocks_and_tiles_change_no_bit(subtests, brain, parallel, serial):
+    for n_neighbors, (block, tile) in product(
+        [1, 3], [(1024, 4096), (7, 50), (64, 64)]
     ):
-        for _ in range(2):
-            assert_same(one_step(brain, n_neighbors, parallel), expected)
+        with subtests.test(n_neighbors=n_neighbors, block=block, tile=tile):
+            expected = one_step(brain, n_neighbors, serial)
+            with (
+                patch.object(_threads, "BLOCK", block),
+                patch.object(propagation, "TILE", tile),
+            ):
+                for _ in range(2):
+                    assert_same(one_step(brain, n_neighbors, parallel), expected)

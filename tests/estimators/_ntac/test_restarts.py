@@ -41,17 +41,16 @@ def grow(graph, params, n_clusters, previous=None, verbose=False):
     )
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
+def test_resolve_auto(subtests):
+    cases = [
         (("greedy", "auto", "auto", "auto"), ("greedy", 5, 1.1, (0.0, 1.0))),
         (("spectral", "auto", "auto", "auto"), ("spectral", 4, 1.7, (0.0, 1.0))),
         (("greedy", 1, 2, "auto"), ("greedy", 1, 2.0, (0.0,))),
         (("spectral", 3, 1.5, 0.7), ("spectral", 3, 1.5, (0.7,))),
-    ],
-)
-def test_resolve_auto(given, expected):
-    assert restarts.resolve_auto(*given, ROUNDS) == (*expected, ROUNDS)
+    ]
+    for options, expected in cases:
+        with subtests.test(options=options):
+            assert restarts.resolve_auto(*options, ROUNDS) == (*expected, ROUNDS)
 
 
 def test_agreement_is_the_mean_adjusted_rand_index():
@@ -243,22 +242,22 @@ def test_the_graph_is_not_changed(index_dtype):
     )
 
 
-@pytest.mark.parametrize(
-    ("adjacency", "n_clusters", "n_found"),
-    [
+def test_odd_graphs(subtests):
+    cases = [
         (np.eye(1), 1, 1),  # one node
         (np.zeros((5, 5)), 3, 1),  # no edge: node features alone
         (np.eye(20, k=1), 16, 16),  # a chain, with nodes that only send or receive
         (np.diag([1.0] * 4 + [0.0] * 4), 3, 3),  # isolated nodes and self loops
         (np.full((6, 6), 1e-30) + np.diag([1e25] * 3 + [0] * 3), 2, 2),
-    ],
-    ids=["one node", "no edge", "chain", "self loops", "extreme"],
-)
-def test_odd_graphs(adjacency, n_clusters, n_found):
-    for labels in restarts.spectral_partitions(as_csr(adjacency), n_clusters, [0, 1]):
-        n_own = labels.max() + 1
-        assert np.unique(labels).tolist() == list(range(n_own))  # none is empty
-        assert n_own == n_found
+    ]
+    for adjacency, n_clusters, n_found in cases:
+        with subtests.test(adjacency=adjacency, n_clusters=n_clusters, n_found=n_found):
+            for labels in restarts.spectral_partitions(
+                as_csr(adjacency), n_clusters, [0, 1]
+            ):
+                n_own = labels.max() + 1
+                assert np.unique(labels).tolist() == list(range(n_own))  # none is empty
+                assert n_own == n_found
 
 
 def test_there_may_be_more_clusters_wanted_than_nodes_that_differ():
