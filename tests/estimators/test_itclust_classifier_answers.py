@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: MIT
 
 import pickle
+from functools import cache
 
 import joblib
 import numpy as np
@@ -18,12 +19,12 @@ from tests._itclust import (
     IS_TARGET,
     NAMES,
     NEW,
+    SETTINGS,
     TARGET,
     TYPES,
     X,
     Y,
     assert_same,
-    each_setting,
     fingerprint,
     hasty,
     make_transfer,
@@ -33,61 +34,76 @@ from tests._itclust import (
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@cache
+def fitted_with(name):
+    """Return a classifier fitted with one of the settings, to be read alone."""
+    return quick(**SETTINGS[name]).fit(X, Y)
+
+
 # ---------------------------------------------------------- properties of every answer
 
 
-@each_setting
-def test_attributes(settings):
-    fitted = quick(**settings).fit(X, Y)
-    n_networks = fitted.n_networks
-    n_latent = n_networks * {True: 8, False: 64}["hidden_layer_sizes" in settings]
-    assert fitted.transduction_.shape == fitted.label_confidence_.shape == (215,)
-    assert fitted.label_confidence_[~IS_TARGET].tolist() == [1.0] * 120
-    assert fitted.cluster_confidence_.shape == (4,)
-    assert fitted.trajectory_.labels.shape == (fitted.n_iter_, 95)
-    assert fitted.trajectory_.centroids.shape == (fitted.n_iter_, 4, n_latent)
-    assert fitted.n_iter_ > 1 or settings.get("adaptation") == "never"
-    assert fitted.adapted_ == (settings.get("adaptation") != "never")
-    assert fitted.reverse_score_.shape == (2,)
-    assert np.isnan(fitted.reverse_score_).all() == ("adaptation" in settings)
-    assert fitted.loss_curve_.shape == (20,)
-    assert fitted.device_ in ("cpu", "cuda")
-    assert fitted.n_features_in_ == 30
-    assert fitted.transform(X).shape == (215, n_latent)
-    names = [f"itclustclassifier{k}" for k in range(n_latent)]
-    assert fitted.get_feature_names_out().tolist() == names
-    assert hasattr(fitted, "novelty_") == ("reject_threshold" in settings)
+def test_attributes(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            fitted = fitted_with(name)
+            n_networks = fitted.n_networks
+            n_latent = (
+                n_networks * {True: 8, False: 64}["hidden_layer_sizes" in settings]
+            )
+            assert (
+                fitted.transduction_.shape == fitted.label_confidence_.shape == (215,)
+            )
+            assert fitted.label_confidence_[~IS_TARGET].tolist() == [1.0] * 120
+            assert fitted.cluster_confidence_.shape == (4,)
+            assert fitted.trajectory_.labels.shape == (fitted.n_iter_, 95)
+            assert fitted.trajectory_.centroids.shape == (fitted.n_iter_, 4, n_latent)
+            assert fitted.n_iter_ > 1 or settings.get("adaptation") == "never"
+            assert fitted.adapted_ == (settings.get("adaptation") != "never")
+            assert fitted.reverse_score_.shape == (2,)
+            assert np.isnan(fitted.reverse_score_).all() == ("adaptation" in settings)
+            assert fitted.loss_curve_.shape == (20,)
+            assert fitted.device_ in ("cpu", "cuda")
+            assert fitted.n_features_in_ == 30
+            assert fitted.transform(X).shape == (215, n_latent)
+            names = [f"itclustclassifier{k}" for k in range(n_latent)]
+            assert fitted.get_feature_names_out().tolist() == names
+            assert hasattr(fitted, "novelty_") == ("reject_threshold" in settings)
 
 
-@each_setting
-def test_transduction_is_what_predict_says(settings):
-    fitted = quick(**settings).fit(X, Y)
-    found = fitted.transduction_
-    np.testing.assert_array_equal(found[~IS_TARGET], Y[~IS_TARGET])
-    np.testing.assert_array_equal(found[IS_TARGET], fitted.predict(TARGET))
-    assert ("unknown" in found) == ("reject_threshold" in settings)
-    probabilities = fitted.predict_proba(TARGET)
-    np.testing.assert_array_equal(
-        fitted.label_confidence_[IS_TARGET], probabilities.max(axis=1)
-    )
-    last = fitted.trajectory_.labels[-1]
-    np.testing.assert_array_equal(last, probabilities.argmax(axis=1))
-    named = found[IS_TARGET] != "unknown"
-    np.testing.assert_array_equal(fitted.classes_[last][named], found[IS_TARGET][named])
+def test_transduction_is_what_predict_says(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            fitted = fitted_with(name)
+            found = fitted.transduction_
+            np.testing.assert_array_equal(found[~IS_TARGET], Y[~IS_TARGET])
+            np.testing.assert_array_equal(found[IS_TARGET], fitted.predict(TARGET))
+            assert ("unknown" in found) == ("reject_threshold" in settings)
+            probabilities = fitted.predict_proba(TARGET)
+            np.testing.assert_array_equal(
+                fitted.label_confidence_[IS_TARGET], probabilities.max(axis=1)
+            )
+            last = fitted.trajectory_.labels[-1]
+            np.testing.assert_array_equal(last, probabilities.argmax(axis=1))
+            named = found[IS_TARGET] != "unknown"
+            np.testing.assert_array_equal(
+                fitted.classes_[last][named], found[IS_TARGET][named]
+            )
 
 
-@each_setting
-def test_probabilities(settings):
-    fitted = quick(**settings).fit(X, Y)
-    for cells in (X, NEW, np.zeros((1, 30)), np.ones((1, 30)) * 1e6):
-        probabilities = fitted.predict_proba(cells)
-        assert probabilities.shape == (len(cells), 4)
-        assert (probabilities >= 0).all()
-        np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-12)
-        named = fitted.predict(cells)
-        expected = fitted.classes_[probabilities.argmax(axis=1)]
-        is_known = named != "unknown"
-        np.testing.assert_array_equal(named[is_known], expected[is_known])
+def test_probabilities(subtests):
+    for name in SETTINGS:
+        with subtests.test(name=name):
+            fitted = fitted_with(name)
+            for cells in (X, NEW, np.zeros((1, 30)), np.ones((1, 30)) * 1e6):
+                probabilities = fitted.predict_proba(cells)
+                assert probabilities.shape == (len(cells), 4)
+                assert (probabilities >= 0).all()
+                np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-12)
+                named = fitted.predict(cells)
+                expected = fitted.classes_[probabilities.argmax(axis=1)]
+                is_known = named != "unknown"
+                np.testing.assert_array_equal(named[is_known], expected[is_known])
 
 
 def test_probabilities_are_no_surer_than_they_are_right():
@@ -103,62 +119,66 @@ def test_probabilities_are_no_surer_than_they_are_right():
     )
 
 
-@each_setting
-def test_cluster_confidence(settings):
-    cells, y, _ = make_transfer(noise=1.0)
-    fitted = quick(**settings).fit(cells, y)
-    first, last = fitted.trajectory_.labels[[0, -1]]
-    for c, found in enumerate(fitted.cluster_confidence_):
-        stayed = [a == c for a, b in zip(first, last, strict=True) if b == c]
-        if stayed:
-            assert found == sum(stayed) / len(stayed)
-        else:
-            assert np.isnan(found)
+def test_cluster_confidence(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            cells, y, _ = make_transfer(noise=1.0)
+            fitted = quick(**settings).fit(cells, y)
+            first, last = fitted.trajectory_.labels[[0, -1]]
+            for c, found in enumerate(fitted.cluster_confidence_):
+                stayed = [a == c for a, b in zip(first, last, strict=True) if b == c]
+                if stayed:
+                    assert found == sum(stayed) / len(stayed)
+                else:
+                    assert np.isnan(found)
 
 
-@each_setting
-def test_an_answer_does_not_depend_on_the_batch(settings):
-    fitted = quick(**settings).fit(X, Y)
-    cells = np.vstack([NEW, X])
-    said, named = fitted.predict_proba(cells), fitted.predict(cells)
-    latents = fitted.transform(cells)
-    order = np.random.default_rng(0).permutation(len(cells))
-    parts = [order[:1], order[1:3], order[3:], np.tile(order, 6)]
-    for rows in parts:
-        close = {"rtol": 1e-9, "atol": 1e-12}
-        np.testing.assert_allclose(
-            fitted.predict_proba(cells[rows]), said[rows], **close
-        )
-        np.testing.assert_allclose(
-            fitted.transform(cells[rows]), latents[rows], **close
-        )
-        np.testing.assert_array_equal(fitted.predict(cells[rows]), named[rows])
+def test_an_answer_does_not_depend_on_the_batch(subtests):
+    for name in SETTINGS:
+        with subtests.test(name=name):
+            fitted = fitted_with(name)
+            cells = np.vstack([NEW, X])
+            said, named = fitted.predict_proba(cells), fitted.predict(cells)
+            latents = fitted.transform(cells)
+            order = np.random.default_rng(0).permutation(len(cells))
+            parts = [order[:1], order[1:3], order[3:], np.tile(order, 6)]
+            for rows in parts:
+                close = {"rtol": 1e-9, "atol": 1e-12}
+                np.testing.assert_allclose(
+                    fitted.predict_proba(cells[rows]), said[rows], **close
+                )
+                np.testing.assert_allclose(
+                    fitted.transform(cells[rows]), latents[rows], **close
+                )
+                np.testing.assert_array_equal(fitted.predict(cells[rows]), named[rows])
 
 
-@each_setting
-def test_the_same_random_state_gives_the_same_bits(settings):
-    first = hasty(**settings).fit(X, Y)
-    assert_same(hasty(**settings).fit(X, Y), first)
-    state = np.random.RandomState(3)
-    fits = [hasty(**settings, random_state=state).fit(X, Y) for _ in range(2)]
-    again = hasty(**settings, random_state=np.random.RandomState(3)).fit(X, Y)
-    assert_same(fits[0], again)
-    assert not np.array_equal(fits[0].predict_proba(NEW), fits[1].predict_proba(NEW))
+def test_random_states_of_equal_seeds_give_the_same_bits(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            state = np.random.RandomState(3)
+            fits = [hasty(**settings, random_state=state).fit(X, Y) for _ in range(2)]
+            again = hasty(**settings, random_state=np.random.RandomState(3)).fit(X, Y)
+            assert_same(fits[0], again)
+            assert not np.array_equal(
+                fits[0].predict_proba(NEW), fits[1].predict_proba(NEW)
+            )
 
 
-@each_setting
-def test_number_of_threads(settings):
-    before = torch.get_num_threads()
-    fits = []
-    for n_threads in (1, 2):
-        torch.set_num_threads(n_threads)
-        try:
-            with threadpool_limits(n_threads):
-                fits.append(hasty(**settings).fit(X, Y))
-                assert torch.get_num_threads() == n_threads
-        finally:
-            torch.set_num_threads(before)
-    assert_same(*fits)
+def test_number_of_threads(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            before = torch.get_num_threads()
+            fits = []
+            for n_threads in (1, 2):
+                torch.set_num_threads(n_threads)
+                try:
+                    with threadpool_limits(n_threads):
+                        fits.append(hasty(**settings).fit(X, Y))
+                        assert torch.get_num_threads() == n_threads
+                finally:
+                    torch.set_num_threads(before)
+            assert_same(*fits)
 
 
 def test_fits_in_threads_do_not_disturb_each_other():
@@ -172,77 +192,86 @@ def test_fits_in_threads_do_not_disturb_each_other():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@each_setting
-def test_random_states_outside_stay_as_they_are(settings):
-    before = torch.get_rng_state(), joblib.hash(np.random.mtrand._rand)
-    fitted = hasty(**settings).fit(X, Y)
-    fitted.adapt(NEW).predict(NEW)
-    fitted.transform(NEW)
-    pickle.loads(pickle.dumps(fitted))
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert joblib.hash(np.random.mtrand._rand) == before[1]
+def test_random_states_outside_stay_as_they_are(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            before = torch.get_rng_state(), joblib.hash(np.random.mtrand._rand)
+            fitted = hasty(**settings).fit(X, Y)
+            fitted.adapt(NEW).predict(NEW)
+            fitted.transform(NEW)
+            pickle.loads(pickle.dumps(fitted))
+            assert torch.equal(torch.get_rng_state(), before[0])
+            assert joblib.hash(np.random.mtrand._rand) == before[1]
 
 
 # -------------------------------------------------------------------- other targets
 
 
-@each_setting
-def test_adapt_makes_a_new_classifier(settings):
-    fitted = quick(**settings).fit(X, Y)
-    before, said = fingerprint(fitted), fitted.predict_proba(NEW)
-    adapted = fitted.adapt(NEW)
-    assert adapted is not fitted
-    assert type(adapted) is ItClustClassifier
-    assert fingerprint(fitted) == before
-    np.testing.assert_array_equal(fitted.predict_proba(NEW), said)
-    assert adapted.transduction_.shape == adapted.label_confidence_.shape == (60,)
-    assert adapted.trajectory_.labels.shape == (adapted.n_iter_, 60)
-    np.testing.assert_array_equal(adapted.predict(NEW), adapted.transduction_)
-    np.testing.assert_array_equal(adapted.transform(NEW), fitted.transform(NEW))
-    if "reject_threshold" in settings:
-        assert adapted.novelty_.shape == (60,)
-    changed = settings.get("adaptation") != "never"
-    assert changed != np.array_equal(adapted.predict_proba(NEW), said)
+def test_adapt_makes_a_new_classifier(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            fitted = fitted_with(name)
+            before, said = fingerprint(fitted), fitted.predict_proba(NEW)
+            adapted = fitted.adapt(NEW)
+            assert adapted is not fitted
+            assert type(adapted) is ItClustClassifier
+            assert fingerprint(fitted) == before
+            np.testing.assert_array_equal(fitted.predict_proba(NEW), said)
+            assert (
+                adapted.transduction_.shape == adapted.label_confidence_.shape == (60,)
+            )
+            assert adapted.trajectory_.labels.shape == (adapted.n_iter_, 60)
+            np.testing.assert_array_equal(adapted.predict(NEW), adapted.transduction_)
+            np.testing.assert_array_equal(adapted.transform(NEW), fitted.transform(NEW))
+            if "reject_threshold" in settings:
+                assert adapted.novelty_.shape == (60,)
+            changed = settings.get("adaptation") != "never"
+            assert changed != np.array_equal(adapted.predict_proba(NEW), said)
 
 
-@each_setting
-def test_adapt_to_the_same_target_changes_no_bit(settings):
-    fitted = quick(**settings).fit(X, Y)
-    adapted = fitted.adapt(TARGET)
-    np.testing.assert_array_equal(
-        adapted.transduction_, fitted.transduction_[IS_TARGET]
-    )
-    np.testing.assert_array_equal(adapted.predict_proba(NEW), fitted.predict_proba(NEW))
-    np.testing.assert_array_equal(adapted.predict(NEW), fitted.predict(NEW))
+def test_adapt_to_the_same_target_changes_no_bit(subtests):
+    for name in SETTINGS:
+        with subtests.test(name=name):
+            fitted = fitted_with(name)
+            adapted = fitted.adapt(TARGET)
+            np.testing.assert_array_equal(
+                adapted.transduction_, fitted.transduction_[IS_TARGET]
+            )
+            np.testing.assert_array_equal(
+                adapted.predict_proba(NEW), fitted.predict_proba(NEW)
+            )
+            np.testing.assert_array_equal(adapted.predict(NEW), fitted.predict(NEW))
 
 
-@each_setting
-def test_adapt_forgets_the_target_before(settings):
-    fitted = hasty(**settings).fit(X, Y)
-    expected = fitted.adapt(NEW)
-    assert_same(fitted.adapt(X).adapt(TARGET[:7]).adapt(NEW), expected)
-    loaded = pickle.loads(pickle.dumps(fitted.adapt(X)))
-    assert_same(loaded.adapt(NEW), expected)
-    assert_same(pickle.loads(pickle.dumps(expected)), expected)
+def test_adapt_forgets_the_target_before(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            fitted = hasty(**settings).fit(X, Y)
+            expected = fitted.adapt(NEW)
+            assert_same(fitted.adapt(X).adapt(TARGET[:7]).adapt(NEW), expected)
+            loaded = pickle.loads(pickle.dumps(fitted.adapt(X)))
+            assert_same(loaded.adapt(NEW), expected)
+            assert_same(pickle.loads(pickle.dumps(expected)), expected)
 
 
-@each_setting
-def test_adapt_what_had_no_target(settings):
-    known = ~IS_TARGET
-    options = {**settings, "scaling": "unit"}
-    fitted = quick(**options).fit(X[known], Y[known])
-    assert not fitted.adapted_
-    adapted = fitted.adapt(TARGET)
-    expected = quick(**options).fit(X, Y)
-    if options.get("pretrain_epochs"):  # which sees the target
-        assert adapted.score(X[known], Y[known]) > 0.9
-        return
-    np.testing.assert_array_equal(
-        adapted.transduction_, expected.transduction_[IS_TARGET]
-    )
-    np.testing.assert_array_equal(
-        adapted.predict_proba(NEW), expected.predict_proba(NEW)
-    )
+def test_adapt_what_had_no_target(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            known = ~IS_TARGET
+            options = {**settings, "scaling": "unit"}
+            fitted = quick(**options).fit(X[known], Y[known])
+            assert not fitted.adapted_
+            adapted = fitted.adapt(TARGET)
+            expected = quick(**options).fit(X, Y)
+            if options.get("pretrain_epochs"):  # which sees the target
+                assert adapted.score(X[known], Y[known]) > 0.9
+            else:
+                np.testing.assert_array_equal(
+                    adapted.transduction_, expected.transduction_[IS_TARGET]
+                )
+                np.testing.assert_array_equal(
+                    adapted.predict_proba(NEW), expected.predict_proba(NEW)
+                )
 
 
 def test_bad_input_of_a_fitted_classifier():
@@ -302,25 +331,30 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize(
     ("layout", "scaling"), [(sparse.csr_array, "unit"), (np.asarray, "standard")]
 )
-def test_odd_data(name, layout, scaling):
-    cells, y = ODD[name]
-    y = np.asarray(y)
-    options = {"hidden_layer_sizes": (16,), "pretrain_epochs": 1, "scaling": scaling}
-    fitted = hasty(**options, reject_threshold=1.2).fit(layout(cells), y)
-    unknown = y == (-1 if y.dtype.kind == "i" else "?")
-    assert np.array_equal(fitted.transduction_[~unknown], y[~unknown])
-    assert np.isfinite(fitted.label_confidence_).all()
-    assert np.isfinite(fitted.trajectory_.centroids).all()
-    for other in (fitted, fitted.adapt(layout(cells[:1])), fitted.adapt(layout(cells))):
-        said = other.predict_proba(layout(cells))
-        np.testing.assert_allclose(said.sum(axis=1), 1.0)
-        assert other.predict(layout(cells)).shape == (len(cells),)
-    if unknown.any():
-        assert np.isfinite(fitted.novelty_[unknown]).all()
+def test_odd_data(subtests, layout, scaling):
+    options = {"hidden_layer_sizes": (16,), "n_networks": 1, "pretrain_epochs": 1}
+    options |= {"scaling": scaling, "reject_threshold": 1.2}
+    for name, (cells, y) in ODD.items():
+        with subtests.test(name):
+            y = np.asarray(y)
+            fitted = hasty(**options).fit(layout(cells), y)
+            unknown = y == (-1 if y.dtype.kind == "i" else "?")
+            assert np.array_equal(fitted.transduction_[~unknown], y[~unknown])
+            assert np.isfinite(fitted.label_confidence_).all()
+            assert np.isfinite(fitted.trajectory_.centroids).all()
+            for other in (
+                fitted,
+                fitted.adapt(layout(cells[:1])),
+                fitted.adapt(layout(cells)),
+            ):
+                said = other.predict_proba(layout(cells))
+                np.testing.assert_allclose(said.sum(axis=1), 1.0)
+                assert other.predict(layout(cells)).shape == (len(cells),)
+            if unknown.any():
+                assert np.isfinite(fitted.novelty_[unknown]).all()
 
 
 def test_every_type_with_one_cell_is_enough():

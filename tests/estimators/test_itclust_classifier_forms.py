@@ -6,6 +6,7 @@
 import copy
 import pickle
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,6 @@ from tests._itclust import (
     X,
     Y,
     assert_same,
-    each_setting,
     fingerprint,
     hasty,
     make_transfer,
@@ -46,24 +46,29 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 # ------------------------------------------------------------------ forms of a table
 
 
-@pytest.mark.parametrize(
-    ("dtype", "order"), [(np.float32, "F"), (np.float64, "C"), (np.int64, "F")]
-)
-@pytest.mark.parametrize("settings_of", ["deep", "unscaled", "reject"])
-def test_inputs_stay_as_they_are(settings_of, dtype, order):
-    options = SETTINGS[settings_of]
-    data = np.array(10 * X, dtype=dtype, order=order)
-    y = Y.astype(object)
-    before = data.copy(), y.copy()
-    data.setflags(write=False)
-    y.setflags(write=False)
-    fitted = hasty(**options).fit(data, y)
-    fitted.predict(data)
-    latents = fitted.adapt(data).transform(data)
-    assert latents.dtype == (np.float32 if dtype == np.float32 else np.float64)
-    np.testing.assert_array_equal(data, before[0])
-    np.testing.assert_array_equal(y, before[1])
-    assert_same(hasty(**options).fit(np.ascontiguousarray(data), y), fitted)
+def test_inputs_stay_as_they_are(subtests):
+    cases = [
+        ("deep", np.float32, "F"),
+        ("unscaled", np.float32, "F"),
+        ("unscaled", np.float64, "C"),
+        ("reject", np.float64, "C"),
+        ("reject", np.int64, "F"),
+    ]
+    for settings_of, dtype, order in cases:
+        with subtests.test(dtype=dtype, order=order, settings_of=settings_of):
+            options = SETTINGS[settings_of]
+            data = np.array(10 * X, dtype=dtype, order=order)
+            y = Y.astype(object)
+            before = data.copy(), y.copy()
+            data.setflags(write=False)
+            y.setflags(write=False)
+            fitted = hasty(**options).fit(data, y)
+            fitted.predict(data)
+            latents = fitted.adapt(data).transform(data)
+            assert latents.dtype == (np.float32 if dtype == np.float32 else np.float64)
+            np.testing.assert_array_equal(data, before[0])
+            np.testing.assert_array_equal(y, before[1])
+            assert_same(hasty(**options).fit(np.ascontiguousarray(data), y), fitted)
 
 
 LAYOUTS = {
@@ -75,27 +80,30 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("layout", "index_dtype"),
-    [(layout, np.int32) for layout in LAYOUTS]
-    + [(layout, np.int64) for layout in ("csr", "csr_matrix", "csc")],
-)
-def test_sparse_tables_stay_as_they_are(layout, index_dtype):
-    data = LAYOUTS[layout](X)
-    arrays = [data.data] if layout == "lil" else [data.data, *indices_of(data)]
-    if layout in ("csr", "csr_matrix", "csc"):
-        data.indices = data.indices.astype(index_dtype)
-        data.indptr = data.indptr.astype(index_dtype)
-        arrays = [data.data, data.indices, data.indptr]
-    before = copy.deepcopy(arrays)
-    for array in arrays:
-        array.setflags(write=False)
-    for scaling in ("unit", "standard", None):
-        options = {"pretrain_epochs": 1, "reject_threshold": 1.2}
-        fitted = hasty(scaling=scaling, **options).fit(data, Y)
-        fitted.adapt(data).predict(data)
-    for array, copied in zip(arrays, before, strict=True):
-        np.testing.assert_array_equal(array, copied)
+def test_sparse_tables_stay_as_they_are(subtests):
+    cases = [(layout, np.int32) for layout in LAYOUTS]
+    cases += [(layout, np.int64) for layout in ("csr", "csr_matrix", "csc")]
+    for layout, index_dtype in cases:
+        with subtests.test(layout=layout, index_dtype=index_dtype):
+            data = LAYOUTS[layout](X)
+            arrays = [data.data] if layout == "lil" else [data.data, *indices_of(data)]
+            if layout in ("csr", "csr_matrix", "csc"):
+                data.indices = data.indices.astype(index_dtype)
+                data.indptr = data.indptr.astype(index_dtype)
+                arrays = [data.data, data.indices, data.indptr]
+            before = copy.deepcopy(arrays)
+            for array in arrays:
+                array.setflags(write=False)
+            for scaling in ("unit", "standard", None):
+                options = {
+                    "pretrain_epochs": 1,
+                    "reject_threshold": 1.2,
+                    "n_networks": 1,
+                }
+                fitted = hasty(scaling=scaling, **options).fit(data, Y)
+                fitted.adapt(data).predict(data)
+            for array, copied in zip(arrays, before, strict=True):
+                np.testing.assert_array_equal(array, copied)
 
 
 def indices_of(table):
@@ -103,52 +111,56 @@ def indices_of(table):
     return table.coords if table.format == "coo" else (table.indices, table.indptr)
 
 
-@pytest.mark.parametrize(
-    ("settings_of", "layout"),
-    [(name, "csr") for name in SETTINGS] + [("reject", name) for name in LAYOUTS],
-)
-def test_sparse_equals_dense(settings_of, layout):
-    settings = SETTINGS[settings_of]
-    # Sparse columns are not centred, which the labels do not depend on.
-    expected = hasty(**settings).fit(X, Y)
-    found = hasty(**settings).fit(LAYOUTS[layout](X), Y)
-    if settings.get("scaling") == "standard":
-        assert np.mean(found.transduction_ == expected.transduction_) > 0.95
-        return
-    np.testing.assert_array_equal(found.transduction_, expected.transduction_)
-    np.testing.assert_allclose(
-        found.label_confidence_, expected.label_confidence_, atol=1e-9
-    )
-    table = LAYOUTS[layout](NEW)
-    np.testing.assert_array_equal(found.predict(table), expected.predict(NEW))
-    np.testing.assert_allclose(found.predict_proba(NEW), expected.predict_proba(NEW))
-    np.testing.assert_allclose(
-        found.transform(table), expected.transform(NEW), atol=1e-9
-    )
+def test_sparse_equals_dense(subtests):
+    cases = [(name, "csr") for name in SETTINGS] + [
+        ("reject", name) for name in LAYOUTS
+    ]
+    for settings_of, layout in cases:
+        with subtests.test(settings_of=settings_of, layout=layout):
+            settings = SETTINGS[settings_of]
+            # Sparse columns are not centred, which the labels do not depend on.
+            expected = hasty(**settings).fit(X, Y)
+            found = hasty(**settings).fit(LAYOUTS[layout](X), Y)
+            if settings.get("scaling") == "standard":
+                assert np.mean(found.transduction_ == expected.transduction_) > 0.95
+                continue
+            np.testing.assert_array_equal(found.transduction_, expected.transduction_)
+            np.testing.assert_allclose(
+                found.label_confidence_, expected.label_confidence_, atol=1e-9
+            )
+            table = LAYOUTS[layout](NEW)
+            np.testing.assert_array_equal(found.predict(table), expected.predict(NEW))
+            np.testing.assert_allclose(
+                found.predict_proba(NEW), expected.predict_proba(NEW)
+            )
+            np.testing.assert_allclose(
+                found.transform(table), expected.transform(NEW), atol=1e-9
+            )
 
 
-@pytest.mark.parametrize("scaling", ["auto", "unit", "standard", None])
-def test_entries_that_are_given_in_parts(scaling):
-    table = sparse.csr_array(X)
-    parts = sparse.csr_array(
-        (
-            np.repeat(table.data, 2) * np.tile([0.3, 0.7], table.nnz),
-            np.repeat(table.indices, 2),
-            2 * table.indptr,
-        ),
-        shape=table.shape,
-    )
-    n_parts = parts.nnz
-    whole = quick(scaling=scaling).fit(table, Y)
-    found = quick(scaling=scaling).fit(parts, Y)
-    assert parts.nnz == n_parts, "the input was changed"
-    assert np.array_equal(whole.transduction_, found.transduction_)
-    np.testing.assert_allclose(
-        whole.label_confidence_, found.label_confidence_, rtol=1e-4
-    )
-    np.testing.assert_allclose(
-        whole.predict_proba(parts), found.predict_proba(table), rtol=1e-4
-    )
+def test_entries_that_are_given_in_parts(subtests):
+    for scaling in ["auto", "unit", "standard", None]:
+        with subtests.test(scaling=scaling):
+            table = sparse.csr_array(X)
+            parts = sparse.csr_array(
+                (
+                    np.repeat(table.data, 2) * np.tile([0.3, 0.7], table.nnz),
+                    np.repeat(table.indices, 2),
+                    2 * table.indptr,
+                ),
+                shape=table.shape,
+            )
+            n_parts = parts.nnz
+            whole = quick(scaling=scaling).fit(table, Y)
+            found = quick(scaling=scaling).fit(parts, Y)
+            assert parts.nnz == n_parts, "the input was changed"
+            assert np.array_equal(whole.transduction_, found.transduction_)
+            np.testing.assert_allclose(
+                whole.label_confidence_, found.label_confidence_, rtol=1e-4
+            )
+            np.testing.assert_allclose(
+                whole.predict_proba(parts), found.predict_proba(table), rtol=1e-4
+            )
 
 
 @pytest.mark.parametrize("settings_of", ["default", "deep", "reject"])
@@ -179,16 +191,17 @@ def test_a_sparse_table_is_never_made_dense(settings_of, monkeypatch):
     assert max(rows for rows, _ in sizes) == 500
 
 
-@each_setting
-def test_single_and_double_precision_agree(settings):
-    single = quick(**settings).fit(X.astype(np.float32), Y)
-    double = quick(**settings).fit(X, Y)
-    assert single.transform(NEW.astype(np.float32)).dtype == np.float32
-    assert double.transform(NEW).dtype == np.float64
-    assert np.mean(single.transduction_ == double.transduction_) > 0.97
-    np.testing.assert_allclose(
-        single.predict_proba(NEW), double.predict_proba(NEW), atol=0.02
-    )
+def test_single_and_double_precision_agree(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            single = quick(**settings).fit(X.astype(np.float32), Y)
+            double = quick(**settings).fit(X, Y)
+            assert single.transform(NEW.astype(np.float32)).dtype == np.float32
+            assert double.transform(NEW).dtype == np.float64
+            assert np.mean(single.transduction_ == double.transduction_) > 0.97
+            np.testing.assert_allclose(
+                single.predict_proba(NEW), double.predict_proba(NEW), atol=0.02
+            )
 
 
 def test_tables_with_names():
@@ -208,9 +221,8 @@ def test_tables_with_names():
 # --------------------------------------------------------------------- types in `y`
 
 
-@pytest.mark.parametrize(
-    ("known_as", "unknown", "marker"),
-    [
+def test_unknown_types_may_be_written_in_many_ways(subtests):
+    cases = [
         (np.array(["B", "Mono", "NK", "T"]), "?", "auto"),
         (np.array(["B", "Mono", "NK", "T"], dtype=object), None, "auto"),
         (np.array(["B", "Mono", "NK", "T"], dtype=object), np.nan, "auto"),
@@ -221,24 +233,24 @@ def test_tables_with_names():
         (np.array([2.0, 3.0, 5.0, 7.0]), np.nan, "auto"),
         (np.array([2.0, 3.0, 5.0, 7.0]), -1.0, "auto"),
         (np.array([2, 3, 5, 7], dtype=object), None, "auto"),
-    ],
-)
-def test_unknown_types_may_be_written_in_many_ways(known_as, unknown, marker):
-    codes = np.searchsorted(NAMES, TYPES)
-    y = known_as[codes].astype(object)
-    y[IS_TARGET] = unknown
-    if known_as.dtype != object:
-        y = y.astype(np.result_type(known_as, np.array(unknown)))
-    expected = hasty().fit(X, Y)
-    for given in (y, y.tolist(), pd.Series(y)):
-        fitted = hasty(unlabeled_marker=marker).fit(X, given)
-        assert fitted.classes_.tolist() == known_as.tolist()
-        found = np.searchsorted(known_as, fitted.transduction_)
-        np.testing.assert_array_equal(NAMES[found], expected.transduction_)
-        np.testing.assert_array_equal(
-            fitted.predict_proba(NEW), expected.predict_proba(NEW)
-        )
-        assert fitted.score(X, given) == expected.score(X, Y)
+    ]
+    expected = hasty(n_networks=1).fit(X, Y)
+    for known_as, unknown, marker in cases:
+        with subtests.test(known_as=known_as, unknown=unknown, marker=marker):
+            codes = np.searchsorted(NAMES, TYPES)
+            y = known_as[codes].astype(object)
+            y[IS_TARGET] = unknown
+            if known_as.dtype != object:
+                y = y.astype(np.result_type(known_as, np.array(unknown)))
+            for given in (y, y.tolist(), pd.Series(y)):
+                fitted = hasty(unlabeled_marker=marker, n_networks=1).fit(X, given)
+                assert fitted.classes_.tolist() == known_as.tolist()
+                found = np.searchsorted(known_as, fitted.transduction_)
+                np.testing.assert_array_equal(NAMES[found], expected.transduction_)
+                np.testing.assert_array_equal(
+                    fitted.predict_proba(NEW), expected.predict_proba(NEW)
+                )
+                assert fitted.score(X, given) == expected.score(X, Y)
 
 
 def test_types_may_be_categories():
@@ -262,18 +274,23 @@ def test_score_judges_known_types_alone():
 # -------------------------------------------------- copies, pipelines, grid search
 
 
-@each_setting
-def test_copies(settings):
-    fitted = hasty(**settings).fit(X, Y)
-    history = fitted.net_.history[:, "train_loss"]
-    for copied in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted), fitted):
-        assert_same(copied, fitted)
-        assert copied.net_.history[:, "train_loss"] == history
-    fresh = clone(fitted)
-    assert repr(fresh) == repr(fitted)
-    with pytest.raises(NotFittedError):
-        fresh.predict(NEW)
-    assert_same(fresh.fit(X, Y), fitted)
+def test_copies(subtests):
+    for name, settings in SETTINGS.items():
+        with subtests.test(name=name):
+            fitted = hasty(**settings).fit(X, Y)
+            history = fitted.net_.history[:, "train_loss"]
+            for copied in (
+                pickle.loads(pickle.dumps(fitted)),
+                copy.deepcopy(fitted),
+                fitted,
+            ):
+                assert_same(copied, fitted)
+                assert copied.net_.history[:, "train_loss"] == history
+            fresh = clone(fitted)
+            assert repr(fresh) == repr(fitted)
+            with pytest.raises(NotFittedError):
+                fresh.predict(NEW)
+            assert_same(fresh.fit(X, Y), fitted)
 
 
 def test_a_model_from_a_gpu_opens_without_one():
@@ -365,34 +382,34 @@ def test_progress_bars(verbose, capsys):
     assert ("adaptation" in capsys.readouterr().err) == bool(verbose)
 
 
-@pytest.mark.parametrize("pretrain_epochs", [0, 2])
-@pytest.mark.parametrize(
-    ("callback", "error", "message"),
-    [
-        (Interrupt(), KeyboardInterrupt, None),
-        (LoseTheNumbers(), FloatingPointError, r"diverged: .* Lower learning_rate"),
-    ],
-)
-def test_nothing_half_fitted_is_left(callback, error, message, pretrain_epochs):
-    fitted = quick(callbacks=[callback], pretrain_epochs=pretrain_epochs)
-    before = set(vars(fitted))
-    with pytest.raises(error, match=message):
-        fitted.fit(X, Y)
-    assert set(vars(fitted)) == before
-    with pytest.raises(NotFittedError):
-        fitted.predict(X)
-    fitted.set_params(callbacks=None).fit(X, Y)
-    state, said = dict(vars(fitted)), fitted.predict_proba(NEW)
-    fitted.set_params(callbacks=[callback])
-    with pytest.raises(error, match=message):
-        fitted.fit(NEW[:, :4], NAMES[NEW_CODES])
-    assert set(vars(fitted)) == set(state)
-    assert all(
-        vars(fitted)[name] is value
-        for name, value in state.items()
-        if name != "callbacks"
-    )
-    np.testing.assert_array_equal(fitted.predict_proba(NEW), said)
+def test_nothing_half_fitted_is_left(subtests):
+    for pretrain_epochs, (callback, error, message) in product(
+        [0, 2],
+        [
+            (Interrupt(), KeyboardInterrupt, None),
+            (LoseTheNumbers(), FloatingPointError, r"diverged: .* Lower learning_rate"),
+        ],
+    ):
+        with subtests.test(pretrain_epochs=pretrain_epochs, callback=callback):
+            fitted = quick(callbacks=[callback], pretrain_epochs=pretrain_epochs)
+            before = set(vars(fitted))
+            with pytest.raises(error, match=message):
+                fitted.fit(X, Y)
+            assert set(vars(fitted)) == before
+            with pytest.raises(NotFittedError):
+                fitted.predict(X)
+            fitted.set_params(callbacks=None).fit(X, Y)
+            state, said = dict(vars(fitted)), fitted.predict_proba(NEW)
+            fitted.set_params(callbacks=[callback])
+            with pytest.raises(error, match=message):
+                fitted.fit(NEW[:, :4], NAMES[NEW_CODES])
+            assert set(vars(fitted)) == set(state)
+            assert all(
+                vars(fitted)[name] is value
+                for name, value in state.items()
+                if name != "callbacks"
+            )
+            np.testing.assert_array_equal(fitted.predict_proba(NEW), said)
 
 
 def test_a_warning_that_is_an_error_leaves_the_classifier_as_it_was():
