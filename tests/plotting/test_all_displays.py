@@ -5,6 +5,7 @@
 
 import inspect
 from copy import deepcopy
+from itertools import product
 
 import numpy as np
 import pytest
@@ -145,90 +146,90 @@ def data():
     return Data(4, "KC")
 
 
-both_methods = pytest.mark.parametrize("of_estimator", [False, True])
-every_display = pytest.mark.parametrize("display", DISPLAYS)
-every_display_on_axes = pytest.mark.parametrize("display", ON_AXES)
+def test_from_estimator_reads_the_estimator(data, subtests, pyplot, monkeypatch):
+    for display in DISPLAYS:
+        with subtests.test(display.__name__):
+            options = data.options(display, OPTIONS)
+            drawn = draw(display, data, of_estimator=True, **options)
+            assert title_of(drawn).startswith("Fitted: ")
+            if display.__name__ in OPTIONS:
+                with monkeypatch.context() as patch:
+                    patch.setattr(display, "plot", lambda self, **options: self)
+                    expected = stored(draw(display, data, **options))
+                for name, value in stored(drawn).items():
+                    np.testing.assert_array_equal(value, expected[name])
+        pyplot.close("all")
 
 
-@every_display
-def test_from_estimator_reads_the_estimator(display, data):
-    options = data.options(display, OPTIONS)
-    drawn = draw(display, data, of_estimator=True, **options)
-    assert title_of(drawn).startswith("Fitted: ")
-    if display.__name__ in OPTIONS:
-        expected = stored(draw(display, data, **options))
-        for name, value in stored(drawn).items():
-            np.testing.assert_array_equal(value, expected[name])
+def test_plot_options_reach_plot(data, subtests, pyplot):
+    for display in ON_AXES:
+        with subtests.test(display.__name__):
+            for of_estimator in (True, False):
+                # A figure without pyplot will do.
+                ax = Figure().subplots()
+                options = {"ax": ax, "name": "NTAC"}
+                drawn = draw(display, data, of_estimator=of_estimator, **options)
+                assert drawn.ax_ is ax
+                assert ax.get_title().startswith("NTAC: ")
+            assert drawn.plot() is drawn
+            assert drawn.ax_ is not ax
+        pyplot.close("all")
 
 
-@both_methods
-@every_display_on_axes
-def test_plot_options_reach_plot(display, data, of_estimator):
-    # A figure without pyplot will do.
-    ax = Figure().subplots()
-    drawn = draw(display, data, of_estimator=of_estimator, ax=ax, name="NTAC")
-    assert drawn.ax_ is ax
-    assert ax.get_title().startswith("NTAC: ")
-    assert drawn.plot() is drawn
-    assert drawn.ax_ is not ax
-
-
-@both_methods
-@every_display
-def test_unknown_options_are_refused_first(display, data, of_estimator):
+def test_unknown_options_are_refused_first(data, subtests):
     data.estimator.predict = None
-    with pytest.raises(TypeError, match="keyword arguments 'colour'; allowed"):
-        draw(display, data, of_estimator=of_estimator, colour="red")
+    message = "keyword arguments 'colour'; allowed"
+    for display, of_estimator in product(DISPLAYS, [False, True]):
+        with (
+            subtests.test(display.__name__, of_estimator=of_estimator),
+            pytest.raises(TypeError, match=message),
+        ):
+            draw(display, data, of_estimator=of_estimator, colour="red")
 
 
-@both_methods
-@every_display
-def test_without_matplotlib(display, data, of_estimator, no_matplotlib):
-    method = display.from_estimator if of_estimator else without_estimator(display)
-    message = rf"{display.__name__}\.{method.__name__} needs matplotlib"
-    with pytest.raises(ImportError, match=message):
-        draw(display, data, of_estimator=of_estimator)
+def test_without_matplotlib(data, subtests, no_matplotlib):
+    for display, of_estimator in product(DISPLAYS, [False, True]):
+        method = display.from_estimator if of_estimator else without_estimator(display)
+        message = rf"{display.__name__}\.{method.__name__} needs matplotlib"
+        with (
+            subtests.test(display.__name__, of_estimator=of_estimator),
+            pytest.raises(ImportError, match=message),
+        ):
+            draw(display, data, of_estimator=of_estimator)
 
 
-@every_display
+@pytest.mark.parametrize("display", DISPLAYS)
 def test_stored_parameters_are_enough_to_draw_again(display, data):
+    given = data.arguments(display, of_estimator=False)
+    before = deepcopy(given)
     first = draw(display, data)
     again = display(**stored(first))
     assert not hasattr(again, "figure_")
     assert again.plot() is again
     assert title_of(again) == title_of(first)
-
-
-@every_display
-def test_nothing_given_is_changed(display, data):
-    given = data.arguments(display, of_estimator=False)
-    before = deepcopy(given)
-    drawn = draw(display, data)
-    drawn.plot()
+    # Nothing given is changed.
     for now, then in zip(given, before, strict=True):
         if not isinstance(now, Connectome):
             np.testing.assert_array_equal(now, then)
 
 
-@every_display
-def test_nothing_is_clipped(display, clipped):
+def test_nothing_is_clipped(clipped, subtests, pyplot):
     data = Data(30, "a type with a name ")
-    assert clipped(draw(display, data, name="A method with a name").figure_) == []
+    for display in DISPLAYS:
+        with subtests.test(display.__name__):
+            drawn = draw(display, data, name="A method with a name")
+            assert clipped(drawn.figure_) == []
+        pyplot.close("all")
 
 
-@every_display_on_axes
-def test_draws_into_a_subfigure(display, data, pyplot):
-    figure = pyplot.figure(figsize=(10, 4), layout="constrained")
-    part = figure.subfigures(1, 2)[1]
-    drawn = draw(display, data, ax=part.subplots())
-    assert drawn.figure_ is part
-    figure.draw_without_rendering()
-
-
-@every_display_on_axes
-def test_draws_on_small_axes(display, data, pyplot):
-    figure, axes = pyplot.subplots(2, 2, figsize=(5, 4), layout="constrained")
-    drawn = draw(display, data, ax=axes[0, 1])
-    figure.draw_without_rendering()
-    width, height = drawn.ax_.get_window_extent().size
-    assert min(width, height) > 20
+def test_draws_on_small_axes_of_a_subfigure(data, subtests, pyplot):
+    for display in ON_AXES:
+        with subtests.test(display.__name__):
+            figure = pyplot.figure(figsize=(10, 4), layout="constrained")
+            part = figure.subfigures(1, 2)[1]
+            drawn = draw(display, data, ax=part.subplots(2, 2)[0, 1])
+            assert drawn.figure_ is part
+            figure.draw_without_rendering()
+            width, height = drawn.ax_.get_window_extent().size
+            assert min(width, height) > 20
+        pyplot.close("all")

@@ -88,17 +88,16 @@ def test_unknown_options_are_refused():
         Line.from_estimator([], height=2, colour="r", names=3)
 
 
-@pytest.mark.parametrize(
-    ("options", "title"),
-    [
+def test_titles_begin_with_the_name_of_the_method(subtests):
+    cases = [
         ({}, "list: one line"),
         ({"name": None}, "list: one line"),
         ({"name": "NTAC"}, "NTAC: one line"),
-    ],
-)
-def test_titles_begin_with_the_name_of_the_method(options, title):
-    assert Line.from_estimator([], **options).ax_.get_title() == title
-    assert Line().plot().ax_.get_title() == "One line"
+    ]
+    for options, title in cases:
+        with subtests.test(options=options, title=title):
+            assert Line.from_estimator([], **options).ax_.get_title() == title
+            assert Line().plot().ax_.get_title() == "One line"
 
 
 def test_style_knows_aliases():
@@ -111,21 +110,20 @@ def test_style_refuses_a_property_given_twice():
         style({}, {"lw": 3, "linewidth": 2}, "matplotlib.lines.Line2D")
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
+def test_style_drops_defaults_that_would_win_or_warn(subtests):
+    cases = [
         ({"facecolor": "r"}, {"edgecolor": "w", "facecolor": "r"}),
         ({"c": [1]}, {"edgecolor": "w", "c": [1]}),
         ({"marker": "x"}, {"color": "k", "marker": "x"}),
-    ],
-)
-def test_style_drops_defaults_that_would_win_or_warn(given, expected):
-    defaults = {"color": "k", "edgecolor": "w"}
-    kind = "matplotlib.collections.PathCollection"
-    assert style(defaults, given, kind) == expected
-    both = {"facecolor": "w", "edgecolor": "w"}
-    kind = "matplotlib.patches.Patch"
-    assert style(both, {"color": "r"}, kind) == {"color": "r"}
+    ]
+    for given, expected in cases:
+        with subtests.test(given=given):
+            defaults = {"color": "k", "edgecolor": "w"}
+            kind = "matplotlib.collections.PathCollection"
+            assert style(defaults, given, kind) == expected
+            both = {"facecolor": "w", "edgecolor": "w"}
+            kind = "matplotlib.patches.Patch"
+            assert style(both, {"color": "r"}, kind) == {"color": "r"}
 
 
 def test_shared_parts_of_docstrings():
@@ -215,10 +213,11 @@ def test_seriate_puts_blocks_together():
     assert np.count_nonzero(np.diff(ordered)) == 2
 
 
-@pytest.mark.parametrize("n_types", [0, 1, 2, 3])
-def test_seriate_of_few_types(n_types):
-    order = seriate(np.eye(3)[:n_types])
-    assert sorted(order) == list(range(n_types))
+def test_seriate_of_few_types(subtests):
+    for n_types in [0, 1, 2, 3]:
+        with subtests.test(n_types=n_types):
+            order = seriate(np.eye(3)[:n_types])
+            assert sorted(order) == list(range(n_types))
 
 
 def test_seriate_puts_empty_rows_last():
@@ -232,23 +231,21 @@ def test_seriate_of_very_many_types_skips_the_best_order(monkeypatch):
     assert sorted(seriate(profiles)) == list(range(6))
 
 
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0 types"), (np.int64(1), "1 type"), (1234.0, "1,234 types")],
-)
-def test_counted(number, text):
-    assert counted(number, "type") == text
+def test_counted(subtests):
+    cases = [(0, "0 types"), (np.int64(1), "1 type"), (1234.0, "1,234 types")]
+    for number, text in cases:
+        with subtests.test(number=number, text=text):
+            assert counted(number, "type") == text
 
 
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [
+def test_percent(subtests):
+    cases = [
         (1, "100 %"),
         (0.9996, "> 99 %"),
         (0.423, "42 %"),
         (0.001, "< 1 %"),
         (0, "0 %"),
-    ],
-)
-def test_percent(share, text):
-    assert percent(share) == text
+    ]
+    for share, text in cases:
+        with subtests.test(share=share, text=text):
+            assert percent(share) == text

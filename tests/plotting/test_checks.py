@@ -21,9 +21,8 @@ from celltyping.plotting._checks import (
 )
 
 
-@pytest.mark.parametrize(
-    ("rule", "good", "bad"),
-    [
+def test_rules(subtests):
+    cases = [
         (integer(1), [1, np.int64(3), 2**70], [0, True, 1.0, "1", None, np.nan]),
         (
             number(lambda x: x > 0, "> 0"),
@@ -42,12 +41,12 @@ from celltyping.plotting._checks import (
             [{"s": [1, 1e5]}, {"lw": np.nan}],
         ),
         (RULES["im_kw"], [{"vmax": 1e9}], [{"extent": (0, 1, 0, 1)}]),
-    ],
-)
-def test_rules(rule, good, bad):
-    test, _ = rule
-    assert [test(value) for value in good] == [True] * len(good)
-    assert [test(value) for value in bad] == [False] * len(bad)
+    ]
+    for rule, good, bad in cases:
+        with subtests.test(rule=rule, good=good, bad=bad):
+            test, _ = rule
+            assert [test(value) for value in good] == [True] * len(good)
+            assert [test(value) for value in bad] == [False] * len(bad)
 
 
 def test_colours_of_types_are_known():
@@ -124,33 +123,33 @@ def test_an_interrupted_plot_leaves_nothing(pyplot):
     assert pyplot.get_fignums() == figure
 
 
-@pytest.mark.parametrize(
-    ("line_kw", "message"),
-    [
+def test_properties_are_tried_on_another_figure(subtests, pyplot):
+    cases = [
         ({"colour": "red"}, r"line_kw .* got {'colour': 'red'}: .* 'colour'"),
         ({"color": "rot"}, "line_kw must hold properties that matplotlib can draw"),
         ({"linewidth": "a"}, "line_kw must hold properties that matplotlib can draw"),
         ({"zorder": "a"}, "line_kw must hold properties that matplotlib can draw"),
         (1, "line_kw must be a dict of properties of the artist, .*, or None, got 1"),
-    ],
-)
-def test_properties_are_tried_on_another_figure(line_kw, message, pyplot):
-    ax = Figure().subplots()
-    with pytest.raises(ValueError, match=message):
-        Lines().plot(ax=ax, line_kw=line_kw)
-    assert len(ax.lines) == 0
-    assert pyplot.get_fignums() == []
+    ]
+    for line_kw, message in cases:
+        with subtests.test(line_kw=line_kw):
+            ax = Figure().subplots()
+            with pytest.raises(ValueError, match=message):
+                Lines().plot(ax=ax, line_kw=line_kw)
+            assert len(ax.lines) == 0
+            assert pyplot.get_fignums() == []
 
 
-@pytest.mark.parametrize("point_kw", [{"ms": 9}, {"ls": "-"}, {"label": "a"}])
-def test_any_property_overrides_the_default(point_kw, typed_connectome):
-    display = TypeProfileDisplay.from_predictions(
-        *typed_connectome, compare=("KC", "PN"), point_kw=point_kw
-    )
-    line = display.containers_[0].lines[0]
-    ((name, value),) = point_kw.items()
-    found = display.containers_[0] if name == "label" else line
-    assert getattr(found, f"get_{name}")() == value
+def test_any_property_overrides_the_default(subtests, typed_connectome):
+    for point_kw in [{"ms": 9}, {"ls": "-"}, {"label": "a"}]:
+        with subtests.test(point_kw=point_kw):
+            display = TypeProfileDisplay.from_predictions(
+                *typed_connectome, compare=("KC", "PN"), point_kw=point_kw
+            )
+            line = display.containers_[0].lines[0]
+            ((name, value),) = point_kw.items()
+            found = display.containers_[0] if name == "label" else line
+            assert getattr(found, f"get_{name}")() == value
 
 
 def test_check_vectors():

@@ -78,44 +78,48 @@ def test_largest_cluster_comes_first():
     assert display.ax_.get_title() == "3 clusters of 20 points, 4 of them noise"
 
 
-@pytest.mark.parametrize(
-    ("has_probabilities", "has_persistence", "panels"),
-    [
+def test_panels_of_what_is_known(subtests):
+    cases = [
         (False, False, ["size"]),
         (True, False, ["size", "strength"]),
         (False, True, ["size", "persistence"]),
         (True, True, ["size", "persistence", "strength"]),
-    ],
-)
-def test_panels_of_what_is_known(has_probabilities, has_persistence, panels):
-    labels, probabilities, persistence = clusters()
-    display = ClusterPersistenceDisplay.from_predictions(
-        labels,
-        probabilities if has_probabilities else None,
-        persistence if has_persistence else None,
-    )
-    assert list(display.axes_) == panels
-    assert (display.strength_points_ is None) == (not has_probabilities)
-    assert (display.persistence_bars_ is None) == (not has_persistence)
-    for panel in panels[1:]:
-        assert display.axes_[panel].get_xlim() == (0, 1)
+    ]
+    for has_probabilities, has_persistence, panels in cases:
+        with subtests.test(
+            has_probabilities=has_probabilities,
+            has_persistence=has_persistence,
+            panels=panels,
+        ):
+            labels, probabilities, persistence = clusters()
+            display = ClusterPersistenceDisplay.from_predictions(
+                labels,
+                probabilities if has_probabilities else None,
+                persistence if has_persistence else None,
+            )
+            assert list(display.axes_) == panels
+            assert (display.strength_points_ is None) == (not has_probabilities)
+            assert (display.persistence_bars_ is None) == (not has_persistence)
+            for panel in panels[1:]:
+                assert display.axes_[panel].get_xlim() == (0, 1)
 
 
-@pytest.mark.parametrize(
-    ("labels", "found", "n_noise"),
-    [
+def test_noise_is_no_cluster(subtests):
+    cases = [
         ([0, 0, 1, -1, -2, -3], [0, 1], 3),
         (["a", "b", "b", "?", None], ["b", "a"], 2),
         ([0.0, 1.0, 1.0, np.nan], [1, 0], 1),
         ([7, 7], [7], 0),
-    ],
-)
-def test_noise_is_no_cluster(labels, found, n_noise):
-    display = ClusterPersistenceDisplay.from_predictions(np.array(labels, dtype=object))
-    assert display.clusters.tolist() == found
-    assert display.n_noise == n_noise
-    noise = f"{n_noise} of them noise" if n_noise else "no noise"
-    assert display.ax_.get_title().endswith(f"of {len(labels)} points, {noise}")
+    ]
+    for labels, found, n_noise in cases:
+        with subtests.test(labels=labels, n_noise=n_noise):
+            display = ClusterPersistenceDisplay.from_predictions(
+                np.array(labels, dtype=object)
+            )
+            assert display.clusters.tolist() == found
+            assert display.n_noise == n_noise
+            noise = f"{n_noise} of them noise" if n_noise else "no noise"
+            assert display.ax_.get_title().endswith(f"of {len(labels)} points, {noise}")
 
 
 def test_strength_of_noise_does_not_matter():
@@ -197,9 +201,8 @@ def test_from_estimator_says_what_is_missing(points):
         ClusterPersistenceDisplay.from_estimator(HDBSCAN())
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
+def test_bad_data(subtests, pyplot):
+    cases = [
         (([-1, -1],), "labels must hold a cluster, but all 2 points are noise"),
         (([0, 1], [0.5]), "probabilities must .* of the 2 points, got 1"),
         (
@@ -212,12 +215,12 @@ def test_from_estimator_says_what_is_missing(points):
             "persistence must hold one entry for each of the 3 clusters, got 2",
         ),
         (([0, 1], None, [0.1, -0.2]), "persistence must be numbers .* got -0.2 to 0.1"),
-    ],
-)
-def test_bad_data(data, message, pyplot):
-    with pytest.raises(ValueError, match=message):
-        ClusterPersistenceDisplay.from_predictions(*data)
-    assert pyplot.get_fignums() == []
+    ]
+    for data, message in cases:
+        with subtests.test(data=data):
+            with pytest.raises(ValueError, match=message):
+                ClusterPersistenceDisplay.from_predictions(*data)
+            assert pyplot.get_fignums() == []
 
 
 def test_bad_options(pyplot):
@@ -228,24 +231,27 @@ def test_bad_options(pyplot):
     assert pyplot.get_fignums() == []
 
 
-@pytest.mark.parametrize("n_clusters", [1, 6, 40])
-def test_nothing_is_clipped(n_clusters):
-    rng = np.random.RandomState(0)
-    labels = [f"a cluster of synapses, number {i}" for i in range(n_clusters)]
-    display = ClusterPersistenceDisplay.from_predictions(
-        np.repeat(labels, 20), rng.rand(20 * n_clusters), rng.rand(n_clusters)
-    )
-    figure = display.figure_
-    figure.draw_without_rendering()
-    box, size = figure.get_tightbbox(), figure.get_size_inches()
-    assert min(box.x0, box.y0) > -0.02
-    assert (box.max < size + 0.02).all()
-    # Numbers of neighbouring panels do not touch.
-    ends = []
-    for panel in display.axes_.values():
-        low, high = panel.get_xlim()
-        for x, text in zip(panel.get_xticks(), panel.get_xticklabels(), strict=True):
-            if low <= x <= high:
-                ends.append(text.get_window_extent().intervalx)
-    starts, ends = np.transpose(ends)
-    assert (starts[1:] > ends[:-1]).all()
+def test_nothing_is_clipped(subtests):
+    for n_clusters in [1, 6, 40]:
+        with subtests.test(n_clusters=n_clusters):
+            rng = np.random.RandomState(0)
+            labels = [f"a cluster of synapses, number {i}" for i in range(n_clusters)]
+            display = ClusterPersistenceDisplay.from_predictions(
+                np.repeat(labels, 20), rng.rand(20 * n_clusters), rng.rand(n_clusters)
+            )
+            figure = display.figure_
+            figure.draw_without_rendering()
+            box, size = figure.get_tightbbox(), figure.get_size_inches()
+            assert min(box.x0, box.y0) > -0.02
+            assert (box.max < size + 0.02).all()
+            # Numbers of neighbouring panels do not touch.
+            ends = []
+            for panel in display.axes_.values():
+                low, high = panel.get_xlim()
+                for x, text in zip(
+                    panel.get_xticks(), panel.get_xticklabels(), strict=True
+                ):
+                    if low <= x <= high:
+                        ends.append(text.get_window_extent().intervalx)
+            starts, ends = np.transpose(ends)
+            assert (starts[1:] > ends[:-1]).all()

@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
@@ -98,13 +100,17 @@ def test_two_paths_on_the_same_axes():
     assert high > 9
 
 
-@pytest.mark.parametrize("log", [False, True])
-@pytest.mark.parametrize(("n_clusters", "n_text"), [([7], "7"), ([2, 7], "2 to 7")])
-def test_short_paths(n_clusters, n_text, log):
-    display = ElbowDisplay.from_path(n_clusters, [0.4] * len(n_clusters), log=log)
-    display.figure_.draw_without_rendering()
-    assert display.chosen == 7
-    assert display.ax_.get_title() == f"Cost of {n_text} clusters"
+def test_short_paths(subtests):
+    for log, (n_clusters, n_text) in product(
+        [False, True], [([7], "7"), ([2, 7], "2 to 7")]
+    ):
+        with subtests.test(log=log, n_clusters=n_clusters, n_text=n_text):
+            display = ElbowDisplay.from_path(
+                n_clusters, [0.4] * len(n_clusters), log=log
+            )
+            display.figure_.draw_without_rendering()
+            assert display.chosen == 7
+            assert display.ax_.get_title() == f"Cost of {n_text} clusters"
 
 
 def test_one_cluster_is_singular():
@@ -137,9 +143,8 @@ def test_bad_chosen():
         ElbowDisplay.from_path(*PATH, chosen=2.5)
 
 
-@pytest.mark.parametrize(
-    ("n_clusters", "message"),
-    [
+def test_bad_n_clusters(subtests):
+    cases = [
         ([1.5, 2.0], r"be ascending integers from 1 .*, got \[1.5, 2.0\]"),
         ([[1, 2]], r"be a list .* got \[\[1, 2\]\]"),
         (np.empty(0, dtype=int), r"be a list .* not empty, got array\(\[\]"),
@@ -147,26 +152,26 @@ def test_bad_chosen():
         ([2, 2], r"be ascending .* got \[2, 2\]"),
         (np.array([2, 1], dtype=np.uint8), r"be ascending .* got array\(\[2, 1\]"),
         ([1, 2**60], "be ascending integers from 1 to 9,007,199,254,740,992, got"),
-    ],
-)
-def test_bad_n_clusters(n_clusters, message):
-    with pytest.raises(ValueError, match=f"n_clusters must .*{message}"):
-        ElbowDisplay.from_path(n_clusters, [2, 1])
+    ]
+    for n_clusters, message in cases:
+        with (
+            subtests.test(n_clusters=n_clusters),
+            pytest.raises(ValueError, match=f"n_clusters must .*{message}"),
+        ):
+            ElbowDisplay.from_path(n_clusters, [2, 1])
 
 
-@pytest.mark.parametrize(
-    ("cost", "message"),
-    [
+def test_bad_cost(subtests):
+    cases = [
         ([3], "cost must hold one entry for each of the 2 entries of n_clusters, got"),
         ([[3, 2]], r"cost must be a list .*, got \[\[3, 2\]\]"),
         ([3, np.nan], "cost holds NaN"),
         ([np.inf, 1], "cost holds infinity"),
         (["a", "b"], "cost must hold numbers"),
-    ],
-)
-def test_bad_cost(cost, message):
-    with pytest.raises(ValueError, match=message):
-        ElbowDisplay.from_path([1, 2], cost)
+    ]
+    for cost, message in cases:
+        with subtests.test(cost=cost), pytest.raises(ValueError, match=message):
+            ElbowDisplay.from_path([1, 2], cost)
 
 
 def test_not_fitted():

@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
@@ -181,40 +183,44 @@ def test_new_points_without_a_colour(data):
     ]
 
 
-@pytest.mark.parametrize("n_components", [2, 3, 5])
-def test_points_without_a_position_are_not_drawn(data, n_components):
-    X, y = data
-    embedding, new = X[:40, :n_components].copy(), X[40:, :n_components].copy()
-    embedding[[3, 7, 20]] = np.nan
-    embedding[30, 0] = new[5, -1] = np.nan
-    color = y[:40].copy()
-    color[[3, 7]] = "LN"
-    before = embedding.copy()
-    display = EmbeddingDisplay.from_embedding(
-        embedding, color=color, new_embedding=new, new_color=y[40:]
-    )
-    np.testing.assert_array_equal(embedding, before)
-    title = (
-        "40 training points, 4 without a position; 20 new points, 1 without a position"
-    )
-    if n_components == 5:
-        title += ", components 1 and 2 of 5"
-    assert display.ax_.get_title().replace("\n", " ") == title
-    # A type without a single place has no colour.
-    assert list(display.colors_) == ["KC", "LHN", "PN"]
-    for points, drawn, types in (
-        (embedding, display.points_, color),
-        (new, display.new_points_, y[40:]),
-    ):
-        there = ~np.isnan(points).any(axis=1)
-        assert len(drawn.get_offsets()) == there.sum()
-        if n_components == 3:
-            x, *_ = drawn._offsets3d
-            assert sorted(x) == sorted(points[there, 0])
-            continue
-        expected = [to_rgba(display.colors_[name])[:3] for name in types[there]]
-        np.testing.assert_allclose(colors_at(drawn, points[there, :2]), expected)
-    display.figure_.draw_without_rendering()
+def test_points_without_a_position_are_not_drawn(subtests, data):
+    for n_components in [2, 3, 5]:
+        with subtests.test(n_components=n_components):
+            X, y = data
+            embedding, new = X[:40, :n_components].copy(), X[40:, :n_components].copy()
+            embedding[[3, 7, 20]] = np.nan
+            embedding[30, 0] = new[5, -1] = np.nan
+            color = y[:40].copy()
+            color[[3, 7]] = "LN"
+            before = embedding.copy()
+            display = EmbeddingDisplay.from_embedding(
+                embedding, color=color, new_embedding=new, new_color=y[40:]
+            )
+            np.testing.assert_array_equal(embedding, before)
+            title = (
+                "40 training points, 4 without a position; 20 new points, 1 without a "
+                "position"
+            )
+            if n_components == 5:
+                title += ", components 1 and 2 of 5"
+            assert display.ax_.get_title().replace("\n", " ") == title
+            # A type without a single place has no colour.
+            assert list(display.colors_) == ["KC", "LHN", "PN"]
+            for points, drawn, types in (
+                (embedding, display.points_, color),
+                (new, display.new_points_, y[40:]),
+            ):
+                there = ~np.isnan(points).any(axis=1)
+                assert len(drawn.get_offsets()) == there.sum()
+                if n_components == 3:
+                    x, *_ = drawn._offsets3d
+                    assert sorted(x) == sorted(points[there, 0])
+                    continue
+                expected = [to_rgba(display.colors_[name])[:3] for name in types[there]]
+                np.testing.assert_allclose(
+                    colors_at(drawn, points[there, :2]), expected
+                )
+            display.figure_.draw_without_rendering()
 
 
 def test_no_new_point_has_a_place(data):
@@ -465,9 +471,8 @@ def test_from_estimator_says_what_is_missing(data):
         EmbeddingDisplay.from_estimator(mds, X)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_bad_options(subtests, data, pyplot):
+    cases = [
         ({"color": ["KC"] * 3}, "color must hold one entry .* 60 points, got 3"),
         ({"new_color": ["KC"]}, "new_color is for new points, but there are none"),
         (
@@ -496,12 +501,12 @@ def test_from_estimator_says_what_is_missing(data):
         ({"max_legend": 0}, "max_legend must be an integer of at least 1, got 0"),
         ({"max_legend": 2.5}, "max_legend must be an integer of at least 1, got 2.5"),
         ({"point_size": 0}, "point_size must be a number above 0, .* or None, got 0"),
-    ],
-)
-def test_bad_options(data, options, message, pyplot):
-    with pytest.raises(ValueError, match=message):
-        EmbeddingDisplay.from_embedding(data[0][:, :2], **options)
-    assert pyplot.get_fignums() == []
+    ]
+    for options, message in cases:
+        with subtests.test(options=options):
+            with pytest.raises(ValueError, match=message):
+                EmbeddingDisplay.from_embedding(data[0][:, :2], **options)
+            assert pyplot.get_fignums() == []
 
 
 def test_one_component(data):
@@ -509,22 +514,25 @@ def test_one_component(data):
         EmbeddingDisplay.from_embedding(data[0][:, :1])
 
 
-@pytest.mark.parametrize("label_types", [False, True])
-@pytest.mark.parametrize("n_components", [2, 3])
-def test_nothing_is_clipped(data, clipped, label_types, n_components):
-    X, y = data
-    display = EmbeddingDisplay.from_embedding(
-        X[:40, :n_components],
-        color=[f"a type of neurons, {name}" for name in y[:40]],
-        color_name="cell type",
-        new_embedding=X[40:, :n_components],
-        label_types=label_types,
-        name="NUMAP",
-    )
-    if n_components == 2:
-        assert clipped(display.figure_) == []
-    display.figure_.draw_without_rendering()
-    box, size = display.figure_.get_tightbbox(), display.figure_.get_size_inches()
-    assert min(box.x0, box.y0) > -0.02
-    assert box.x1 < size[0] + 0.02
-    assert box.y1 < size[1] + 0.02
+def test_nothing_is_clipped(subtests, data, clipped):
+    for label_types, n_components in product([False, True], [2, 3]):
+        with subtests.test(label_types=label_types, n_components=n_components):
+            X, y = data
+            display = EmbeddingDisplay.from_embedding(
+                X[:40, :n_components],
+                color=[f"a type of neurons, {name}" for name in y[:40]],
+                color_name="cell type",
+                new_embedding=X[40:, :n_components],
+                label_types=label_types,
+                name="NUMAP",
+            )
+            if n_components == 2:
+                assert clipped(display.figure_) == []
+            display.figure_.draw_without_rendering()
+            box, size = (
+                display.figure_.get_tightbbox(),
+                display.figure_.get_size_inches(),
+            )
+            assert min(box.x0, box.y0) > -0.02
+            assert box.x1 < size[0] + 0.02
+            assert box.y1 < size[1] + 0.02

@@ -6,7 +6,6 @@
 from itertools import combinations, permutations
 
 import numpy as np
-import pytest
 
 from celltyping.plotting._flows import (
     count_crossings,
@@ -27,10 +26,11 @@ def crossings_by_hand(flows):
     )
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 4), (5, 3)])
-def test_crossings(shape):
-    flows = np.random.RandomState(0).randint(0, 4, shape)
-    assert count_crossings(flows) == crossings_by_hand(flows)
+def test_crossings(subtests):
+    for shape in [(1, 1), (1, 4), (4, 4), (5, 3)]:
+        with subtests.test(shape=shape):
+            flows = np.random.RandomState(0).randint(0, 4, shape)
+            assert count_crossings(flows) == crossings_by_hand(flows)
 
 
 def test_crossings_of_a_million_cells():
@@ -38,16 +38,20 @@ def test_crossings_of_a_million_cells():
     assert count_crossings(flows) == 10**12
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_no_order_has_fewer_crossings(seed):
-    rng = np.random.RandomState(seed)
-    flows = rng.poisson(0.7, (5, 5)) * rng.randint(1, 9, (5, 5)) + np.diag([9] * 5)
-    order = reduce_crossings(flows)
-    assert sorted(order) == list(range(5))
-    least = min(
-        crossings_by_hand(flows[list(p)][:, list(p)]) for p in permutations(range(5))
-    )
-    assert crossings_by_hand(flows[order][:, order]) == least
+def test_no_order_has_fewer_crossings(subtests):
+    for seed in range(5):
+        with subtests.test(seed=seed):
+            rng = np.random.RandomState(seed)
+            flows = rng.poisson(0.7, (5, 5)) * rng.randint(1, 9, (5, 5)) + np.diag(
+                [9] * 5
+            )
+            order = reduce_crossings(flows)
+            assert sorted(order) == list(range(5))
+            least = min(
+                crossings_by_hand(flows[list(p)][:, list(p)])
+                for p in permutations(range(5))
+            )
+            assert crossings_by_hand(flows[order][:, order]) == least
 
 
 def test_a_chain_of_types_needs_no_crossing():
@@ -90,13 +94,14 @@ def test_stack_bars():
     assert height == 0
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_repel_keeps_distances_and_limits(seed):
-    wanted = np.sort(10 * np.random.RandomState(seed).rand(12))
-    places = repel(wanted, 0.7, 0.5, 9.5)
-    assert np.diff(places).min() >= 0.7 - 1e-9
-    assert places[0] >= 0.5 - 1e-9
-    assert places[-1] <= 9.5 + 1e-9
+def test_repel_keeps_distances_and_limits(subtests):
+    for seed in range(3):
+        with subtests.test(seed=seed):
+            wanted = np.sort(10 * np.random.RandomState(seed).rand(12))
+            places = repel(wanted, 0.7, 0.5, 9.5)
+            assert np.diff(places).min() >= 0.7 - 1e-9
+            assert places[0] >= 0.5 - 1e-9
+            assert places[-1] <= 9.5 + 1e-9
 
 
 def test_repel_moves_nothing_that_has_room():

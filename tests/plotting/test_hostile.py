@@ -142,33 +142,43 @@ def is_refused(names, function, *args, **options):
     raise AssertionError("neither drawn nor refused")
 
 
-@pytest.mark.parametrize("display", DISPLAYS)
-def test_wrong_options_are_refused_by_name(display):
-    data = Data(4, "KC")
-    new = {"EmbeddingDisplay": "new_embedding", "PairPlotDisplay": "X_new"}
-    for option in options_of(display):
-        options = {}
-        if option == "new_color":
-            (points, *_) = data.arguments(display, of_estimator=False)
-            options[new[display.__name__]] = points
-        for case, value in VALUES.items():
-            options[option] = value
-            refused = is_refused([option], draw, display, data, **options)
-            assert refused or case not in NEVER, (option, case)
+def test_wrong_options_are_refused_by_name(subtests):
+    for display in DISPLAYS:
+        with subtests.test(display=display):
+            data = Data(4, "KC")
+            new = {"EmbeddingDisplay": "new_embedding", "PairPlotDisplay": "X_new"}
+            for option in options_of(display):
+                options = {}
+                if option == "new_color":
+                    (points, *_) = data.arguments(display, of_estimator=False)
+                    options[new[display.__name__]] = points
+                for case, value in VALUES.items():
+                    options[option] = value
+                    refused = is_refused([option], draw, display, data, **options)
+                    assert refused or case not in NEVER, (option, case)
 
 
-@pytest.mark.parametrize("display", DISPLAYS)
-def test_wrong_data_are_refused_by_name(display):
-    data = Data(4, "KC")
-    valid = data.arguments(display, of_estimator=False)
-    method, options = without_estimator(display), data.options(display, NEEDED)
-    parameters = list(inspect.signature(method).parameters)
-    for i, given in enumerate(valid):
-        is_vector = isinstance(given, np.ndarray) and given.ndim == 1
-        hostile = hostile_vectors(given) if is_vector else hostile_tables(data.X)
-        for case, value in hostile.items():
-            arguments = [*valid[:i], value, *valid[i + 1 :]]
-            # Those of the types in `y`, and of lengths that differ.
-            names = [parameters[i], " y ", "types", "probabilities", "persistence"]
-            refused = is_refused(names, method, *arguments, **options)
-            assert refused or case in DRAWABLE, (parameters[i], case)
+def test_wrong_data_are_refused_by_name(subtests):
+    for display in DISPLAYS:
+        with subtests.test(display=display):
+            data = Data(4, "KC")
+            valid = data.arguments(display, of_estimator=False)
+            method, options = without_estimator(display), data.options(display, NEEDED)
+            parameters = list(inspect.signature(method).parameters)
+            for i, given in enumerate(valid):
+                is_vector = isinstance(given, np.ndarray) and given.ndim == 1
+                hostile = (
+                    hostile_vectors(given) if is_vector else hostile_tables(data.X)
+                )
+                for case, value in hostile.items():
+                    arguments = [*valid[:i], value, *valid[i + 1 :]]
+                    # Those of the types in `y`, and of lengths that differ.
+                    names = [
+                        parameters[i],
+                        " y ",
+                        "types",
+                        "probabilities",
+                        "persistence",
+                    ]
+                    refused = is_refused(names, method, *arguments, **options)
+                    assert refused or case in DRAWABLE, (parameters[i], case)

@@ -260,12 +260,13 @@ def overlaps(display):
     ]
 
 
-@pytest.mark.parametrize("n_types", [2, 12, 30])
-def test_names_do_not_cover_each_other(n_types, clipped):
-    display = LabelFlowDisplay.from_predictions(*many(n_types))
-    assert overlaps(display) == []
-    assert clipped(display.figure_) == []
-    assert len(written(display)[0]) == n_types
+def test_names_do_not_cover_each_other(subtests, clipped):
+    for n_types in [2, 12, 30]:
+        with subtests.test(n_types=n_types):
+            display = LabelFlowDisplay.from_predictions(*many(n_types))
+            assert overlaps(display) == []
+            assert clipped(display.figure_) == []
+            assert len(written(display)[0]) == n_types
 
 
 def test_small_axes_have_the_names_of_the_largest_bars(pyplot):
@@ -425,20 +426,19 @@ def test_from_estimator_says_what_is_missing():
         LabelFlowDisplay.from_estimator(Adapted().fit(None), max_types=0)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_bad_options(subtests, cells, pyplot):
+    cases = [
         ({"max_types": 0}, "max_types must be an integer of at least 1, got 0"),
         ({"max_types": 2.5}, "max_types must be an integer of at least 1, got 2.5"),
         ({"min_share": -0.1}, "min_share must be a number from 0 to 1, got -0.1"),
         ({"min_share": "5%"}, "min_share must be a number from 0 to 1, got '5%'"),
         ({"cmap": {"B": "rot"}}, "matplotlib knows for each type, got 'rot' for 'B'"),
-    ],
-)
-def test_bad_options(cells, options, message, pyplot):
-    with pytest.raises(ValueError, match=message):
-        LabelFlowDisplay.from_predictions(*cells, **options)
-    assert pyplot.get_fignums() == []
+    ]
+    for options, message in cases:
+        with subtests.test(options=options):
+            with pytest.raises(ValueError, match=message):
+                LabelFlowDisplay.from_predictions(*cells, **options)
+            assert pyplot.get_fignums() == []
 
 
 def test_bad_types():

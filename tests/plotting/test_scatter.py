@@ -71,9 +71,8 @@ def kind_of(color, new_color=None, kind="auto"):
     return point_colors(color, new_color, len(new_color or ()), kind=kind).kind
 
 
-@pytest.mark.parametrize(
-    ("color", "kind"),
-    [
+def test_kind(subtests):
+    cases = [
         (["KC", "PN"], "category"),
         (np.array(["KC", None, np.nan], dtype=object), "category"),
         ([True, False], "category"),
@@ -85,10 +84,10 @@ def kind_of(color, new_color=None, kind="auto"):
         ([0.5, np.nan], "value"),
         ([None, None], "category"),
         ([np.nan, np.nan], "category"),
-    ],
-)
-def test_kind(color, kind):
-    assert kind_of(color) == kind
+    ]
+    for color, kind in cases:
+        with subtests.test(color=color, kind=kind):
+            assert kind_of(color) == kind
 
 
 def test_kind_is_that_of_both():
@@ -337,9 +336,8 @@ def test_points_without_a_position():
         check([[np.nan, 0], [0, np.nan]], [[0, 1]])
 
 
-@pytest.mark.parametrize(
-    ("n_training", "n_new", "missing", "text"),
-    [
+def test_count_points(subtests):
+    cases = [
         (1234, 0, [], "1,234 points"),
         (1, 0, [], "1 point"),
         (640, 0, range(21), "640 points, 21 lost"),
@@ -347,12 +345,14 @@ def test_points_without_a_position():
         (640, 30, range(21), "640 training points, 21 lost; 30 new points"),
         (640, 1, [640], "640 training points; 1 new point, 1 lost"),
         (2000, 9, range(1, 1502), "2,000 training points, 1,501 lost; 9 new points"),
-    ],
-)
-def test_count_points(n_training, n_new, missing, text):
-    placed = np.full(n_training + n_new, True)
-    placed[list(missing)] = False
-    assert count_points(placed, n_training, "lost") == text
+    ]
+    for n_training, n_new, missing, text in cases:
+        with subtests.test(
+            n_training=n_training, n_new=n_new, missing=missing, text=text
+        ):
+            placed = np.full(n_training + n_new, True)
+            placed[list(missing)] = False
+            assert count_points(placed, n_training, "lost") == text
 
 
 def test_point_area():

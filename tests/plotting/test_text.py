@@ -47,16 +47,17 @@ def overlapping_pairs(found):
     return count
 
 
-@pytest.mark.parametrize(("n", "side"), [(3, 4), (20, 5), (59, 10), (150, 5)])
-def test_names_of_cells_do_not_touch(pyplot, n, side):
-    ax = matrix_axes(pyplot, n, side)
-    names = [f"type-{i}" for i in range(n)]
-    label_cells(ax, names, names)
-    ax.figure.draw_without_rendering()
-    sizes = {label.get_fontsize() for label in ax.get_xticklabels()}
-    assert SMALLEST <= min(sizes) == max(sizes) <= LARGEST
-    assert overlapping_pairs(boxes(ax.get_yticklabels())) == 0
-    assert overlapping_pairs(boxes(ax.get_xticklabels())) == 0
+def test_names_of_cells_do_not_touch(subtests, pyplot):
+    for n, side in [(3, 4), (20, 5), (59, 10), (150, 5)]:
+        with subtests.test(n=n, side=side):
+            ax = matrix_axes(pyplot, n, side)
+            names = [f"type-{i}" for i in range(n)]
+            label_cells(ax, names, names)
+            ax.figure.draw_without_rendering()
+            sizes = {label.get_fontsize() for label in ax.get_xticklabels()}
+            assert SMALLEST <= min(sizes) == max(sizes) <= LARGEST
+            assert overlapping_pairs(boxes(ax.get_yticklabels())) == 0
+            assert overlapping_pairs(boxes(ax.get_xticklabels())) == 0
 
 
 def test_many_cells_get_some_of_their_names_at_the_right_places(pyplot):
@@ -76,13 +77,14 @@ def test_short_names_of_columns_stay_upright(pyplot):
     assert {label.get_rotation() for label in ax.get_xticklabels()} == {90}
 
 
-@pytest.mark.parametrize("n", [2, 30, 200])
-def test_names_of_rows_do_not_touch(pyplot, n):
-    _, ax = pyplot.subplots(figsize=(4, 5), layout="compressed")
-    ax.set_ylim(n - 0.5, -0.5)
-    label_rows(ax, [f"type-{i}" for i in range(n)])
-    ax.figure.draw_without_rendering()
-    assert overlapping_pairs(boxes(ax.get_yticklabels())) == 0
+def test_names_of_rows_do_not_touch(subtests, pyplot):
+    for n in [2, 30, 200]:
+        with subtests.test(n=n):
+            _, ax = pyplot.subplots(figsize=(4, 5), layout="compressed")
+            ax.set_ylim(n - 0.5, -0.5)
+            label_rows(ax, [f"type-{i}" for i in range(n)])
+            ax.figure.draw_without_rendering()
+            assert overlapping_pairs(boxes(ax.get_yticklabels())) == 0
 
 
 def test_legend_is_below_and_fits(pyplot):
@@ -148,19 +150,20 @@ def test_widest_of_nothing():
     assert widest([]) == 0
 
 
-@pytest.mark.parametrize(("n", "side"), [(4, 5), (21, 5), (21, 2), (60, 5)])
-def test_legend_beside_is_not_higher_than_the_axes(pyplot, n, side):
-    _, ax = pyplot.subplots(figsize=(side + 2, side), layout="compressed")
-    handles = [ax.plot([0], [0], "o", label=f"KC-{i}")[0] for i in range(n)]
-    legend = legend_beside(ax, handles, "cell type")
-    ax.figure.draw_without_rendering()
-    box, frame = legend.get_window_extent(), ax.get_window_extent()
-    assert box.height <= frame.height + 2
-    assert box.x0 >= frame.x1 - 1
-    assert box.x1 <= ax.figure.bbox.x1 + 1
-    assert legend.get_title().get_text() == "cell type"
-    assert len(legend.get_texts()) == n
-    assert legend.get_texts()[0].get_fontsize() >= SMALLEST
+def test_legend_beside_is_not_higher_than_the_axes(subtests, pyplot):
+    for n, side in [(4, 5), (21, 5), (21, 2), (60, 5)]:
+        with subtests.test(n=n, side=side):
+            _, ax = pyplot.subplots(figsize=(side + 2, side), layout="compressed")
+            handles = [ax.plot([0], [0], "o", label=f"KC-{i}")[0] for i in range(n)]
+            legend = legend_beside(ax, handles, "cell type")
+            ax.figure.draw_without_rendering()
+            box, frame = legend.get_window_extent(), ax.get_window_extent()
+            assert box.height <= frame.height + 2
+            assert box.x0 >= frame.x1 - 1
+            assert box.x1 <= ax.figure.bbox.x1 + 1
+            assert legend.get_title().get_text() == "cell type"
+            assert len(legend.get_texts()) == n
+            assert legend.get_texts()[0].get_fontsize() >= SMALLEST
 
 
 def test_equal_axes(pyplot):
@@ -207,21 +210,22 @@ def test_written_names_do_not_touch(pyplot):
     assert overlapping_pairs(boxes(texts)) <= 2
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "most", "expected"),
-    [
+def test_numbers_on_a_logarithmic_axis(subtests, pyplot):
+    cases = [
         (28, 290, 3, [50, 100, 200]),
         (28, 290, 2, [30, 100]),
         (0.009, 70, 4, [0.01, 0.1, 1, 10]),
         (31, 39, 2, [35]),
-    ],
-)
-def test_numbers_on_a_logarithmic_axis(pyplot, low, high, most, expected):
-    _, ax = pyplot.subplots()
-    ax.set(xscale="log", xlim=(low, high))
-    plain_log_ticks(ax.xaxis, most)
-    ticks = ax.get_xticks()
-    np.testing.assert_allclose(ticks[(low <= ticks) & (ticks <= high)], expected)
+    ]
+    for low, high, most, expected in cases:
+        with subtests.test(low=low, high=high, most=most):
+            _, ax = pyplot.subplots()
+            ax.set(xscale="log", xlim=(low, high))
+            plain_log_ticks(ax.xaxis, most)
+            ticks = ax.get_xticks()
+            np.testing.assert_allclose(
+                ticks[(low <= ticks) & (ticks <= high)], expected
+            )
 
 
 def test_names_written_in_three_dimensions(pyplot):

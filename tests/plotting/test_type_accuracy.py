@@ -86,12 +86,14 @@ def test_styles(predictions):
     assert {line.get_linestyle() for line in display.lines_} == {":"}
 
 
-@pytest.mark.parametrize(("n_correct", "n"), [(0, 1), (1, 1), (3, 7), (50, 50)])
-def test_wilson_interval_is_scipys(n_correct, n):
-    expected = binomtest(n_correct, n).proportion_ci(0.9, method="wilson")
-    np.testing.assert_allclose(
-        _wilson_interval([n_correct], [n], 0.9), [[expected.low], [expected.high]]
-    )
+def test_wilson_interval_is_scipys(subtests):
+    for n_correct, n in [(0, 1), (1, 1), (3, 7), (50, 50)]:
+        with subtests.test(n_correct=n_correct, n=n):
+            expected = binomtest(n_correct, n).proportion_ci(0.9, method="wilson")
+            np.testing.assert_allclose(
+                _wilson_interval([n_correct], [n], 0.9),
+                [[expected.low], [expected.high]],
+            )
 
 
 def test_types_at_the_same_place_are_moved_apart():
@@ -107,12 +109,15 @@ def test_bad_max_names(predictions):
         TypeAccuracyDisplay.from_predictions(*predictions, max_names=-1)
 
 
-@pytest.mark.parametrize("confidence", [0, 1, 95])
-def test_bad_confidence(predictions, confidence):
-    with pytest.raises(
-        ValueError, match=rf"between 0 and 1, or None, got {confidence}"
-    ):
-        TypeAccuracyDisplay.from_predictions(*predictions, confidence=confidence)
+def test_bad_confidence(subtests, predictions):
+    for confidence in [0, 1, 95]:
+        with (
+            subtests.test(confidence=confidence),
+            pytest.raises(
+                ValueError, match=rf"between 0 and 1, or None, got {confidence}"
+            ),
+        ):
+            TypeAccuracyDisplay.from_predictions(*predictions, confidence=confidence)
 
 
 def test_bad_lengths():

@@ -3,6 +3,8 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
+from itertools import product
+
 import numpy as np
 import pytest
 from matplotlib.colors import LogNorm
@@ -22,16 +24,19 @@ def counted(connectome, types, names):
     )
 
 
-@pytest.mark.parametrize("order", ["similarity", "size", "name"])
-def test_counts(typed_connectome, order):
-    connectome, types = typed_connectome
-    display = TypeConnectivityDisplay.from_predictions(connectome, types, order=order)
-    assert sorted(display.types) == ["KC", "LHN", "PN"]
-    np.testing.assert_array_equal(
-        display.synapses, counted(connectome, types, display.types)
-    )
-    sizes = {"KC": 20, "LHN": 8, "PN": 10}
-    assert display.n_neurons.tolist() == [sizes[name] for name in display.types]
+def test_counts(subtests, typed_connectome):
+    for order in ["similarity", "size", "name"]:
+        with subtests.test(order=order):
+            connectome, types = typed_connectome
+            display = TypeConnectivityDisplay.from_predictions(
+                connectome, types, order=order
+            )
+            assert sorted(display.types) == ["KC", "LHN", "PN"]
+            np.testing.assert_array_equal(
+                display.synapses, counted(connectome, types, display.types)
+            )
+            sizes = {"KC": 20, "LHN": 8, "PN": 10}
+            assert display.n_neurons.tolist() == [sizes[name] for name in display.types]
 
 
 def test_order(typed_connectome):
@@ -103,15 +108,18 @@ def test_cells_without_synapses_are_white():
     assert display.image_.get_array().mask.tolist() == [[True, False], [True, False]]
 
 
-@pytest.mark.parametrize("adjacency", [np.zeros((3, 3)), np.eye(3)])
-@pytest.mark.parametrize("normalize", ["none", "pre", "post"])
-@pytest.mark.parametrize("scale", ["log", "linear"])
-def test_hardly_any_synapse(adjacency, normalize, scale):
-    display = TypeConnectivityDisplay.from_predictions(
-        Connectome(adjacency), ["KC", "PN", "KC"], normalize=normalize, scale=scale
-    )
-    display.figure_.draw_without_rendering()
-    assert display.synapses.sum() == adjacency.sum()
+def test_hardly_any_synapse(subtests):
+    scales = [("none", "log"), ("none", "linear"), ("pre", "linear"), ("post", "log")]
+    for adjacency, (normalize, scale) in product([np.zeros((3, 3)), np.eye(3)], scales):
+        with subtests.test(adjacency=adjacency, normalize=normalize, scale=scale):
+            display = TypeConnectivityDisplay.from_predictions(
+                Connectome(adjacency),
+                ["KC", "PN", "KC"],
+                normalize=normalize,
+                scale=scale,
+            )
+            display.figure_.draw_without_rendering()
+            assert display.synapses.sum() == adjacency.sum()
 
 
 def test_integer_types_and_a_marker(typed_connectome):

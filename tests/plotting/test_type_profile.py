@@ -163,13 +163,16 @@ def test_from_estimator_takes_known_types_first(typed_connectome, oracle, pyplot
     assert without.ax_.get_title().startswith("NTAC: ")
 
 
-@pytest.mark.parametrize("compare", ["PN", ("PN",), ("PN", "KC", "LHN")])
-def test_compare_names_two(typed_connectome, compare):
-    with pytest.raises(
-        ValueError,
-        match=r"compare must (be a list|.* the 2 types)",
-    ):
-        TypeProfileDisplay.from_predictions(*typed_connectome, compare=compare)
+def test_compare_names_two(subtests, typed_connectome):
+    for compare in ["PN", ("PN",), ("PN", "KC", "LHN")]:
+        with (
+            subtests.test(compare=compare),
+            pytest.raises(
+                ValueError,
+                match=r"compare must (be a list|.* the 2 types)",
+            ),
+        ):
+            TypeProfileDisplay.from_predictions(*typed_connectome, compare=compare)
 
 
 def test_compare_names_types_that_are_there(typed_connectome):
