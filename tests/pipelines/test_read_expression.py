@@ -3,10 +3,10 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from itertools import product
 import gzip
 import re
 import sys
+from itertools import product
 
 import anndata
 import h5py
@@ -50,19 +50,24 @@ def write_folder(folder, names, features, counts=COUNTS, cells=CELLS):
     write(folder / names[2], "".join(f"{cell}\n" for cell in cells))
 
 
-def test_folder(subtests, tmp_path):
-    for gz, features, prefix in product(["", ".gz"], ["features.tsv", "genes.tsv"], ["", "GSM1_"]):
+def test_folder(subtests, tmp_path_factory):
+    for gz, features, prefix in product(
+        ["", ".gz"], ["features.tsv", "genes.tsv"], ["", "GSM1_"]
+    ):
         with subtests.test(gz=gz, features=features, prefix=prefix):
-            names = [f"{prefix}{n}{gz}" for n in ("matrix.mtx", features, "barcodes.tsv")]
+            names = [
+                f"{prefix}{n}{gz}" for n in ("matrix.mtx", features, "barcodes.tsv")
+            ]
             rows = [
                 [*pair, "Gene Expression"][: 3 if features == "features.tsv" else 2]
                 for pair in zip(IDS, GENES, strict=True)
             ]
-            write_folder(tmp_path, names, rows)
-            adata = read_expression(tmp_path)
+            folder = tmp_path_factory.mktemp("folder")
+            write_folder(folder, names, rows)
+            adata = read_expression(folder)
             check(adata)
             assert adata.var["gene_ids"].tolist() == IDS
-            assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+            assert sorted(path.name for path in folder.iterdir()) == sorted(names)
 
 
 FOLDER = ["matrix.mtx", "features.tsv", "barcodes.tsv"]
@@ -297,7 +302,10 @@ def table(counts, rows, columns, separator, corner):
 
 
 def test_table(subtests, tmp_path):
-    for corner, (name, separator) in product(["", "cell", None], [("x.csv", ","), ("x.csv.gz", ","), ("x.tsv", "\t"), ("X.TXT.gz", "\t")]):
+    for corner, (name, separator) in product(
+        ["", "cell", None],
+        [("x.csv", ","), ("x.csv.gz", ","), ("x.tsv", "\t"), ("X.TXT.gz", "\t")],
+    ):
         with subtests.test(corner=corner, name=name, separator=separator):
             write(tmp_path / name, table(COUNTS, CELLS, GENES, separator, corner))
             check(read_expression(tmp_path / name))
@@ -340,7 +348,8 @@ def test_table_with_other_separators(subtests, tmp_path):
     for separator in [";", "\t", "|", " "]:
         with subtests.test(separator=separator):
             write(tmp_path / "x.csv", table(COUNTS, CELLS, GENES, separator, "cell"))
-            message = rf"x.csv has a single column .*contains {re.escape(repr(separator))}, see"
+            contained = re.escape(repr(separator))
+            message = rf"x.csv has a single column .*contains {contained}, see"
             with pytest.raises(ValueError, match=message):
                 read_expression(tmp_path / "x.csv")
             check(read_expression(tmp_path / "x.csv", sep=separator))
@@ -409,7 +418,9 @@ def test_content_of_another_kind(subtests, tmp_path):
         with subtests.test(name=name, content=content):
             write_folder(tmp_path, FOLDER, [[gene] for gene in GENES])
             (tmp_path / name).write_bytes(content)
-            message = rf"{name} must hold (text|gzip|HDF5) by its name, but holds {found}"
+            message = (
+                rf"{name} must hold (text|gzip|HDF5) by its name, but holds {found}"
+            )
             with pytest.raises(ValueError, match=message):
                 read_expression(tmp_path / name)
 
@@ -440,7 +451,9 @@ def test_header_of_a_matrix(tmp_path):
 
 
 def test_indices_beyond_the_matrix(subtests, tmp_path):
-    for member, write_h5 in product(["indices", "indptr"], [write_10x, lambda path: write_h5ad(path, GENES)]):
+    for member, write_h5 in product(
+        ["indices", "indptr"], [write_10x, lambda path: write_h5ad(path, GENES)]
+    ):
         with subtests.test(member=member, write_h5=write_h5):
             path = tmp_path / "x.h5"
             write_h5(path)

@@ -233,6 +233,7 @@ def test_numap_and_other_classifiers(few, classifier):
     assert pipeline[:-1].transform(few.new_frame).shape == (40, 3)
 
 
+@pytest.mark.xdist_group("umap")
 def test_umap(few, umap):
     labels = umap.predict(few.frame)
     assert adjusted_rand_score(few.target, labels) > 0.8
@@ -278,6 +279,7 @@ def test_tables_in_another_order_with_other_columns(few, plain, numap, synapses)
         assert other.equals(kept), "input is not changed"
 
 
+@pytest.mark.xdist_group("umap")
 def test_far_outliers_are_noise(few, plain, umap, numap, synapses):
     for pipeline, frame in ((plain, few.frame), (umap, few.frame), (numap, None)):
         frame = synapses.frame if frame is None else frame
@@ -431,9 +433,8 @@ def test_diagram(few, plain):
     assert names[:3] == ["SynArea", "BoutonArea", "BoutonVolume"]
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
+def test_diagrams_of_the_parts(subtests):
+    cases = [
         ColumnSelector([0]),
         ColumnWeighter({0: 2.0}),
         GroupedEstimator(make_pipeline(StandardScaler(), KMeans(2)), 0),
@@ -442,14 +443,13 @@ def test_diagram(few, plain):
         OutlierFilteredClassifier(resampler=RandomOverSampler()),
         OutlierFilteredTransformer(PCA(1)),
         OutlierRowRemover(),
-    ],
-    ids=lambda part: type(part).__name__,
-)
-def test_diagrams_of_the_parts(part):
-    codes = np.arange(40) % 2
-    X = np.column_stack([codes, np.random.default_rng(0).normal(size=(40, 2))])
-    assert type(part).__name__ in part._repr_html_()
-    assert type(part).__name__ in clone(part).fit(X, codes)._repr_html_()
+    ]
+    for part in cases:
+        with subtests.test(part=part):
+            codes = np.arange(40) % 2
+            X = np.column_stack([codes, np.random.default_rng(0).normal(size=(40, 2))])
+            assert type(part).__name__ in part._repr_html_()
+            assert type(part).__name__ in clone(part).fit(X, codes)._repr_html_()
 
 
 def test_repeated_rows_count_once(subtests, few):
@@ -458,7 +458,9 @@ def test_repeated_rows_count_once(subtests, few):
             pipeline = quick(min_cluster_size=5, **params)
             expected = clone(pipeline).fit(few.frame).predict(few.frame)
             again = pd.concat([few.frame] * 3)
-            with pytest.warns(UserWarning, match=r"of \d+ rows of X equal an earlier row"):
+            with pytest.warns(
+                UserWarning, match=r"of \d+ rows of X equal an earlier row"
+            ):
                 pipeline.fit(again)
             assert_array_equal(pipeline.predict(again), np.tile(expected, 3))
 
@@ -543,6 +545,7 @@ def test_few_synapses_make_no_cluster(few):
         quick(outlier_detector=Refuser()).fit(few.frame.iloc[-3:])
 
 
+@pytest.mark.xdist_group("umap")
 def test_too_few_synapses_for_umap(few):
     with pytest.raises(
         ValueError, match="UMAP with n_neighbors=20 cannot be fitted to"
@@ -580,7 +583,7 @@ def test_refuses(subtests):
         ),
     ]
     for params, message in cases:
-        with (subtests.test(params=params), pytest.raises(ValueError, match=message)):
+        with subtests.test(params=params), pytest.raises(ValueError, match=message):
             make_synapse_pipeline(**{"embedding": "numap", **params})
 
 
@@ -595,7 +598,7 @@ def test_refuses_at_fit(subtests, few):
         ),
     ]
     for params, message in cases:
-        with (subtests.test(params=params), pytest.raises(ValueError, match=message)):
+        with subtests.test(params=params), pytest.raises(ValueError, match=message):
             quick(**params).fit(few.frame)
 
 
@@ -648,6 +651,7 @@ def test_fresh_process_predicts_the_same(synapses, numap, tmp_path):
     assert_array_equal(np.load(paths[2]), expected)
 
 
+@pytest.mark.xdist_group("umap")
 def test_pickle(few, umap):
     grouped = quick(group="NeuronType", min_cluster_size=5).fit(few.frame)
     for pipeline in (umap, grouped):
