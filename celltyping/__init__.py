@@ -46,6 +46,7 @@ _public = {
     "make_synapse_pipeline": "pipelines",
     "read_edges": "connectome",
     "read_expression": "pipelines",
+    "read_types": "connectome",
     "synapse_table": "pipelines",
     "transfer_labels": "pipelines",
 }

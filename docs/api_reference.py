@@ -10,8 +10,8 @@ every public subpackage. A section is a subpackage; its names are in the page's 
 API_REFERENCE = {
     "celltyping.connectome": {
         "title": "Connectome",
-        "description": "Graph container for scikit-learn, and its reader.",
-        "names": ["Connectome", "read_edges"],
+        "description": "Graph container for scikit-learn, and readers of files.",
+        "names": ["Connectome", "read_edges", "read_types"],
     },
     "celltyping.estimators": {
         "title": "Estimators",

@@ -4,6 +4,6 @@
 # SPDX-License-Identifier: MIT
 
 from celltyping.connectome._connectome import Connectome
-from celltyping.connectome._io import read_edges
+from celltyping.connectome._io import read_edges, read_types
 
-__all__ = ["Connectome", "read_edges"]
+__all__ = ["Connectome", "read_edges", "read_types"]

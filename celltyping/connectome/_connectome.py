@@ -65,7 +65,8 @@ class Connectome:
 
     See Also
     --------
-    read_edges : Read a connectome from a csv, parquet or feather file.
+    read_edges : Read a connectome from a csv, parquet, feather or Excel file.
+    read_types : Read the types of neurons from a file.
 
     Notes
     -----

@@ -7,16 +7,18 @@ import codecs
 import csv
 import gzip
 import re
-import warnings
 from typing import NamedTuple
 
 from celltyping._utils._files import check_content, reading
-from celltyping._utils._optional import import_optional
-from celltyping._utils._warnings import find_stack_level
+from celltyping.connectome._ids import warn_of_zeros
 
 # Number of bytes, and of rows, from which the layout of a file is found.
 _SAMPLE_SIZE = 1 << 16
 _SAMPLE_ROWS = 100
+
+# Maximum number of bytes that complete the last line, and of the line after it: a
+# matrix has long lines.
+_LINE_SIZE = 1 << 24
 
 _SEPARATORS = [",", "\t", ";", "|", r"\s+"]
 _COMMENTS = ("#", "%", "sep=")  # the last is Excel's
@@ -37,60 +39,79 @@ class Layout(NamedTuple):
     rows: list  # first rows, without the header
     n_skipped: int  # lines above
     encoding: str
+    is_matrix: bool = False  # `names` are then the ids in the first row
 
 
-def read_delimited(path, columns, check_columns, text_ids):
-    """Read the named columns of a delimited file.
+def find_layout(path, find, *, matrix=False):
+    """Find the layout of a delimited file, and the columns to read.
 
     Parameters
     ----------
     path : Path
         File, gzipped if its name ends in .gz.
-    columns : dict
-        Names of the columns pre, post and weight; the weight may be None.
-    check_columns : callable
-        Function of the names in the file that raises an error if one is missing.
-    text_ids : bool
-        Whether to read ids as text.
+    find : callable
+        Function of the names in the file that returns its Columns, or raises a
+        ValueError if it does not have them.
+    matrix : bool, default=False
+        Whether the file may be an adjacency matrix.
 
     Returns
     -------
-    table : DataFrame
-        The columns.
+    layout : Layout
+        The layout.
+    columns : Columns or None
+        The columns. None: the file is an adjacency matrix.
     """
-    pd = import_optional("pandas", extra="io", needed_by="read_edges")
-    wanted = [name for name in columns.values() if name is not None]
     is_gzipped = path.name.lower().endswith(".gz")
     check_content(path, "gzip" if is_gzipped else "text")
-    layout = _find_layout(path, gzip.open if is_gzipped else open, wanted)
-    check_columns(layout.names)
-    layout = _with_unnamed(path, layout)
-    ends = [columns["pre"], columns["post"]]
-    options = _options(layout, wanted)
-    options["dtype"] = dict.fromkeys(ends, str) if text_ids else None
-    with reading(path, "delimited text"):
-        try:
-            table = pd.read_csv(path, **options)
-        except UnicodeDecodeError:
-            if layout.encoding != "utf-8":
-                raise
-            table = pd.read_csv(path, **options | {"encoding": "latin-1"})
-    for name in wanted:
+    layout = _find_layout(path, gzip.open if is_gzipped else open, find, matrix)
+    if layout.is_matrix:
+        return layout, None
+    columns = find(layout.names)
+    return _with_unnamed(path, layout), columns
+
+
+def read_text(path, layout, names, *, dtype=None):
+    """Read the columns `names` of a delimited file; `dtype` is as in pandas."""
+    options = _options(layout, names) | {"dtype": dtype}
+    table = read_csv(path, layout, options)
+    for name in names:
         if options["skipinitialspace"] and table[name].dtype.kind not in "biuf":
             table[name] = table[name].str.strip()
-    if not text_ids:
-        for name in ends:
-            _check_ids(table[name], layout, path.name)
-    if columns["weight"] is not None:
-        weights = table[columns["weight"]]
-        table[columns["weight"]] = _decimal_commas(weights, path.name)
     return table
 
 
-def _find_layout(path, open_file, wanted):
-    """Return the Layout of a file that has the columns `wanted`, if it has them."""
+def read_csv(path, layout, options):
+    """Call pandas.read_csv; try Latin-1 if a file that looked like UTF-8 is not."""
+    import pandas as pd
+
+    with reading(path, "delimited text"):
+        try:
+            return pd.read_csv(path, **options)
+        except UnicodeDecodeError:
+            if layout.encoding != "utf-8":
+                raise
+            return pd.read_csv(path, **options | {"encoding": "latin-1"})
+
+
+def read_edge_columns(path, layout, columns, text_ids):
+    """Read the Columns of edges; `text_ids` tells whether to read ids as text."""
+    dtype = dict.fromkeys(columns.ids, str) if text_ids else None
+    table = read_text(path, layout, columns.wanted, dtype=dtype)
+    if not text_ids:
+        for name in columns.ids:
+            _check_ids(table[name], layout, path.name)
+    if columns.weight is not None:
+        weights = table[columns.weight]
+        table[columns.weight] = _decimal_commas(weights, path.name)
+    return table
+
+
+def _find_layout(path, open_file, find, matrix):
+    """Return the Layout of a file in which `find` finds columns, if it does."""
     with reading(path, "delimited text"), open_file(path, "rb") as file:
         sample = file.read(_SAMPLE_SIZE)
+        sample += file.readline(_LINE_SIZE) + file.readline(_LINE_SIZE)
     text, encoding = _decode(sample)
     if "\0" in text:
         raise ValueError(f"{path.name} must hold text, but holds NUL bytes")
@@ -101,23 +122,60 @@ def _find_layout(path, open_file, wanted):
     n_skipped = is_row.index(True)
     rows = [line for line in lines[n_skipped:] if line.strip()][:_SAMPLE_ROWS]
     comments = [line.lstrip("#% ") for line in lines[:n_skipped] if line.strip()]
+
+    def layout(separator, names, header, is_matrix=False):
+        below = rows if header is None else rows[1:]
+        return Layout(separator, names, header, below, n_skipped, encoding, is_matrix)
+
     for header, line in [(0, rows[0]), *[(None, line) for line in comments[-1:]]]:
         for separator in _SEPARATORS:
             names = _split(line, separator)
-            if set(wanted) <= set(names):
-                rows = rows if header is None else rows[1:]
-                return Layout(separator, names, header, rows, n_skipped, encoding)
-    by_position = all(isinstance(name, int) for name in wanted)
+            if _finds(find, names):
+                return layout(separator, names, header)
+    for separator in _SEPARATORS if matrix else []:
+        ids = _ids_of_matrix([_split(row, separator) for row in rows])
+        if ids:
+            return layout(separator, ids, 0, is_matrix=True)
     for separator in _SEPARATORS:
         fields, below = (_split(row, separator) for row in (rows[0], rows[:2][-1]))
-        is_number = [bool(_NUMBER.fullmatch(field)) for field in fields]
-        has_header = not any(is_number) and any(map(_NUMBER.fullmatch, below))
-        if len(fields) > 1 and (all(is_number) or (by_position and not has_header)):
-            names = list(range(len(fields)))
-            return Layout(separator, names, None, rows, n_skipped, encoding)
+        if _lacks_header(fields, below, find):
+            return layout(separator, list(range(len(fields))), None)
     separator = max(_SEPARATORS, key=lambda separator: len(_split(rows[0], separator)))
-    names = _split(rows[0], separator)
-    return Layout(separator, names, 0, rows[1:], n_skipped, encoding)
+    return layout(separator, _split(rows[0], separator), 0)
+
+
+def _finds(find, names):
+    """Tell whether `find` finds its columns among the names."""
+    try:
+        find(names)
+    except ValueError:
+        return False
+    return True
+
+
+def _ids_of_matrix(rows):
+    """Return the ids in the first row, if they are also those of the other rows."""
+    header, below = rows[0], rows[1:]
+    n_columns = len(below[0]) - 1 if below else 0
+    if n_columns < 1 or len(header) - n_columns not in (0, 1):
+        return None
+    corner, ids = header[:-n_columns], header[-n_columns:]
+    is_data = any(field in ids or _NUMBER.fullmatch(field) for field in corner)
+    known = set(ids)
+    if is_data or len(known) < n_columns or any(row[0] not in known for row in below):
+        return None
+    return ids
+
+
+def _lacks_header(fields, below, find):
+    """Tell whether the first row of a table is data, not the names of columns."""
+    is_number = [bool(_NUMBER.fullmatch(field)) for field in fields]
+    if len(fields) < 2:
+        return False
+    if all(is_number) or all(field.isdecimal() for field in fields[:2]):
+        return True
+    has_header = not any(is_number) and any(map(_NUMBER.fullmatch, below))
+    return not has_header and _finds(find, list(range(len(fields))))
 
 
 def _decode(sample):
@@ -135,6 +193,8 @@ def _split(line, separator):
     """Return the fields of a line, without quotes and blanks."""
     if separator == r"\s+":
         return [field.strip("\"'") for field in line.split()]
+    if len(line) > csv.field_size_limit():  # only a matrix has such lines
+        return [field.strip(' "') for field in line.split(separator)]
     fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     return [field.strip() for field in fields]
 
@@ -161,7 +221,7 @@ def _options(layout, wanted):
         for position, name in enumerate(layout.names)
     ]
     separator = re.escape(layout.separator)
-    blanks = re.compile(rf" {separator}|{separator} ")
+    blanks = re.compile(rf' "?({separator}|$)|(^|{separator})"? ')
     return {
         "sep": layout.separator,
         "names": names,
@@ -181,14 +241,7 @@ def _check_ids(column, layout, table):
         position = layout.names.index(column.name)
         rows = [_split(row, layout.separator) for row in layout.rows]
         ids = ["".join(row[position : position + 1]) for row in rows]
-        zeros = [text for text in ids if re.fullmatch(r"[+-]?0\d+", text)]
-        if zeros:
-            warnings.warn(
-                f"ids such as {zeros[0]!r} in column {column.name!r} of {table} lose "
-                "their leading zeros: pass text_ids=True to keep them",
-                UserWarning,
-                stacklevel=find_stack_level(),
-            )
+        warn_of_zeros(ids, f"column {column.name!r} of {table}")
     if column.dtype.kind == "i":
         return
     text = column.dropna().drop_duplicates().astype(str)

@@ -109,6 +109,14 @@ def _check_attribute(graph, weight):
 def check_names(pre, post, weight):
     """Return the names of the columns; raise an error unless they are and differ."""
     names = {"pre": pre, "post": post} | ({} if weight is None else {"weight": weight})
+    check_are_names(**names)
+    if len(set(names.values())) < len(names):
+        raise ValueError(f"pre, post and weight must be different columns, got {names}")
+    return list(names.values())
+
+
+def check_are_names(**names):
+    """Raise a TypeError unless the values of these parameters can name columns."""
     for parameter, name in names.items():
         if name is None or not isinstance(name, Hashable):
             raise TypeError(
@@ -116,9 +124,6 @@ def check_names(pre, post, weight):
                 f"{type(name).__name__}: pass arrays as "
                 "from_edges({'pre': ..., 'post': ..., 'weight': ...})"
             )
-    if len(set(names.values())) < len(names):
-        raise ValueError(f"pre, post and weight must be different columns, got {names}")
-    return list(names.values())
 
 
 def check_columns(available, *, pre, post, weight, table="edges"):

@@ -5,6 +5,7 @@
 
 import numbers
 import re
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import sparse
 
 from celltyping._utils._labels import UNKNOWN_TEXTS, is_missing
 from celltyping._utils._messages import list_names
+from celltyping._utils._warnings import find_stack_level
 
 _INT64 = np.iinfo(np.int64)
 
@@ -92,6 +94,26 @@ def as_column(values, name):
     if column.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {column.shape}")
     return column
+
+
+def ids_of_text(texts, name, text_ids):
+    """Convert text to ids: to integers if all are, unless `text_ids`."""
+    if text_ids or not all(re.fullmatch(r"[+-]?\d+", text) for text in texts):
+        return as_ids(texts, name)
+    warn_of_zeros(texts, name)
+    return as_ids([int(text) for text in texts], name)
+
+
+def warn_of_zeros(texts, name):
+    """Warn if ids as text have leading zeros, which they lose as integers."""
+    zeros = [text for text in texts if re.fullmatch(r"[+-]?0\d+", text)]
+    if zeros:
+        warnings.warn(
+            f"ids such as {zeros[0]!r} in {name} lose their leading zeros: pass "
+            "text_ids=True to keep them",
+            UserWarning,
+            stacklevel=find_stack_level(),
+        )
 
 
 def factorize_ids(column, name):

@@ -32,6 +32,8 @@ def write(tmp_path):
         path = tmp_path / f"edges{ending}"
         if ".csv" in ending.lower():
             frame.to_csv(path, index=False)
+        elif ending == ".xlsx":
+            frame.to_excel(path)
         elif ending == ".parquet":
             frame.to_parquet(path)
         else:
@@ -215,19 +217,22 @@ def test_columns_of_lists_are_refused(write):
 def test_text_ids_is_a_bool(write):
     with pytest.raises(TypeError, match="text_ids must be True or False, got 'no'"):
         read_edges(write(EDGES, ".csv"), text_ids="no")
+    with pytest.raises(TypeError, match="verbose must be True or False, got 1"):
+        read_edges(write(EDGES, ".csv"), verbose=1)
 
 
 def test_path_is_checked_first(tmp_path):
     with pytest.raises(
-        ValueError, match=r"path must end in \.csv, .* got 'edges\.xlsx'"
+        ValueError, match=r"path must end in \.csv, .* got 'edges\.xls'"
     ):
-        read_edges(tmp_path / "edges.xlsx")
+        read_edges(tmp_path / "edges.xls")
     with pytest.raises(FileNotFoundError, match=r"there is no file '.*edges\.csv'"):
         read_edges(tmp_path / "edges.csv")
 
 
 @pytest.mark.parametrize(
-    ("ending", "module"), [(".csv", "pandas"), (".parquet", "pyarrow.parquet")]
+    ("ending", "module"),
+    [(".csv", "pandas"), (".parquet", "pyarrow.parquet"), (".xlsx", "openpyxl")],
 )
 def test_the_extra_is_named(write, monkeypatch, ending, module):
     path = write(EDGES, ending)

@@ -23,6 +23,7 @@ from celltyping import (
     pipelines,
     read_edges,
     read_expression,
+    read_types,
     synapse_table,
     transfer_labels,
 )
@@ -118,6 +119,7 @@ FUNCTIONS = {
     "make_synapse_pipeline": (make_synapse_pipeline, {}),
     "read_edges": (read_edges, {"path": "missing.csv"}),
     "read_expression": (read_expression, {"path": "missing.csv"}),
+    "read_types": (read_types, {"path": "missing.csv"}),
     "synapse_table": (
         synapse_table,
         {"pipeline": make_synapse_pipeline(), "X": pd.DataFrame(X)},
@@ -143,6 +145,7 @@ EXCEPTIONS = {
     "Connectome.__getitem__": IndexError,
     "read_edges": FileNotFoundError,
     "read_expression": FileNotFoundError,
+    "read_types": FileNotFoundError,
 }
 
 # Parameters of the lambda above.
@@ -221,7 +224,8 @@ CONTENTS = {
     "matrix market": b"%%MatrixMarket matrix coordinate integer general\n9 9 9\n1 1\n",
 }
 ENDINGS = {
-    read_edges: ("csv", "csv.gz", "tsv", "parquet", "feather", "txt", "xyz"),
+    read_edges: ("csv", "csv.gz", "tsv", "parquet", "feather", "txt", "xlsx", "xyz"),
+    read_types: ("csv", "csv.gz", "tsv", "parquet", "feather", "txt", "xyz"),
     read_expression: ("csv", "csv.gz", "tsv", "h5", "h5ad", "mtx", "mtx.gz", "xyz"),
 }
 
