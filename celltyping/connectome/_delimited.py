@@ -71,9 +71,9 @@ def find_layout(path, find, *, matrix=False):
     return _with_unnamed(path, layout), columns
 
 
-def read_text(path, layout, names, *, dtype=None):
-    """Read the columns `names` of a delimited file; `dtype` is as in pandas."""
-    options = _options(layout, names) | {"dtype": dtype}
+def read_text(path, layout, names, **options):
+    """Read the columns `names` of a delimited file, with options of pandas."""
+    options = _options(layout, names) | options
     table = read_csv(path, layout, options)
     for name in names:
         if options["skipinitialspace"] and table[name].dtype.kind not in "biuf":
@@ -97,7 +97,9 @@ def read_csv(path, layout, options):
 def read_edge_columns(path, layout, columns, text_ids):
     """Read the Columns of edges; `text_ids` tells whether to read ids as text."""
     dtype = dict.fromkeys(columns.ids, str) if text_ids else None
-    table = read_text(path, layout, columns.wanted, dtype=dtype)
+    # a ROI may be called "None", which pandas would take for a missing value
+    missing = {"keep_default_na": False, "na_values": [""]} if columns.roi else {}
+    table = read_text(path, layout, columns.wanted, dtype=dtype, **missing)
     if not text_ids:
         for name in columns.ids:
             _check_ids(table[name], layout, path.name)

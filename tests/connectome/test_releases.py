@@ -153,6 +153,7 @@ def test_without_a_header(write, capsys):
 def test_totals_and_rows_per_roi_are_not_added(write):
     rows = "bodyId_pre,bodyId_post,roi,weight\n1,2,AL(R),3\n1,2,LH(R),4\n"
     assert read_edges(write(rows, "edges.csv")).n_synapses == 7
+    assert read_edges(write(rows + "1,2,None,2\n", "edges.csv")).n_synapses == 9
     path = write(rows + "1,2,,7\n", "edges.csv")
     with pytest.raises(
         ValueError, match=r"edges\.csv has 2 rows with a value in 'roi'"
@@ -230,6 +231,11 @@ def test_types_by_given_columns(write, capsys):
     assert types.to_dict() == dict.fromkeys([1, 2, 3, 4], "KC_R")
     assert not capsys.readouterr().out
     assert read_types(path, types="hemibrain_type").index[0] == ROOT
+    assert read_types(path, ids="supervoxel_id").to_dict() == {
+        1: "KC",
+        3: "PN",
+        4: "LN",
+    }
     with pytest.raises(
         ValueError, match=r"tsv lacks the column 'x'; it has 'super.*ids="
     ):
