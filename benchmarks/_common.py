@@ -73,6 +73,7 @@ def peak_memory():
 # Besides celltyping, numpy and scikit-learn: what tables of this name compare with.
 COMPARED = {
     "ntac": ("ntac", "numba"),
+    "label": ("numba",),
     "embedding": ("numap", "umap-learn", "torch", "numba"),
     "transfer": ("torch", "anndata", "scanpy"),
     "synapses": ("umap-learn", "hdbscan", "xgboost", "imbalanced-learn"),

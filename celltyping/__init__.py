@@ -42,6 +42,8 @@ _public = {
     "OutlierRowRemover": "transformers",
     "SeedShuffleSplit": "model_selection",
     "TypeProfile": "transformers",
+    "compare_partners": "model_selection",
+    "find_label_issues": "model_selection",
     "make_single_cell_pipeline": "pipelines",
     "make_synapse_pipeline": "pipelines",
     "read_edges": "connectome",

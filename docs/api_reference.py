@@ -56,8 +56,8 @@ API_REFERENCE = {
     },
     "celltyping.model_selection": {
         "title": "Model selection",
-        "description": "Cross-validation of partly typed data.",
-        "names": ["SeedShuffleSplit"],
+        "description": "Cross-validation of partly typed data, and wrong types.",
+        "names": ["SeedShuffleSplit", "find_label_issues", "compare_partners"],
     },
     "celltyping.metrics": {
         "title": "Metrics",

@@ -17,6 +17,7 @@ from sklearn.utils import _param_validation, _safe_indexing
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metadata_routing import _raise_for_params, _RoutingNotSupportedMixin
+from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import (
     _check_feature_names_in,
     _check_sample_weight,
@@ -36,6 +37,7 @@ __all__ = [
     "_num_samples",
     "_raise_for_params",
     "_safe_indexing",
+    "_safe_split",
     "use_python_numbers",
     "validate_params",
 ]

@@ -15,11 +15,15 @@ from sklearn.linear_model import LogisticRegression
 
 from celltyping import (
     Connectome,
+    NtacClassifier,
     SeedShuffleSplit,
+    compare_partners,
     datasets,
+    find_label_issues,
     make_single_cell_pipeline,
     make_synapse_pipeline,
     metrics,
+    model_selection,
     pipelines,
     read_edges,
     read_expression,
@@ -128,6 +132,14 @@ FUNCTIONS = {
         transfer_labels,
         {"target": TARGET, "source": SOURCE, "estimator": LogisticRegression()},
     ),
+    "compare_partners": (
+        compare_partners,
+        {"connectome": CONNECTOME, "y": Y, "node_id": 0, "types": ["a", "b"]},
+    ),
+    "find_label_issues": (
+        find_label_issues,
+        {"estimator": NtacClassifier(), "connectome": CONNECTOME, "y": Y, "cv": 2},
+    ),
     "SeedShuffleSplit": (
         lambda n_splits=2, **options: list(
             SeedShuffleSplit(n_splits, **options).split(X, Y)
@@ -153,7 +165,8 @@ SPLITTER_PARAMETERS = list(inspect.signature(SeedShuffleSplit).parameters)
 
 
 def test_every_public_function_is_called():
-    public = [*metrics.__all__, *pipelines.__all__, *datasets.__all__]
+    parts = (metrics, model_selection, pipelines, datasets)
+    public = [name for part in parts for name in part.__all__]
     assert set(public) <= set(FUNCTIONS)
 
 
