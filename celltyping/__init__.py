@@ -46,11 +46,13 @@ _public = {
     "find_label_issues": "model_selection",
     "make_single_cell_pipeline": "pipelines",
     "make_synapse_pipeline": "pipelines",
+    "match_connectomes": "pipelines",
     "read_edges": "connectome",
     "read_expression": "pipelines",
     "read_types": "connectome",
     "synapse_table": "pipelines",
     "transfer_labels": "pipelines",
+    "transfer_types": "pipelines",
 }
 
 # The same names for type checkers and editors, which cannot follow lazy imports.

@@ -47,6 +47,8 @@ API_REFERENCE = {
         "title": "Pipelines",
         "description": "Functions from raw tables to types and clusters.",
         "names": [
+            "transfer_types",
+            "match_connectomes",
             "transfer_labels",
             "make_single_cell_pipeline",
             "read_expression",

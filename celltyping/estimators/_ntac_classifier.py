@@ -22,7 +22,7 @@ from celltyping._utils._validation import is_integer
 from celltyping._utils._warnings import find_stack_level
 from celltyping.connectome import Connectome
 from celltyping.connectome._affinity import GraphInputMixin
-from celltyping.estimators._ntac import propagation
+from celltyping.estimators._ntac import components, propagation
 from celltyping.estimators._partial_labels import KnownScoreMixin
 
 # Rows for which a dense table of all types is held at once.
@@ -81,6 +81,12 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         Maximum number of steps.
     tol : float, default=0.01
         Maximum fraction of nodes that change type in a step at which the steps stop.
+    match_components : bool, default=True
+        Whether to type the nodes of other components of a Connectome, such as another
+        brain, by matching them with the nodes of the component with most known types;
+        see `match_connectomes`. Where some types are known there, they weigh as much as
+        the share of its nodes that have them. False: nodes that no edges connect to a
+        labelled one get the most frequent type.
     edge_weighting : {"sqrt", "linear", "log1p"}, default="sqrt"
         Transformation of the number of synapses of an edge.
     affinity : {"auto", "precomputed", "rbf", "nearest_neighbors"}, default="auto"
@@ -174,6 +180,7 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         "damping": [Interval(Real, 0, 1, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="left")],
+        "match_components": ["boolean"],
         **GraphInputMixin._graph_constraints,
         "unlabeled_marker": "no_validation",
         "n_jobs": ANY_N_JOBS,
@@ -193,6 +200,7 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         damping=0.0,
         max_iter=30,
         tol=0.01,
+        match_components=True,
         edge_weighting="sqrt",
         affinity="auto",
         gamma=None,
@@ -211,6 +219,7 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         self.damping = damping
         self.max_iter = max_iter
         self.tol = tol
+        self.match_components = match_components
         self.edge_weighting = edge_weighting
         self.affinity = affinity
         self.gamma = gamma
@@ -265,6 +274,10 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
             result = propagation.propagate(
                 graph, node_codes, counts / counts.sum(), self._settings(), parallel
             )
+            if self.match_components and isinstance(X, Connectome):
+                result = components.match_components(
+                    result, graph, node_codes, self._settings(), parallel
+                )
         self.history_ = Bunch(changed=result.changed, similarity=result.similarity)
         self.n_iter_ = len(result.changed)
         if result.changed[-1] > self.tol:

@@ -22,6 +22,7 @@ from celltyping import (
     find_label_issues,
     make_single_cell_pipeline,
     make_synapse_pipeline,
+    match_connectomes,
     metrics,
     model_selection,
     pipelines,
@@ -30,6 +31,7 @@ from celltyping import (
     read_types,
     synapse_table,
     transfer_labels,
+    transfer_types,
 )
 from tests._hostile import (
     HOSTILE_PARAMETERS,
@@ -131,6 +133,18 @@ FUNCTIONS = {
     "transfer_labels": (
         transfer_labels,
         {"target": TARGET, "source": SOURCE, "estimator": LogisticRegression()},
+    ),
+    "match_connectomes": (
+        match_connectomes,
+        {"reference": CONNECTOME[:12], "other": CONNECTOME[12:]},
+    ),
+    "transfer_types": (
+        transfer_types,
+        {
+            "other": CONNECTOME[12:],
+            "reference": CONNECTOME[:12],
+            "types": dict(enumerate(Y)),
+        },
     ),
     "compare_partners": (
         compare_partners,

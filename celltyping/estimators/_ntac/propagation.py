@@ -179,6 +179,21 @@ def propagate(graph, codes, prior, settings, parallel):
     )
 
 
+def embed_members(members, graph, codes, settings, parallel):
+    """Describe all nodes by given Memberships.
+
+    Returns the Rows of all nodes and the References of the labelled ones, with the
+    second-order block and the node features. Other parameters are those of `propagate`.
+    """
+    n_types = int(codes.max()) + 1
+    seeds = _find_seeds(graph.adjacency, codes, n_types)
+    edges = CSRGraph.from_scipy(graph.adjacency, graph.transpose)
+    _count_untyped(members, seeds)
+    counts = count_partners(edges, members, n_types + 1, parallel)
+    weight = settings.second_order_weight
+    return _embed(counts, edges, graph.features, weight, seeds, parallel)
+
+
 def _find_seeds(adjacency, codes, n_types):
     """Sort the nodes by type, and find those that are connected to a labelled one."""
     order = np.argsort(codes, kind="stable")
