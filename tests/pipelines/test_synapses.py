@@ -3,7 +3,6 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-import pickle
 import subprocess
 import sys
 
@@ -39,6 +38,7 @@ from celltyping import (
 )
 from celltyping.datasets import make_synapses
 from celltyping.pipelines._synapses import log_sizes
+from tests._synapses import check_far_outliers, check_pickled, make_few_synapses
 
 STEPS = ["select", "align", "log", "remove", "scale", "weight", "embed", "cluster"]
 FEW = "ignore:X has neurons with few synapses:UserWarning"
@@ -60,21 +60,13 @@ def synapses():
 @pytest.fixture(scope="module")
 def few():
     """Give some four hundred synapses of five neurons in four clusters."""
-    return make_synapses(
-        5, n_clusters=4, min_synapses=40, max_synapses=150, n_new=40, random_state=0
-    )
+    return make_few_synapses()
 
 
 @pytest.fixture(scope="module")
 def numap(synapses):
     """Give a fitted pipeline with a NUMAP."""
     return make_synapse_pipeline("numap", random_state=0).fit(synapses.frame)
-
-
-@pytest.fixture(scope="module")
-def umap(few):
-    """Give a fitted pipeline with a UMAP, in three dimensions."""
-    return make_synapse_pipeline(n_components=3, random_state=0).fit(few.frame)
 
 
 @pytest.fixture(scope="module")
@@ -233,16 +225,6 @@ def test_numap_and_other_classifiers(few, classifier):
     assert pipeline[:-1].transform(few.new_frame).shape == (40, 3)
 
 
-@pytest.mark.xdist_group("umap")
-def test_umap(few, umap):
-    labels = umap.predict(few.frame)
-    assert adjusted_rand_score(few.target, labels) > 0.8
-    assert adjusted_rand_score(few.new_target, umap.predict(few.new_frame)) > 0.7
-    embedded = umap[:-1].transform(few.new_frame)
-    assert embedded.shape == (40, 3)
-    assert_array_equal(embedded, umap[:-1].transform(few.new_frame))
-
-
 def test_same_random_state_same_clusters(few):
     def made(random_state):
         pipeline = make_synapse_pipeline(
@@ -279,19 +261,9 @@ def test_tables_in_another_order_with_other_columns(few, plain, numap, synapses)
         assert other.equals(kept), "input is not changed"
 
 
-@pytest.mark.xdist_group("umap")
-def test_far_outliers_are_noise(few, plain, umap, numap, synapses):
-    for pipeline, frame in ((plain, few.frame), (umap, few.frame), (numap, None)):
-        frame = synapses.frame if frame is None else frame
-        far = frame.iloc[::50].copy()
-        for axis, away in zip("xyz", (500.0, -400.0, 300.0), strict=True):
-            far[axis] = far[f"soma_{axis}"] + away
-        huge = frame.iloc[::50].copy()
-        huge[["SynArea", "BoutonArea", "BoutonVolume"]] *= 1e4
-        for table in (far, huge):
-            assert (pipeline.predict(table) == -1).all()
-            assert np.isnan(pipeline[:-1].transform(table)).all()
-            assert synapse_table(pipeline, table)["outlier"].all()
+def test_far_outliers_are_noise(few, plain, numap, synapses):
+    check_far_outliers(plain, few.frame)
+    check_far_outliers(numap, synapses.frame)
 
 
 # ------------------------------------------------------------------------------- tables
@@ -545,14 +517,6 @@ def test_few_synapses_make_no_cluster(few):
         quick(outlier_detector=Refuser()).fit(few.frame.iloc[-3:])
 
 
-@pytest.mark.xdist_group("umap")
-def test_too_few_synapses_for_umap(few):
-    with pytest.raises(
-        ValueError, match="UMAP with n_neighbors=20 cannot be fitted to"
-    ):
-        make_synapse_pipeline(random_state=0).fit(few.frame.iloc[-3:])
-
-
 class Refuser(IsolationForest):
     """A detector that rejects everything."""
 
@@ -651,16 +615,8 @@ def test_fresh_process_predicts_the_same(synapses, numap, tmp_path):
     assert_array_equal(np.load(paths[2]), expected)
 
 
-@pytest.mark.xdist_group("umap")
-def test_pickle(few, umap):
-    grouped = quick(group="NeuronType", min_cluster_size=5).fit(few.frame)
-    for pipeline in (umap, grouped):
-        loaded = pickle.loads(pickle.dumps(pipeline))
-        expected = pipeline.predict(few.new_frame)
-        assert_array_equal(loaded.predict(few.new_frame), expected)
-        pd.testing.assert_frame_equal(
-            synapse_table(loaded, few.frame), synapse_table(pipeline, few.frame)
-        )
+def test_pickle(few):
+    check_pickled(quick(group="NeuronType", min_cluster_size=5).fit(few.frame), few)
 
 
 def test_the_last_step_is_an_inductive_clusterer(few, plain):

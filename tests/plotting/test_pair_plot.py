@@ -156,8 +156,8 @@ def test_logarithmic_axes(table):
 
 @pytest.mark.parametrize("scale", [0.5, 3])
 def test_numbers_on_logarithmic_axes_do_not_touch(scale):
-    X = np.exp(scale * np.random.RandomState(0).randn(100, 5) + 4)
-    names = [f"feature {i}" for i in range(1, 6)]
+    X = np.exp(scale * np.random.RandomState(0).randn(100, 3) + 4)
+    names = [f"feature {i}" for i in range(1, 4)]
     display = PairPlotDisplay.from_predictions(X, log=names)
     display.figure_.draw_without_rendering()
     for axis, side in (
@@ -297,18 +297,18 @@ def test_from_estimator(table):
 def test_look(table):
     X, labels = table
     display = PairPlotDisplay.from_predictions(
-        X, labels, point_size=7, alpha=0.3, legend=False, max_legend=2
+        X[:, :2], labels, point_size=7, alpha=0.3, legend=False, max_legend=2
     )
-    (points,) = scatters(display, 2, 0)
+    (points,) = scatters(display, 1, 0)
     assert points.get_sizes().tolist() == [7]
     assert points.get_alpha() == 0.3
     assert display.legends_ == []
     assert len(display.colors_) == 2
     assert len(histograms(display, 0)) == 4
-    few = PairPlotDisplay.from_predictions(X[:, :2], labels)
-    many = PairPlotDisplay.from_predictions(np.tile(X[:, :3], 2), labels)
+    few = PairPlotDisplay.from_predictions(X[:, :2])
+    many = PairPlotDisplay.from_predictions(X[:, :3])
     sizes = [scatters(one, 1, 0)[0].get_sizes()[0] for one in (few, many)]
-    assert sizes[0] >= sizes[1] > 0
+    assert sizes[0] > sizes[1] > 0
 
 
 def test_bad_options(subtests, table, pyplot):
@@ -367,11 +367,11 @@ def test_bad_options(subtests, table, pyplot):
             assert pyplot.get_fignums() == []
 
 
-@pytest.mark.parametrize(("n_features", "n_types"), [(2, 30), (3, 3), (10, 30)])
+@pytest.mark.parametrize(("n_features", "n_types"), [(2, 30), (3, 3), (7, 30)])
 def test_nothing_is_clipped_or_covered(n_features, n_types):
     rng = np.random.RandomState(0)
-    X = rng.randn(300, n_features) * 10.0 ** np.arange(-2, n_features - 2)
-    types = [f"a type of neurons with a name, {i % n_types}" for i in range(300)]
+    X = rng.randn(60, n_features) * 10.0 ** np.linspace(-2, 7, n_features)
+    types = [f"a type of neurons with a name, {i % n_types}" for i in range(60)]
     names = [f"a_feature_with_a_name_{i}" for i in range(n_features)]
     display = PairPlotDisplay.from_predictions(
         X, types, X_new=X[:3], feature_names=names, color_name="type"

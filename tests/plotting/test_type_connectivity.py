@@ -3,8 +3,6 @@
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
 
-from itertools import product
-
 import numpy as np
 import pytest
 from matplotlib.colors import LogNorm
@@ -109,12 +107,17 @@ def test_cells_without_synapses_are_white():
 
 
 def test_hardly_any_synapse(subtests):
-    scales = [("none", "log"), ("none", "linear"), ("pre", "linear"), ("post", "log")]
-    for adjacency, (normalize, scale) in product([np.zeros((3, 3)), np.eye(3)], scales):
+    none, one = np.zeros((2, 2)), np.diag([1, 0])
+    for adjacency, normalize, scale in [
+        (none, "none", "log"),
+        (none, "pre", "linear"),
+        (one, "none", "linear"),
+        (one, "post", "log"),
+    ]:
         with subtests.test(adjacency=adjacency, normalize=normalize, scale=scale):
             display = TypeConnectivityDisplay.from_predictions(
                 Connectome(adjacency),
-                ["KC", "PN", "KC"],
+                ["KC", "PN"],
                 normalize=normalize,
                 scale=scale,
             )

@@ -73,7 +73,14 @@ def test_exact_coordinates(digits, kind):
         grease.net_  # noqa: B018
 
 
-@pytest.mark.parametrize("options", [{"n_anchors": 0}, {"solver": "minibatch"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_anchors": 0},
+        # Half of the default epochs, so a higher learning rate.
+        {"solver": "minibatch", "max_epochs": 160, "learning_rate": 0.03},
+    ],
+)
 @pytest.mark.parametrize("kind", ["rw", "symmetric"])
 def test_networks(digits, kind, options):
     train, test = digits

@@ -14,6 +14,7 @@ from sklearn.neighbors import VALID_METRICS_SPARSE, NearestNeighbors
 
 from celltyping.transformers._embedding import neighbors
 from celltyping.transformers._embedding.neighbors import nearest_neighbors
+from tests._neighbors import check_neighbors, draw_table, sorted_distances
 
 
 @pytest.fixture
@@ -34,31 +35,6 @@ def exact_only(monkeypatch):
     monkeypatch.setattr(neighbors, "_search_approximately", fail)
 
 
-def draw_table(n_samples=60, n_features=4, seed=0):
-    return np.random.default_rng(seed).normal(size=(n_samples, n_features))
-
-
-def sorted_distances(X, n_neighbors, metric="euclidean", **params):
-    """Sort each row's distances to all others."""
-    table = cdist(X, X, metric, **params)
-    np.fill_diagonal(table, np.inf)
-    return np.sort(table, axis=1)[:, :n_neighbors]
-
-
-def check(X, indices, distances, metric="euclidean", **params):
-    """Check dtypes, order and distances of neighbours, but not which they are."""
-    n_samples = len(indices)
-    assert indices.dtype == np.int32
-    assert distances.dtype == np.float32
-    assert indices.min() >= 0
-    assert (indices != np.arange(n_samples)[:, np.newaxis]).all()
-    assert (np.diff(np.sort(indices, axis=1), axis=1) > 0).all()
-    assert (np.diff(distances, axis=1) >= 0).all()
-    table = cdist(X, X, metric, **params)
-    own = np.take_along_axis(table, indices, axis=1)
-    np.testing.assert_allclose(distances, own, rtol=1e-4, atol=1e-3)
-
-
 def test_exact_neighbors(subtests):
     for metric in ("euclidean", "cosine", "cityblock", "chebyshev"):
         for dtype in (np.float32, np.float64):
@@ -68,7 +44,7 @@ def test_exact_neighbors(subtests):
                 indices, distances = nearest_neighbors(
                     X, 7, metric=metric, random_state=0
                 )
-                check(X, indices, distances, metric)
+                check_neighbors(X, indices, distances, metric)
                 expected = sorted_distances(X, 7, metric)
                 np.testing.assert_allclose(distances, expected, atol=1e-4)
 
@@ -83,7 +59,7 @@ def test_a_row_is_not_its_own_neighbor_among_duplicates(seed, n_samples, n_neigh
     X = np.random.default_rng(seed).integers(0, 2, (n_samples, 2)).astype(float)
     n_neighbors = min(n_neighbors, n_samples - 1)
     indices, distances = nearest_neighbors(X, n_neighbors, random_state=0)
-    check(X, indices, distances)
+    check_neighbors(X, indices, distances)
     np.testing.assert_allclose(distances, sorted_distances(X, n_neighbors), atol=1e-6)
 
 
@@ -107,7 +83,7 @@ def test_parameters_of_the_metric():
     indices, distances = nearest_neighbors(
         X, 5, metric="minkowski", metric_params={"p": 4}, random_state=0
     )
-    check(X, indices, distances, "minkowski", p=4)
+    check_neighbors(X, indices, distances, "minkowski", p=4)
     weights = np.arange(1.0, 5.0)
     _, distances = nearest_neighbors(
         X, 5, metric="minkowski", metric_params={"p": 1, "w": weights}, random_state=0
@@ -121,7 +97,7 @@ def test_a_function_as_metric():
     indices, distances = nearest_neighbors(
         X, 5, metric=lambda x, y: np.abs(x - y).max(), random_state=0
     )
-    check(X, indices, distances, "chebyshev")
+    check_neighbors(X, indices, distances, "chebyshev")
     expected = sorted_distances(X, 5, "chebyshev")
     np.testing.assert_allclose(distances, expected, rtol=1e-5)
 
@@ -134,19 +110,6 @@ def test_threads_do_not_change_a_bit():
 
 
 # ------------------------------------------------------------------- approximate search
-
-
-@pytest.mark.xdist_group("umap")
-def test_approximate_neighbors(approximate):
-    X = draw_table(400, 5).astype(np.float32)
-    X[:50] = X[0]  # more duplicates than neighbours
-    indices, distances = nearest_neighbors(X, 8, random_state=0)
-    check(X, indices, distances)
-    right = distances < sorted_distances(X, 8)[:, -1:] + 1e-3
-    assert right.mean() > 0.95
-    again = nearest_neighbors(X, 8, random_state=0, n_jobs=2)
-    np.testing.assert_array_equal(again[0], indices)
-    np.testing.assert_array_equal(again[1], distances)
 
 
 def test_approximate_neighbors_of_a_sparse_table(approximate, monkeypatch, subtests):
@@ -192,7 +155,7 @@ def test_rows_with_too_few_neighbors_are_searched_exactly(approximate, monkeypat
 
     monkeypatch.setattr(neighbors, "_search_approximately", search_with_gaps)
     indices, distances = nearest_neighbors(X, 5, random_state=0)
-    check(X, indices, distances)
+    check_neighbors(X, indices, distances)
     np.testing.assert_allclose(distances, sorted_distances(X, 5), rtol=1e-5)
 
 
