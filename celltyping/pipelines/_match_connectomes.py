@@ -55,10 +55,10 @@ def match_connectomes(
         Finite, nonnegative scores of pairs, such as NBLAST scores of their shapes; 0
         where nothing is known. They decide the first matches, and count less than the
         wiring at the end.
-    must_agree : Series or dict, default=None
+    must_agree : Series or dict, or a pair of them, default=None
         Category by id, such as super class or soma side, for neurons of both
-        connectomes: neurons match only with those of the same category. Neurons
-        without one match with any.
+        connectomes, or of the reference and of the other: neurons match only with those
+        of the same category. Neurons without one match with any.
     n_jobs : int, default=None
         Number of threads, as in joblib. The result is the same for any number.
 
@@ -194,8 +194,12 @@ def read_groups(must_agree, reference, other):
     """Return which neurons may match, as `matching.match` expects it; None for any."""
     if must_agree is None:
         return None
-    of_reference = reference.align(must_agree, unknown_ids="ignore")
-    of_other = other.align(must_agree, unknown_ids="ignore")
+    is_pair = isinstance(must_agree, tuple | list) and len(must_agree) == 2
+    pair = must_agree if is_pair else (must_agree, must_agree)
+    of_reference, of_other = (
+        connectome.align(category, unknown_ids="ignore")
+        for connectome, category in zip((reference, other), pair, strict=True)
+    )
     return groups_of(of_reference, of_other)
 
 

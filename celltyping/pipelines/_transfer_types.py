@@ -64,8 +64,8 @@ def transfer_types(
         Number of neurons that each type is expected to have, respected as far as the
         wiring allows. "reference": as many as in the reference, in proportion to the
         numbers of neurons. A dict: by type; others as in the reference. None: any.
-    must_agree : Series or dict, default=None
-        Category by id for neurons of both connectomes; see `match_connectomes`.
+    must_agree : Series or dict, or a pair of them, default=None
+        Category by id of neurons that may match; see `match_connectomes`.
     min_probability : float, default=0.5
         Probability of the best type under which a neuron is unknown: its type is more
         likely another one, or one that the reference lacks. 0: every neuron that has a

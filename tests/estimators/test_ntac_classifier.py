@@ -50,7 +50,7 @@ EFFECTS = {
     "n_graph_neighbors": (3, 15, {"affinity": "nearest_neighbors", "tol": 0.2}),
 }
 # Those that change no answer, or the meaning of y, have tests of their own.
-TESTED_APART = {"max_iter", "unlabeled_marker", "n_jobs", "verbose"}
+TESTED_APART = {"max_iter", "match_components", "unlabeled_marker", "n_jobs", "verbose"}
 
 
 def test_every_parameter_is_tested():

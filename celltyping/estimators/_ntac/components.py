@@ -17,7 +17,8 @@ def match_components(result, graph, codes, settings, parallel):
     A component without any known type, such as another brain, gives its nodes nothing
     to be compared by. Where some types are known there, the nodes that have them match
     only with nodes of the same type, and the more are known, the more the types count
-    that were found inside the component.
+    that were found inside the component. A component with a type that the reference
+    lacks stays as it is, since matching would not find that type.
 
     Parameters
     ----------
@@ -36,7 +37,9 @@ def match_components(result, graph, codes, settings, parallel):
     n_known = np.bincount(component[codes >= 0], minlength=component.max() + 1)
     is_reference = component == np.argmax(n_known)
     is_alone = np.bincount(component)[component] == 1
-    other = np.flatnonzero(~is_reference & ~is_alone)
+    is_foreign = (codes >= 0) & ~np.isin(codes, codes[is_reference])
+    has_foreign = np.isin(component, component[is_foreign])
+    other = np.flatnonzero(~is_reference & ~is_alone & ~has_foreign)
     reference = np.flatnonzero(is_reference)
     if len(other) == 0 or len(reference) < 2:
         return result
