@@ -74,6 +74,7 @@ def peak_memory():
 COMPARED = {
     "ntac": ("ntac", "numba"),
     "label": ("numba",),
+    "across": ("scipy", "numba"),
     "embedding": ("numap", "umap-learn", "torch", "numba"),
     "transfer": ("torch", "anndata", "scanpy"),
     "synapses": ("umap-learn", "hdbscan", "xgboost", "imbalanced-learn"),

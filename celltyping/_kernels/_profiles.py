@@ -55,8 +55,8 @@ class Memberships(NamedTuple):
         )
 
 
-def count_partners(graph, memberships, n_types, parallel):
-    """Count the types of every node's partners, the published embedding.
+def count_partners(graph, memberships, n_types, parallel, *, first=0):
+    """Count the types of the partners of nodes, the published embedding.
 
     Parameters
     ----------
@@ -68,16 +68,20 @@ def count_partners(graph, memberships, n_types, parallel):
         Number of types.
     parallel : joblib.Parallel
         Runs the blocks of nodes.
+    first : int, default=0
+        The first node.
 
     Returns
     -------
-    counts : csr_array of shape (n_nodes, 2 * n_types), dtype=float32
+    counts : csr_array of shape (n_nodes - first, 2 * n_types), dtype=float32
         Weights of edges from each type, then to each type.
     """
     least = LEAST_ENTRY if memberships.types.shape[1] > 1 else 0.0
     blocks = parallel(
-        delayed(count_types)(start, stop, graph, memberships, n_types, least)
-        for start, stop in iter_blocks(len(memberships.types))
+        delayed(count_types)(
+            first + start, first + stop, graph, memberships, n_types, least
+        )
+        for start, stop in iter_blocks(len(memberships.types) - first)
     )
     return stack_rows(blocks, 2 * n_types)
 

@@ -18,7 +18,8 @@ def match_components(result, graph, codes, settings, parallel):
     to be compared by. Where some types are known there, the nodes that have them match
     only with nodes of the same type, and the more are known, the more the types count
     that were found inside the component. A component with a type that the reference
-    lacks stays as it is, since matching would not find that type.
+    lacks stays as it is, since matching would not find that type; so does one with
+    fewer nodes than types, which is a fragment.
 
     Parameters
     ----------
@@ -36,10 +37,11 @@ def match_components(result, graph, codes, settings, parallel):
     _, component = connected_components(graph.adjacency, connection="weak")
     n_known = np.bincount(component[codes >= 0], minlength=component.max() + 1)
     is_reference = component == np.argmax(n_known)
-    is_alone = np.bincount(component)[component] == 1
+    n_members = np.bincount(component)
+    is_fragment = n_members[component] < max(result.probabilities.shape[1], 2)
     is_foreign = (codes >= 0) & ~np.isin(codes, codes[is_reference])
     has_foreign = np.isin(component, component[is_foreign])
-    other = np.flatnonzero(~is_reference & ~is_alone & ~has_foreign)
+    other = np.flatnonzero(~is_reference & ~is_fragment & ~has_foreign)
     reference = np.flatnonzero(is_reference)
     if len(other) == 0 or len(reference) < 2:
         return result
@@ -54,7 +56,6 @@ def match_components(result, graph, codes, settings, parallel):
         groups=_same_types(codes[reference], codes[other]),
     )
     found = matches.to_csr(len(reference)) @ result.probabilities[reference]
-    n_members = np.bincount(component)
     weight = (n_known / n_members)[component[other]]
     weight[codes[other] >= 0] = 1.0
     weight[np.diff(sparse.csr_array(found).indptr) == 0] = 1.0

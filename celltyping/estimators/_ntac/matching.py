@@ -138,12 +138,15 @@ def match(parts, parallel, *, prior=None, capacities=None, groups=None):
         structural_features(parts.within[part][:, part])
         for part in (slice(None, n_reference), slice(n_reference, None))
     ]
-    settings = layers, groups, prior, capacities
+    own_types = np.concatenate([np.arange(n_reference), np.full(n_other, -1)])
+    members = Memberships.from_labels(own_types)
+    known = count_partners(layers[0], members, n_reference, parallel)
+    settings = known[:n_reference], layers, groups, prior, capacities
     best, n_agree = None, 0
     for run in range(MAX_RUNS):
         weights, cooling = divmod(run, len(COOLING))
         start = _start(features, weights, groups, capacities)
-        matches = _anneal(start, COOLING[cooling], n_reference, *settings, parallel)
+        matches = _anneal(start, COOLING[cooling], *settings, parallel)
         ratio = 2.0 if best is None else _score(matches) / _score(best)
         n_agree = 1 if ratio > 1 + AGREEMENT else n_agree + (ratio > 1 - AGREEMENT)
         if ratio > 1:
@@ -159,16 +162,13 @@ def _score(matches):
     return float(matches.similarities[:, 0].mean()) + np.finfo(float).tiny
 
 
-def _anneal(matches, cooling, n_reference, layers, groups, prior, capacities, parallel):
+def _anneal(matches, cooling, known, layers, groups, prior, capacities, parallel):
     """Repeat steps with falling temperature until hardly any match changes."""
     temperature, n_steps = FIRST_TEMPERATURE, 0
+    n_reference = known.shape[0]
     n_cooling = np.log(LAST_TEMPERATURE / FIRST_TEMPERATURE) / np.log(cooling)
     while True:
-        members = _memberships(matches, n_reference)
-        counts = sparse.hstack(
-            [count_partners(layer, members, n_reference, parallel) for layer in layers],
-            format="csr",
-        )
+        counts = _count(layers, _memberships(matches, n_reference), known, parallel)
         nodes, similarities = _most_similar(
             counts, n_reference, groups, temperature, parallel
         )
@@ -208,6 +208,22 @@ def _memberships(matches, n_reference):
     types[:n_reference, 0], shares[:n_reference, 0] = np.arange(n_reference), 1.0
     types[n_reference:], shares[n_reference:] = matches.nodes, matches.shares
     return Memberships(types, shares)
+
+
+def _count(layers, members, known, parallel):
+    """Describe all nodes by their partners' shares.
+
+    `known` are the descriptions of the reference inside itself, which do not change.
+    """
+    n_reference = known.shape[0]
+    within = count_partners(
+        layers[0], members, n_reference, parallel, first=n_reference
+    )
+    counts = [sparse.vstack([known, within], format="csr")]
+    counts += [
+        count_partners(layer, members, n_reference, parallel) for layer in layers[1:]
+    ]
+    return sparse.hstack(counts, format="csr") if len(counts) > 1 else counts[0]
 
 
 def _most_similar(counts, n_reference, groups, temperature, parallel):
