@@ -6,10 +6,10 @@
 from numbers import Integral
 
 import numpy as np
-from joblib import Parallel
 from scipy import sparse
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from celltyping._kernels._threads import threads
 from celltyping._utils._compat import ANY_N_JOBS, Interval, validate_params
 from celltyping._utils._labels import is_unlabeled
 from celltyping._utils._optional import import_optional
@@ -114,7 +114,7 @@ def match_connectomes(
     prior = check_prior(prior, (len(other), len(reference)))
     groups = read_groups(must_agree, reference, other)
     capacities = np.full(len(reference), len(other) / len(reference))
-    with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
+    with threads(n_jobs) as parallel:
         matches = matching.match(
             parts, parallel, prior=prior, capacities=capacities, groups=groups
         )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import Parallel
 from scipy import sparse
 
+from celltyping._kernels._threads import threads
 from celltyping._utils._compat import ANY_N_JOBS, Interval, validate_params
 from celltyping._utils._labels import encode_types, rejected_label
 from celltyping._utils._messages import list_names
@@ -122,7 +122,7 @@ def transfer_types(
         found="y is types of the reference's neurons",
         rejects="transfer_types",
     )
-    with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
+    with threads(n_jobs) as parallel:
         matches = matching.match(
             parts,
             parallel,
