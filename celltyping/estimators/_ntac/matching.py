@@ -22,11 +22,12 @@ from celltyping._kernels._profiles import Memberships, count_partners
 from celltyping._kernels._similarity import References, Rows, nearest_types
 from celltyping._kernels._threads import iter_blocks
 
-# Number of nodes of the reference that a node may be matched with at a time: at most
-# the first one, over all nodes at most the second one, and no fewer than the third.
-MAX_CANDIDATES = 50
-MAX_MATCHES = 500_000
-MIN_CANDIDATES = 5
+# Number of nodes of the reference that a node is compared with at a time, of which it
+# keeps the ones with the largest shares: for each node at most the first number, over
+# all nodes at most the second one; but no fewer than FEWEST.
+CANDIDATES = (400, 400_000)
+MATCHES = (50, 500_000)
+FEWEST = 5
 
 # Temperature of the memberships, in units of the similarity: the first one, its factor
 # per step in turn of the runs, and the last one.
@@ -229,7 +230,7 @@ def _count(layers, members, known, parallel):
 def _most_similar(counts, n_reference, groups, temperature, parallel):
     """Find the most similar allowed nodes of the reference, by falling similarity."""
     n_other = counts.shape[0] - n_reference
-    n_candidates = _count_candidates(n_reference, n_other)
+    n_candidates = min(_limit(CANDIDATES, n_other), n_reference)
     nodes = np.full((n_other, n_candidates), -1, dtype=np.int32)
     similarities = np.zeros(nodes.shape, dtype=np.float32)
     rows = Rows.from_scipy(counts)
@@ -248,10 +249,10 @@ def _most_similar(counts, n_reference, groups, temperature, parallel):
     return nodes, similarities
 
 
-def _count_candidates(n_reference, n_other):
-    """Return the number of candidates of each node."""
-    n_candidates = np.clip(MAX_MATCHES // n_other, MIN_CANDIDATES, MAX_CANDIDATES)
-    return min(int(n_candidates), n_reference)
+def _limit(limits, n_other):
+    """Return a number per node from limits for each and over all."""
+    for_each, over_all = limits
+    return int(np.clip(over_all // n_other, FEWEST, for_each))
 
 
 def _add_prior(nodes, similarities, prior, weight):
@@ -283,7 +284,8 @@ def _find_matches(nodes, logits, similarities, n_reference, capacities):
     """
     n_other = len(nodes)
     found = nodes >= 0
-    logits = np.where(found, logits - logits.max(axis=1, keepdims=True), -np.inf)
+    logits = np.where(found, logits, 0.0)
+    logits -= logits.max(axis=1, keepdims=True)
     ptr = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
     weights = sparse.csr_array(
         (np.exp(logits[found]), nodes[found], ptr), shape=(n_other, n_reference)
@@ -297,19 +299,25 @@ def _find_matches(nodes, logits, similarities, n_reference, capacities):
     shares = np.zeros(nodes.shape)
     rows = np.repeat(np.arange(n_other), np.diff(ptr))
     shares[found] = weights.data * of_row[rows] * of_column[weights.indices]
-    order = np.argsort(-shares, axis=1, kind="stable")
-    shares = np.take_along_axis(shares, order, axis=1).astype(np.float32)
-    nodes = np.take_along_axis(nodes, order, axis=1)
-    left_out = shares < LEAST_SHARE
-    shares[left_out], nodes[left_out] = 0.0, -1
-    similarities = np.take_along_axis(similarities, order, axis=1)
-    similarities = np.where(left_out, 0.0, similarities).astype(np.float32)
-    return Matches(nodes.astype(np.int32), shares, similarities)
+    order = np.argsort(-shares, axis=1, kind="stable")[:, : _limit(MATCHES, n_other)]
+    shares, nodes, similarities = (
+        np.take_along_axis(array, order, axis=1)
+        for array in (shares, nodes, similarities)
+    )
+    shares[shares < LEAST_SHARE] = 0.0
+    total = shares.sum(axis=1, keepdims=True)
+    shares = _divide(shares, np.broadcast_to(total, shares.shape))
+    left_out = shares == 0
+    return Matches(
+        np.where(left_out, -1, nodes).astype(np.int32),
+        shares.astype(np.float32),
+        np.where(left_out, 0.0, similarities).astype(np.float32),
+    )
 
 
 def _divide(dividend, divisor):
     """Divide; what is divided by 0 gives 0."""
-    result = np.zeros(len(divisor))
+    result = np.zeros(np.shape(divisor))
     return np.divide(dividend, divisor, out=result, where=divisor > 0)
 
 
@@ -322,7 +330,7 @@ def _start(features, seed, groups, capacities):
         table *= np.exp(np.random.RandomState(seed).standard_normal(table.shape[1]))
     _, vectors = np.linalg.eigh(table.T @ table)
     table = table @ vectors[:, ::-1][:, :N_COMPONENTS]
-    n_candidates = _count_candidates(n_reference, n_other)
+    n_candidates = min(_limit(CANDIDATES, n_other), n_reference)
     nodes = np.full((n_other, n_candidates), -1, dtype=np.int32)
     squares = np.full(nodes.shape, np.inf)
     for chosen, allowed in groups:
