@@ -85,9 +85,10 @@ class NtacClassifier(GraphInputMixin, KnownScoreMixin, ClassifierMixin, BaseEsti
         Whether to type the nodes of other components of a Connectome, such as another
         brain, by matching them with the nodes of the component with most known types;
         see `match_connectomes`. Where some types are known there, they weigh as much as
-        the share of its nodes that have them. A component with a type of its own, or
-        with fewer nodes than there are types, is not matched. False: none is; nodes
-        that no edges connect to a labelled one get the most frequent type.
+        its share of known types is of that component's, and more if it has types of its
+        own. A component with fewer nodes than there are types is not matched. False:
+        none is; nodes that no edges connect to a labelled one get the most frequent
+        type.
     edge_weighting : {"sqrt", "linear", "log1p"}, default="sqrt"
         Transformation of the number of synapses of an edge.
     affinity : {"auto", "precomputed", "rbf", "nearest_neighbors"}, default="auto"

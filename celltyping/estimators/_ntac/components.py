@@ -16,10 +16,10 @@ def match_components(result, graph, codes, settings, parallel):
 
     A component without any known type, such as another brain, gives its nodes nothing
     to be compared by. Where some types are known there, the nodes that have them match
-    only with nodes of the same type, and the more are known, the more the types count
-    that were found inside the component. A component with a type that the reference
-    lacks stays as it is, since matching would not find that type; so does one with
-    fewer nodes than types, which is a fragment.
+    only with nodes of the same type, and the types that were found inside the component
+    weigh as much as its share of known types is of the reference's; and more, the more
+    of them are types that the reference lacks, which matching cannot find. A component
+    with fewer nodes than types is a fragment and stays as it is.
 
     Parameters
     ----------
@@ -35,13 +35,19 @@ def match_components(result, graph, codes, settings, parallel):
     """
     n_nodes = len(codes)
     _, component = connected_components(graph.adjacency, connection="weak")
-    n_known = np.bincount(component[codes >= 0], minlength=component.max() + 1)
-    is_reference = component == np.argmax(n_known)
     n_members = np.bincount(component)
-    is_fragment = n_members[component] < max(result.probabilities.shape[1], 2)
+    n_known = np.bincount(component[codes >= 0], minlength=len(n_members))
+    first = np.argmax(n_known)
+    is_reference = component == first
     is_foreign = (codes >= 0) & ~np.isin(codes, codes[is_reference])
-    has_foreign = np.isin(component, component[is_foreign])
-    other = np.flatnonzero(~is_reference & ~is_fragment & ~has_foreign)
+    n_foreign = np.bincount(component[is_foreign], minlength=len(n_members))
+    share = n_known / n_members
+    foreign = n_foreign / np.maximum(n_known, 1)
+    weight = 1.0 - (1.0 - share / share[first]).clip(0.0) * (1.0 - foreign)
+    n_types = result.probabilities.shape[1]
+    weight[n_members < max(n_types, 2)] = 1.0
+    weight = weight[component]
+    other = np.flatnonzero((weight < 1.0) & ~is_reference)
     reference = np.flatnonzero(is_reference)
     if len(other) == 0 or len(reference) < 2:
         return result
@@ -56,7 +62,7 @@ def match_components(result, graph, codes, settings, parallel):
         groups=_same_types(codes[reference], codes[other]),
     )
     found = matches.to_csr(len(reference)) @ result.probabilities[reference]
-    weight = (n_known / n_members)[component[other]]
+    weight = weight[other]
     weight[codes[other] >= 0] = 1.0
     weight[np.diff(sparse.csr_array(found).indptr) == 0] = 1.0
     inside = sparse.diags_array(weight) @ result.probabilities[other]
