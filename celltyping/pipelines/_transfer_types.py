@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
-from scipy import sparse
 
 from celltyping._kernels._threads import threads
 from celltyping._utils._compat import ANY_N_JOBS, Interval, validate_params
 from celltyping._utils._labels import encode_types, rejected_label
 from celltyping._utils._messages import list_names
 from celltyping._utils._optional import import_optional
+from celltyping._utils._sparse import one_hot
 from celltyping.estimators._ntac import matching
 from celltyping.pipelines._match_connectomes import (
     check_prior,
@@ -130,8 +130,7 @@ def transfer_types(
             capacities=_read_capacities(capacities, classes, codes, len(other)),
             groups=read_groups(must_agree, reference, other),
         )
-    by_type = np.asarray((matches.to_csr(len(codes)) @ one_hot(codes)).todense())
-    by_type = by_type[:, : len(classes)]
+    by_type = (matches.to_csr(len(codes)) @ one_hot(codes, len(classes))).toarray()
     best = by_type.argmax(axis=1)
     probability = by_type.max(axis=1)
     unknown = (probability < min_probability) | (probability == 0)
@@ -150,14 +149,6 @@ def transfer_types(
     )
 
 
-def one_hot(codes):
-    """Return neurons by types as a CSR matrix; unknown types are the last column."""
-    n_types = int(codes.max()) + 1
-    columns = np.where(codes >= 0, codes, n_types)
-    parts = np.ones(len(codes)), (np.arange(len(codes)), columns)
-    return sparse.csr_array(parts, shape=(len(codes), n_types + 1))
-
-
 def _read_prior(prior, codes, n_types, n_other):
     """Return a prior by neuron; scores of a type hold for all its neurons."""
     if prior is None:
@@ -165,7 +156,7 @@ def _read_prior(prior, codes, n_types, n_other):
     by_type = (n_other, n_types)
     if np.shape(prior) == by_type and n_types != len(codes):
         scores = check_prior(prior, by_type)
-        return None if scores is None else scores @ one_hot(codes)[:, :n_types].T
+        return None if scores is None else scores @ one_hot(codes, n_types).T
     return check_prior(prior, (n_other, len(codes)))
 
 

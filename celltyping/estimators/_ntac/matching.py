@@ -371,7 +371,7 @@ def structural_features(adjacency):
         sparse.diags_array(_divide(1.0, matrix @ ones)) @ matrix
         for matrix in (adjacency, transpose)
     ]
-    first = [(adjacency.multiply(transpose)) @ ones]
+    first = [adjacency.multiply(transpose) @ ones]
     for matrix in (adjacency, transpose):
         first += [matrix @ ones, (matrix > 0) @ ones, matrix.multiply(matrix) @ ones]
     features = [_normal_scores(np.column_stack(first))]
