@@ -19,7 +19,12 @@ from sklearn.neighbors import NearestNeighbors
 
 from celltyping._kernels._csr import CSRGraph
 from celltyping._kernels._profiles import Memberships, count_partners
-from celltyping._kernels._similarity import References, Rows, nearest_types
+from celltyping._kernels._similarity import (
+    References,
+    Rows,
+    nearest_types,
+    similarity_to_types,
+)
 from celltyping._kernels._threads import iter_blocks
 
 # Number of nodes of the reference that a node is compared with at a time, of which it
@@ -28,6 +33,10 @@ from celltyping._kernels._threads import iter_blocks
 CANDIDATES = (400, 400_000)
 MATCHES = (50, 500_000)
 FEWEST = 5
+
+# Similarities with up to this number of nodes are sorted: long lists of candidates are
+# then faster than by insertion.
+MAX_SORTED = 4096
 
 # Temperature of the memberships, in units of the similarity: the first one, its factor
 # per step in turn of the runs, and the last one.
@@ -237,16 +246,30 @@ def _most_similar(counts, n_reference, groups, temperature, parallel):
     drop = -temperature * np.log(LEAST_SHARE)
     chosen, tasks = [], []
     for of_other, allowed in groups:
-        references = References.from_scipy(counts[allowed], allowed)
+        references = References.from_scipy(counts[allowed], np.arange(len(allowed)))
         for start, stop in iter_blocks(len(of_other)):
-            chosen.append(of_other[start:stop])
-            queries = (n_reference + chosen[-1]).astype(np.uint32)
+            queries = (n_reference + of_other[start:stop]).astype(np.uint32)
+            chosen.append((of_other[start:stop], allowed))
             tasks.append(
-                delayed(nearest_types)(queries, rows, references, n_candidates, drop)
+                delayed(_nearest)(queries, rows, references, n_candidates, drop)
             )
-    for block, found in zip(chosen, parallel(tasks), strict=True):
-        nodes[block], similarities[block] = found
+    for (block, allowed), found in zip(chosen, parallel(tasks), strict=True):
+        near, similarity = found
+        width = near.shape[1]
+        nodes[block, :width] = np.where(near >= 0, allowed[near], -1)
+        similarities[block, :width] = similarity
     return nodes, similarities
+
+
+def _nearest(queries, rows, references, n_nearest, drop):
+    """Find the positions of the most similar references; -1 closes a row."""
+    n_references = len(references.types)
+    if n_references > MAX_SORTED:
+        return nearest_types(queries, rows, references, n_nearest, drop)
+    table = similarity_to_types(queries, rows, references, n_references)
+    near = np.argsort(-table, axis=1, kind="stable")[:, :n_nearest]
+    similarities = np.take_along_axis(table, near, axis=1)
+    return np.where(similarities > 0, near, -1), similarities
 
 
 def _limit(limits, n_other):
