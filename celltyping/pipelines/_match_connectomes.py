@@ -77,7 +77,8 @@ def match_connectomes(
         If reference or other is no Connectome.
     ValueError
         If one of them has no edges, if they are views of one graph with common nodes,
-        or if `prior` has another shape or values that are not finite or negative.
+        if `prior` has another shape or values that are not finite or negative, or if no
+        neurons agree in `must_agree`.
 
     See Also
     --------
@@ -200,20 +201,17 @@ def read_groups(must_agree, reference, other):
         connectome.align(category, unknown_ids="ignore")
         for connectome, category in zip((reference, other), pair, strict=True)
     )
-    return groups_of(of_reference, of_other)
-
-
-def groups_of(of_reference, of_other):
-    """Group neurons by category; those without one match with any."""
-    is_free, is_open = (
-        is_unlabeled(of_other, "auto"),
-        is_unlabeled(of_reference, "auto"),
-    )
-    groups = [(np.flatnonzero(is_free), np.arange(len(of_reference)))]
-    for category in np.unique(of_other[~is_free]):
-        allowed = np.flatnonzero(is_open | (of_reference == category))
-        groups.append((np.flatnonzero(~is_free & (of_other == category)), allowed))
-    return [(rows, nodes) for rows, nodes in groups if len(rows)]
+    both = np.concatenate([of_reference, of_other]).astype(object)
+    codes = np.full(len(both), -1)
+    known = ~is_unlabeled(both)
+    codes[known] = np.unique(both[known].astype(str), return_inverse=True)[1]
+    groups = matching.group_by_category(*np.split(codes, [len(reference)]))
+    if not groups:
+        raise ValueError(
+            "must_agree gives no neuron of other a category that a neuron of the "
+            "reference has: use the same names in both"
+        )
+    return groups
 
 
 def assign_one_to_one(matches, n_reference):

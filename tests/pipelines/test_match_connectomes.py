@@ -105,6 +105,15 @@ def test_one_table_has_the_categories_of_both():
         ({"prior": np.ones((3, N))}, r"prior must have one row .*\(80, 80\), got \(3"),
         ({"prior": -np.eye(N)}, "Negative values in data"),
         ({"must_agree": "l"}, "must be a Series or a dict"),
+        (
+            {
+                "must_agree": (
+                    dict.fromkeys(IDS, "l"),
+                    dict.fromkeys(OTHER.node_ids, "r"),
+                )
+            },
+            "must_agree gives no neuron of other a category",
+        ),
         ({"n_best": 0}, "'n_best' parameter"),
     ],
 )

@@ -59,7 +59,7 @@ def match_components(result, graph, codes, settings, parallel):
         parts,
         parallel,
         capacities=np.full(len(reference), len(other) / len(reference)),
-        groups=_same_types(codes[reference], codes[other]),
+        groups=matching.group_by_category(codes[reference], codes[other]),
     )
     found = matches.to_csr(len(reference)) @ result.probabilities[reference]
     weight = weight[other]
@@ -85,25 +85,14 @@ def match_components(result, graph, codes, settings, parallel):
     )
 
 
-def _same_types(of_reference, of_other):
-    """Let nodes of a known type match with those of that type or of an unknown one."""
-    groups = [(np.flatnonzero(of_other < 0), np.arange(len(of_reference)))]
-    for code in np.unique(of_other[of_other >= 0]):
-        allowed = np.flatnonzero((of_reference == code) | (of_reference < 0))
-        groups.append((np.flatnonzero(of_other == code), allowed))
-    return [(rows, nodes) for rows, nodes in groups if len(rows) and len(nodes)]
-
-
 def _largest_entries(matrix, n_largest):
     """Return the largest entries of each row of a CSR matrix as Memberships."""
     matrix = sparse.coo_array(matrix)
-    n_rows = matrix.shape[0]
-    order = np.lexsort((matrix.col, -matrix.data, matrix.row))
-    row, col, share = matrix.row[order], matrix.col[order], matrix.data[order]
-    place = np.arange(len(row)) - np.searchsorted(row, np.arange(n_rows))[row]
-    kept = place < n_largest
-    types = np.full((n_rows, n_largest), -1, dtype=np.int32)
+    kept, place = matching.largest_of_rows(
+        matrix.row, matrix.col, matrix.data, matrix.shape[0], n_largest
+    )
+    types = np.full((matrix.shape[0], n_largest), -1, dtype=np.int32)
     shares = np.zeros(types.shape, dtype=np.float32)
-    types[row[kept], place[kept]] = col[kept]
-    shares[row[kept], place[kept]] = share[kept]
+    types[matrix.row[kept], place] = matrix.col[kept]
+    shares[matrix.row[kept], place] = matrix.data[kept]
     return Memberships(types, shares)

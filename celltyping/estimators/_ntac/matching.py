@@ -199,6 +199,30 @@ def _anneal(matches, cooling, known, layers, groups, prior, capacities, parallel
         temperature = max(temperature * cooling, LAST_TEMPERATURE)
 
 
+def group_by_category(of_reference, of_other):
+    """Group nodes that may match by categories, codes from 0 on; -1 matches with any.
+
+    Returns `groups` of `match`, without nodes that nothing in the reference matches.
+    """
+    groups = [(np.flatnonzero(of_other < 0), np.arange(len(of_reference)))]
+    for code in np.unique(of_other[of_other >= 0]):
+        allowed = np.flatnonzero((of_reference == code) | (of_reference < 0))
+        groups.append((np.flatnonzero(of_other == code), allowed))
+    return [(rows, nodes) for rows, nodes in groups if len(rows) and len(nodes)]
+
+
+def largest_of_rows(row, column, value, n_rows, n_largest):
+    """Find the largest entries of the rows of a COO matrix, the lower column first.
+
+    Returns the positions of these entries, and their places in their rows.
+    """
+    order = np.lexsort((column, -value, row))
+    starts = np.searchsorted(row[order], np.arange(n_rows))
+    place = np.arange(len(row)) - starts[row[order]]
+    kept = place < n_largest
+    return order[kept], place[kept]
+
+
 def _select_edges(edges, selected):
     """Return some of the edges of a COO array as a CSR array."""
     parts = edges.data[selected], (edges.row[selected], edges.col[selected])
@@ -286,16 +310,15 @@ def _add_prior(nodes, similarities, prior, weight):
     parts = similarities[found].astype(np.float64), (rows, nodes[found])
     wiring = sparse.csr_array(parts, shape=prior.shape)
     mixed = sparse.coo_array((1.0 - weight) * wiring + weight * prior)
-    order = np.lexsort((mixed.col, -mixed.data, mixed.row))
-    row, col, score = mixed.row[order], mixed.col[order], mixed.data[order]
-    starts = np.searchsorted(row, np.arange(n_other))
-    place = np.arange(len(row)) - starts[row]
-    kept = place < n_candidates
+    kept, place = largest_of_rows(
+        mixed.row, mixed.col, mixed.data, n_other, n_candidates
+    )
+    row, col = mixed.row[kept], mixed.col[kept]
     new_nodes = np.full(nodes.shape, -1, dtype=np.int32)
     scores, new_similarities = np.zeros((2, *nodes.shape))
-    new_nodes[row[kept], place[kept]] = col[kept]
-    scores[row[kept], place[kept]] = score[kept]
-    new_similarities[row[kept], place[kept]] = wiring[row[kept], col[kept]]
+    new_nodes[row, place] = col
+    scores[row, place] = mixed.data[kept]
+    new_similarities[row, place] = wiring[row, col]
     return new_nodes, scores, new_similarities
 
 
