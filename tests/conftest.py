@@ -1,4 +1,4 @@
-"""Fixtures of all tests."""
+"""Fixtures of all tests, and their distribution over processes."""
 
 # Authors: the celltyping developers
 # SPDX-License-Identifier: MIT
